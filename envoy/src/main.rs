@@ -1,0 +1,2 @@
+//! The `scopegate` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! What is asked: class and protocol of a request.
