@@ -1,0 +1,38 @@
+# The project's habits, for those who have just. The same as `cargo xtask <name>`.
+
+# List them.
+[private]
+default:
+    @just --list --unsorted
+
+# Bring what the others need: Envoy, a Rust that builds wasm, Prometheus.
+setup *args:
+    @cargo xtask setup {{ args }}
+
+# See the main job at work.
+demo *args:
+    @cargo xtask demo {{ args }}
+
+# Run all tests, with a real Envoy.
+test *args:
+    @cargo xtask test {{ args }}
+
+# Check what CI checks besides the tests.
+lint:
+    @cargo xtask lint
+
+# Build the filter's module: target/scopegate.wasm.
+wasm *args:
+    @cargo xtask wasm {{ args }}
+
+# Measure against the budgets.
+bench *args:
+    @cargo xtask bench {{ args }}
+
+# Write docs/configuration.md.
+docs *args:
+    @cargo xtask docs {{ args }}
+
+# What CI runs.
+ci:
+    @.ci/run

@@ -1,0 +1,57 @@
+//! A JWT that Envoy's `jwt_authn` filter verified.
+
+use super::claims::{ClaimPath, Claims, Condition, Named};
+use super::{Evidence, Facts, Recognition};
+use crate::config::{ConfigError, JwtConfig, OneOrMany, Text};
+use crate::wire::Datum;
+
+/// See [`JwtConfig`].
+#[derive(Debug)]
+pub(super) struct Jwt {
+    namespace: String,
+    provider: String,
+    issuers: Vec<String>,
+    issuer_claim: ClaimPath,
+    conditions: Vec<Condition>,
+}
+
+impl Jwt {
+    pub(super) fn compile(config: &JwtConfig, path: &str) -> Result<Self, ConfigError> {
+        if config.issuer.0.is_empty() {
+            return Err(ConfigError::new(format!("{path}.issuer"), "name at least one issuer"));
+        }
+        Ok(Self {
+            namespace: config
+                .namespace
+                .as_ref()
+                .map_or("envoy.filters.http.jwt_authn", |name| &**name)
+                .to_owned(),
+            provider: config.provider.0.clone(),
+            issuers: config.issuer.0.iter().map(|issuer| issuer.0.clone()).collect(),
+            issuer_claim: ClaimPath::compile(&OneOrMany(vec![Text("iss".into())]), path)?,
+            conditions: Condition::compile_all(&config.conditions, &format!("{path}.where"))?,
+        })
+    }
+
+    /// Only a payload in Envoy's metadata counts, and only from an accepted issuer: Istio puts the payloads
+    /// of all issuers in the same place.
+    pub(super) fn recognise<'a>(&self, evidence: &'a Evidence<'_>) -> Recognition<'a> {
+        let payload = match evidence.namespace(&self.namespace) {
+            Some(Claims::Envoy(filter)) => filter.get(&self.provider).ok().flatten(),
+            _ => None,
+        };
+        let Some(Datum::Structure(payload)) = payload else {
+            return if evidence.bears_token() { Recognition::Unproven } else { Recognition::NotMine };
+        };
+        let claims = Claims::Envoy(payload);
+        let issued = match claims.names(&self.issuer_claim) {
+            Named::Names(names) => matches!(names.as_slice(), [issuer] if self.issuers.contains(issuer)),
+            Named::Absent | Named::Other => false,
+        };
+        if issued && self.conditions.iter().all(|condition| condition.holds(&claims)) {
+            Recognition::Known(Facts::Claims(claims))
+        } else {
+            Recognition::NotMine
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! A session: what another authenticating filter left about the request.
+
+use super::claims::{Claims, Condition};
+use super::{Evidence, Facts, Recognition};
+use crate::config::{ConfigError, MetadataConfig};
+
+/// See [`MetadataConfig`].
+#[derive(Debug)]
+pub(super) struct Metadata {
+    place: Place,
+    conditions: Vec<Condition>,
+}
+
+#[derive(Debug)]
+enum Place {
+    Namespace(String),
+    FilterState(String),
+}
+
+impl Metadata {
+    pub(super) fn compile(config: &MetadataConfig, path: &str) -> Result<Self, ConfigError> {
+        let place = match (&config.namespace, &config.filter_state) {
+            (Some(namespace), None) => Place::Namespace(namespace.0.clone()),
+            (None, Some(key)) => Place::FilterState(key.0.clone()),
+            _ => return Err(ConfigError::new(path, "give exactly one of `namespace`, `filter_state`")),
+        };
+        Ok(Self { place, conditions: Condition::compile_all(&config.conditions, &format!("{path}.where"))? })
+    }
+
+    pub(super) fn recognise<'a>(&self, evidence: &'a Evidence<'_>) -> Recognition<'a> {
+        let claims = match &self.place {
+            Place::Namespace(namespace) => evidence.namespace(namespace),
+            Place::FilterState(key) => {
+                evidence.attributes.get(&["filter_state", key]).as_deref().and_then(from_filter_state)
+            }
+        };
+        match claims {
+            Some(claims) if self.conditions.iter().all(|condition| condition.holds(&claims)) => {
+                Recognition::Known(Facts::Claims(claims))
+            }
+            _ => Recognition::NotMine,
+        }
+    }
+}
+
+/// Filter state has no types: a JSON object stands for itself, any other text is the claim `value`.
+fn from_filter_state(text: &[u8]) -> Option<Claims<'static>> {
+    let text = core::str::from_utf8(text).ok().filter(|text| !text.is_empty())?;
+    let json = match serde_json::from_str(text) {
+        Ok(object @ serde_json::Value::Object(_)) => object,
+        _ => serde_json::json!({ "value": text }),
+    };
+    Some(Claims::Json(json))
+}

@@ -1,0 +1,206 @@
+//! Who is calling: the sources of identity, and the rights that come with it.
+//!
+//! A new source is a file of its own and a variant of [`Source`]. A source answers one of three things:
+//! the request is not its own, it knows the caller, or it knows the credential and the credential is bad.
+//! The last is final: a bad credential never falls through to another source.
+
+mod basic;
+mod claims;
+mod jwt;
+mod metadata;
+mod rights;
+mod tenants;
+
+use std::cell::OnceCell;
+
+pub use basic::password_hash;
+pub use rights::{Impersonate, Rights};
+
+use crate::config::{CallerConfig, ConfigError, SourceConfig};
+use crate::http::Headers;
+use crate::report::Refusal;
+use crate::tenant::TenantSet;
+
+use basic::Basic;
+use jwt::Jwt;
+use metadata::Metadata;
+use tenants::Tenants;
+
+/// What the host knows about a request besides its headers, asked for only when it is needed.
+pub trait Attributes {
+    /// One of Envoy's attributes, such as `["metadata"]` (a serialized `envoy.config.core.v3.Metadata`);
+    /// `None` where it is absent.
+    ///
+    /// Reference: <https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/advanced/attributes>.
+    fn get(&self, path: &[&str]) -> Option<Vec<u8>>;
+}
+
+/// One kind of caller, compiled from its configuration.
+#[derive(Debug)]
+pub struct Caller {
+    /// Its name in metrics and logs.
+    pub name: String,
+    /// What it may do.
+    pub rights: Rights,
+    source: Source,
+    tenants: Option<Tenants>,
+}
+
+/// Where an identity comes from.
+#[derive(Debug)]
+enum Source {
+    Jwt(Jwt),
+    Metadata(Metadata),
+    Basic(Basic),
+}
+
+/// What a source makes of a request.
+enum Recognition<'a> {
+    /// Nothing here is for this source.
+    NotMine,
+    /// There is a credential of this source's kind, and nothing proves it.
+    Unproven,
+    /// The caller is known.
+    Known(Facts<'a>),
+    /// The credential is for this source, and it is not good.
+    Refused(Refusal),
+}
+
+/// What a source knows about a caller it recognised.
+enum Facts<'a> {
+    /// Claims, from a verified token or a session.
+    Claims(claims::Claims<'a>),
+    /// A listed user, with tenants of its own or without.
+    User(Option<&'a Tenants>),
+}
+
+/// Who is calling.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The position of the caller's entry in the configuration.
+    pub caller: usize,
+    /// Its own tenants; never empty.
+    pub tenants: TenantSet,
+}
+
+/// Where secrets come from: the value of an environment variable.
+pub type Environment<'a> = dyn Fn(&str) -> Option<Vec<u8>> + 'a;
+
+impl Caller {
+    /// Compiles one entry; `path` is where it stands.
+    pub fn compile(config: &CallerConfig, path: &str, env: &Environment<'_>) -> Result<Self, ConfigError> {
+        let source = match config.source() {
+            Ok(SourceConfig::Jwt(jwt)) => Source::Jwt(Jwt::compile(jwt, &format!("{path}.jwt"))?),
+            Ok(SourceConfig::Metadata(metadata)) => {
+                Source::Metadata(Metadata::compile(metadata, &format!("{path}.metadata"))?)
+            }
+            Ok(SourceConfig::Basic(basic)) => {
+                Source::Basic(Basic::compile(basic, &format!("{path}.basic"), env)?)
+            }
+            Err(problem) => {
+                return Err(ConfigError::new(path, format!("{problem} {}", CallerConfig::SOURCES)));
+            }
+        };
+        let tenants =
+            config.tenants.as_ref().map(|t| Tenants::compile(t, &format!("{path}.tenants"))).transpose()?;
+        if let Some(tenants) = &tenants
+            && tenants.needs_claims()
+            && matches!(source, Source::Basic(_))
+        {
+            return Err(ConfigError::new(
+                format!("{path}.tenants"),
+                "users have no claims: name the tenants here or at each user",
+            ));
+        }
+        let everyone_has_tenants =
+            tenants.is_some() || matches!(&source, Source::Basic(basic) if basic.all_have_tenants());
+        if !everyone_has_tenants {
+            return Err(ConfigError::new(
+                format!("{path}.tenants"),
+                "missing: say which tenants are the caller's own, such as [team-a] or {claim: tenant}",
+            ));
+        }
+        let rights = Rights::compile(config, path)?;
+        Ok(Self { name: config.name.0.clone(), rights, source, tenants })
+    }
+
+    /// The challenge for `WWW-Authenticate` that leads a client to this source, where there is one.
+    fn challenge(&self) -> Option<String> {
+        match &self.source {
+            Source::Jwt(_) => Some("Bearer".to_owned()),
+            Source::Basic(basic) => Some(basic.challenge()),
+            Source::Metadata(_) => None,
+        }
+    }
+}
+
+/// The caller of a request: the first entry that recognises it.
+pub fn recognise(
+    callers: &[Caller],
+    headers: &Headers<'_>,
+    attributes: &dyn Attributes,
+) -> Result<Identity, Refusal> {
+    let authorization = headers.only("authorization").map_err(|_| Refusal::Repeated("authorization"))?;
+    let evidence = Evidence { authorization, attributes, metadata: OnceCell::new() };
+    let mut unproven = false;
+    for (position, caller) in callers.iter().enumerate() {
+        let recognition = match &caller.source {
+            Source::Jwt(jwt) => jwt.recognise(&evidence),
+            Source::Metadata(metadata) => metadata.recognise(&evidence),
+            Source::Basic(basic) => basic.recognise(&evidence),
+        };
+        let facts = match recognition {
+            Recognition::NotMine => continue,
+            Recognition::Unproven => {
+                unproven = true;
+                continue;
+            }
+            Recognition::Refused(refusal) => return Err(refusal),
+            Recognition::Known(facts) => facts,
+        };
+        // A token that failed is not made good by a weaker proof; another verified token is its proof.
+        if unproven && !matches!(caller.source, Source::Jwt(_)) {
+            break;
+        }
+        let own = match &facts {
+            Facts::User(Some(tenants)) => Some(*tenants),
+            _ => caller.tenants.as_ref(),
+        };
+        let claims = match facts {
+            Facts::Claims(claims) => Some(claims),
+            Facts::User(_) => None,
+        };
+        let tenants = own.map(|own| own.resolve(claims.as_ref())).transpose()?.unwrap_or_default();
+        if tenants.as_slice().is_empty() {
+            return Err(Refusal::NoTenant { caller: caller.name.clone() });
+        }
+        return Ok(Identity { caller: position, tenants });
+    }
+    let mut challenges: Vec<String> = callers.iter().filter_map(Caller::challenge).collect();
+    challenges.sort_unstable();
+    challenges.dedup();
+    Err(Refusal::NoCaller { presented: authorization.is_some(), challenges })
+}
+
+/// What a request brings to prove who sent it.
+struct Evidence<'a> {
+    authorization: Option<&'a [u8]>,
+    attributes: &'a dyn Attributes,
+    /// Envoy's metadata, read at most once.
+    metadata: OnceCell<Option<Vec<u8>>>,
+}
+
+impl Evidence<'_> {
+    /// Whether the request brings a bearer token.
+    fn bears_token(&self) -> bool {
+        self.authorization
+            .and_then(|value| value.split_at_checked(7))
+            .is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "))
+    }
+
+    /// A namespace of Envoy's metadata. What cannot be read proves nothing.
+    fn namespace(&self, namespace: &str) -> Option<claims::Claims<'_>> {
+        let metadata = self.metadata.get_or_init(|| self.attributes.get(&["metadata"])).as_deref()?;
+        crate::wire::metadata_namespace(metadata, namespace).ok().flatten().map(claims::Claims::Envoy)
+    }
+}

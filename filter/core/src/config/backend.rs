@@ -1,0 +1,44 @@
+//! A backend: a system that keeps the tenants' data.
+
+use serde::Deserialize;
+
+use super::scalar::{OneOrMany, Text};
+use crate::operation::{ExtraPath, Kind, Prefixes};
+
+/// One system behind this Envoy.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct BackendConfig {
+    /// Its name in the rest of this configuration, in metrics and in logs.
+    pub name: Text,
+    /// What it is: decides which paths exist and what each of them does. Everything else is refused.
+    pub kind: Kind,
+    /// The hosts it is called by, without port; `*.example.org` stands for every host below `example.org`.
+    #[serde(default)]
+    pub host: OneOrMany,
+    /// The path prefix it is called by, such as `/metrics`. It is taken off before the path is looked up;
+    /// taking it off for the upstream is the Envoy route's business (`prefix_rewrite`).
+    pub path: Option<Text>,
+    /// How it keeps tenants apart. Backends that know `X-Scope-OrgID` (cortex, mimir, loki, tempo) need
+    /// not say so; for the others `header` claims that something behind this Envoy does.
+    pub isolate: Option<Isolation>,
+    /// Path prefixes that were changed in the backend's own configuration.
+    #[serde(default)]
+    pub prefixes: Prefixes,
+    /// Further paths and what they need the right for: what the table of this kind lacks, or keeps closed.
+    #[serde(default)]
+    pub paths: Vec<ExtraPath>,
+    /// Lets the client's `Authorization` header go on to this backend. By default it ends here.
+    #[serde(default)]
+    pub forward_authorization: bool,
+}
+
+/// How a backend keeps tenants apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Isolation {
+    /// By the header `X-Scope-OrgID`.
+    Header,
+}

@@ -1,0 +1,110 @@
+//! From the bytes Envoy hands over to a [`Config`], or to one readable message.
+
+use core::fmt;
+
+use serde_json::{Map, Number, Value};
+
+use super::Config;
+use crate::wire::{Datum, List, Malformed, Structure};
+
+/// What is wrong with a configuration, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The field, such as `callers[1].jwt.issuer`; empty where it is the whole.
+    pub path: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+impl ConfigError {
+    /// An error at `path`.
+    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), message: message.into() }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() || self.path == "." {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "{}: {}", self.path, self.message)
+        }
+    }
+}
+
+impl core::error::Error for ConfigError {}
+
+impl Config {
+    /// Reads what Envoy gives a filter: the text of a `StringValue`, which must be JSON, or a serialized
+    /// `google.protobuf.Struct`.
+    pub fn from_envoy(bytes: &[u8]) -> Result<Self, ConfigError> {
+        let empty = || {
+            ConfigError::new(
+                "",
+                "there is no configuration: give the filter a `configuration` (Struct or StringValue)",
+            )
+        };
+        match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
+            None => Err(empty()),
+            Some(b'{') => {
+                let value = serde_json::from_slice(bytes).map_err(|error| {
+                    ConfigError::new("", format!("the configuration is not valid JSON: {error}"))
+                })?;
+                Self::from_json(value)
+            }
+            Some(_) => match object(Structure::new(bytes), 0) {
+                Ok(map) => Self::from_json(Value::Object(map)),
+                Err(error) => Err(ConfigError::new(
+                    "",
+                    format!(
+                        "the configuration is neither a JSON object nor a google.protobuf.Struct: {error}"
+                    ),
+                )),
+            },
+        }
+    }
+
+    /// Reads a configuration that is parsed already.
+    pub fn from_json(value: Value) -> Result<Self, ConfigError> {
+        serde_path_to_error::deserialize(value)
+            .map_err(|error| ConfigError::new(error.path().to_string(), error.inner().to_string()))
+    }
+}
+
+/// Deeper than any configuration goes; a Struct is data, and reading it must end.
+const MAX_DEPTH: u32 = 32;
+
+fn object(structure: Structure<'_>, depth: u32) -> Result<Map<String, Value>, Malformed> {
+    structure
+        .entries()
+        .map(|entry| entry.and_then(|(key, datum)| Ok((key.to_owned(), json(datum, depth)?))))
+        .collect()
+}
+
+fn array(list: List<'_>, depth: u32) -> Result<Vec<Value>, Malformed> {
+    list.items().map(|item| item.and_then(|datum| json(datum, depth))).collect()
+}
+
+fn json(datum: Datum<'_>, depth: u32) -> Result<Value, Malformed> {
+    if depth >= MAX_DEPTH {
+        return Err(Malformed::Unexpected);
+    }
+    let deeper = depth.saturating_add(1);
+    Ok(match datum {
+        Datum::Null => Value::Null,
+        Datum::Bool(value) => Value::Bool(value),
+        Datum::Number(number) => whole(number).map_or_else(|| Value::from(number), Value::Number),
+        Datum::Text(text) => Value::String(text.to_owned()),
+        Datum::List(list) => Value::Array(array(list, deeper)?),
+        Datum::Structure(structure) => Value::Object(object(structure, deeper)?),
+    })
+}
+
+/// A Struct has doubles only: what was written as `7` becomes a whole number again.
+#[allow(clippy::cast_possible_truncation)] // the range was checked
+pub(crate) fn whole(number: f64) -> Option<Number> {
+    const LIMIT: f64 = 9_007_199_254_740_992.0; // 2^53: whole doubles are exact below it
+    (number.trunc() == number && number.abs() < LIMIT)
+        .then(|| if number < 0.0 { Number::from(number as i64) } else { Number::from(number.abs() as u64) })
+}

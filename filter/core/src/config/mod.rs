@@ -1,0 +1,62 @@
+//! The configuration as people write it: typed, strict, and with the path of the field in every error.
+//!
+//! Here are only the shapes; what they mean is compiled by the rooms that use them into a
+//! [`Policy`](crate::policy::Policy). The doc comments of these types are the reference page.
+
+mod backend;
+mod caller;
+mod limits;
+mod load;
+mod scalar;
+mod write;
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+pub use backend::{BackendConfig, Isolation};
+pub use caller::{
+    BasicConfig, CallerConfig, ConditionConfig, EnvKey, ImpersonateConfig, JwtConfig, MetadataConfig,
+    SourceConfig, TenantsConfig, UserConfig,
+};
+pub use limits::Limits;
+pub use load::ConfigError;
+pub(crate) use load::whole as load_whole;
+pub use scalar::{ByteSize, Count, Millis, OneOrMany, Text};
+pub use write::{CallsConfig, Fallback, RetriesConfig, TenantSourceConfig, Via, WriteConfig};
+
+/// The whole configuration of the filter.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Whether decisions take effect.
+    #[serde(default)]
+    pub mode: Mode,
+    /// The systems behind this Envoy. Which one a request is for is decided by the route's metadata
+    /// (`filter_metadata: {scopegate: {backend: NAME}}`), else by its host, else by the longest path prefix.
+    pub backends: Vec<BackendConfig>,
+    /// Who may call. The first entry that recognises a request is its caller; a request that none
+    /// recognises is answered 401.
+    pub callers: Vec<CallerConfig>,
+    /// How writes find their tenants, by the backend's name. A backend without an entry takes the tenant
+    /// from the header `X-Scope-OrgID` (within the caller's tenants), else from the caller.
+    #[serde(default)]
+    pub write: BTreeMap<String, WriteConfig>,
+    /// Bounds on what one request, and one worker, may use.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// Whether decisions take effect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Requests are rewritten, split or refused.
+    #[default]
+    Enforce,
+    /// Every request goes on exactly as it came. What would have been done is decided all the same,
+    /// compared with the request's own `X-Scope-OrgID`, counted and logged. Protects nothing.
+    Observe,
+}

@@ -1,0 +1,158 @@
+//! What the head of a request decides: who, what, whose, and whether its body is needed.
+
+use super::Held;
+use crate::caller::{Attributes, Identity, recognise};
+use crate::http::{Edits, Headers, split_query};
+use crate::operation::{Class, Operation, Protocol, Unclassified};
+use crate::policy::{Backend, Policy};
+use crate::read;
+use crate::report::Refusal;
+use crate::wire::{Datum, metadata_namespace};
+use crate::write::fanout::Target;
+use crate::write::remote_write::{Version, check_head};
+use crate::write::{Plan, SplitPlan, plan};
+
+/// What becomes of a request, as far as its head tells.
+pub(super) enum Decided {
+    /// It goes on to these tenants (the value of `X-Scope-OrgID`), its body unseen.
+    Whole { backend: usize, class: Class, edits: Edits, tenants: String },
+    /// Its body must be looked into.
+    Look(Box<Held>),
+}
+
+/// A refusal, with what was known by then.
+pub(super) struct Refused {
+    pub(super) refusal: Refusal,
+    pub(super) backend: Option<usize>,
+    pub(super) class: Option<Class>,
+    pub(super) protocol: Option<Protocol>,
+}
+
+pub(super) fn decide(
+    policy: &Policy,
+    headers: &Headers<'_>,
+    attributes: &dyn Attributes,
+) -> Result<Decided, Refused> {
+    let mut known = Refused { refusal: Refusal::NoBackend, backend: None, class: None, protocol: None };
+    decide_knowing(policy, headers, attributes, &mut known).map_err(|refusal| Refused { refusal, ..known })
+}
+
+fn decide_knowing(
+    policy: &Policy,
+    headers: &Headers<'_>,
+    attributes: &dyn Attributes,
+    known: &mut Refused,
+) -> Result<Decided, Refusal> {
+    let (path, _) = split_query(headers.pseudo(":path"));
+    let named = if policy.has_choice() { named_backend(attributes)? } else { None };
+    let (position, path) = policy.backend(named.as_deref(), headers.pseudo(":authority"), path)?;
+    let backend = policy.backends.get(position).ok_or(Refusal::NoBackend)?;
+    known.backend = Some(position);
+    let operation = backend.router.classify(headers.pseudo(":method"), path);
+    known.protocol = operation.as_ref().ok().map(|operation| operation.protocol);
+    // Who is not known learns nothing about which paths there are.
+    let identity = recognise(&policy.callers, headers, attributes)?;
+    let operation = operation.map_err(unclassified)?;
+    known.class = Some(operation.class);
+    let caller = policy.callers.get(identity.caller).ok_or(Refusal::Host { what: "the caller was lost" })?;
+    if !caller.rights.may.contains(&operation.class) {
+        return Err(Refusal::NotPermitted { class: operation.class });
+    }
+    let edits = strip(policy, backend, headers);
+    match operation.class {
+        Class::Write => write(policy, position, backend, &identity, operation, headers, attributes, edits),
+        class => {
+            let tenants = read::tenants(&identity, headers, operation.tenancy, policy.limits.tenants.0)?;
+            Ok(Decided::Whole { backend: position, class, edits, tenants: tenants.header() })
+        }
+    }
+}
+
+#[allow(clippy::too_many_arguments)] // all that is known about a request by now
+fn write(
+    policy: &Policy,
+    position: usize,
+    backend: &Backend,
+    identity: &Identity,
+    operation: Operation,
+    headers: &Headers<'_>,
+    attributes: &dyn Attributes,
+    mut edits: Edits,
+) -> Result<Decided, Refusal> {
+    let caller = policy.callers.get(identity.caller).ok_or(Refusal::Host { what: "the caller was lost" })?;
+    let version = match operation.protocol {
+        Protocol::RemoteWrite => Some(check_head(headers)?),
+        _ => None,
+    };
+    // What the backend would read otherwise than we did goes on in its plain form.
+    let content_type = version.map_or("", Version::content_type);
+    if version.is_some() && headers.first("content-type") != Some(content_type.as_bytes()) {
+        edits.set(headers, "content-type", content_type);
+    }
+    let plan = plan(&backend.write, &caller.rights, identity, headers, policy.impersonations())?;
+    let plan = match plan {
+        Plan::Whole(tenant) => {
+            let tenants = tenant.as_str().to_owned();
+            return Ok(Decided::Whole { backend: position, class: Class::Write, edits, tenants });
+        }
+        Plan::Split(plan) if version == Some(Version::V1) => plan,
+        Plan::Split(_) => return Err(Refusal::CannotSplit),
+    };
+    let cluster = match &backend.write.calls.cluster {
+        Some(cluster) => cluster.clone(),
+        None => route_cluster(attributes)?,
+    };
+    let target = Target::new(&backend.write.calls, headers, cluster, content_type);
+    edits.remove(headers, "x-scope-orgid");
+    Ok(Decided::Look(Box::new(held(position, identity.caller, operation.protocol, plan, target, edits))))
+}
+
+fn held(
+    backend: usize,
+    caller: usize,
+    protocol: Protocol,
+    plan: SplitPlan,
+    target: Target,
+    edits: Edits,
+) -> Held {
+    Held { backend, caller, protocol, plan, target, edits, observed: None }
+}
+
+/// Takes off what a client may have said about tenancy, and credentials that end here.
+fn strip(policy: &Policy, backend: &Backend, headers: &Headers<'_>) -> Edits {
+    let mut edits = Edits::default();
+    for name in policy.tenancy_headers().iter().filter(|name| *name != "x-scope-orgid") {
+        edits.remove(headers, name);
+    }
+    if !backend.forward_authorization {
+        edits.remove(headers, "authorization");
+    }
+    edits
+}
+
+/// The backend that the route's metadata names under `scopegate`. What is there and cannot be read is no name
+/// of any backend.
+fn named_backend(attributes: &dyn Attributes) -> Result<Option<String>, Refusal> {
+    let Some(metadata) = attributes.get(&["xds", "route_metadata"]) else { return Ok(None) };
+    let entry = metadata_namespace(&metadata, "scopegate").map_err(|_| Refusal::UnknownBackend)?;
+    match entry.map(|entry| entry.get("backend")) {
+        None | Some(Ok(None)) => Ok(None),
+        Some(Ok(Some(Datum::Text(name)))) => Ok(Some(name.to_owned())),
+        Some(_) => Err(Refusal::UnknownBackend),
+    }
+}
+
+/// The cluster of the request's own route.
+fn route_cluster(attributes: &dyn Attributes) -> Result<String, Refusal> {
+    let cluster = attributes.get(&["xds", "cluster_name"]).and_then(|name| String::from_utf8(name).ok());
+    cluster.filter(|name| !name.is_empty()).ok_or(Refusal::Host { what: "the route has no cluster" })
+}
+
+fn unclassified(reason: Unclassified) -> Refusal {
+    match reason {
+        Unclassified::NotCanonical(problem) => Refusal::NotCanonical(problem),
+        Unclassified::Unknown => Refusal::UnknownPath,
+        Unclassified::MethodNotAllowed { allow } => Refusal::Method { allow },
+        Unclassified::Closed => Refusal::ClosedPath,
+    }
+}

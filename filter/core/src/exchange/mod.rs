@@ -1,0 +1,329 @@
+//! One request, as a state machine.
+//!
+//! An [`Exchange`] is told what happens to its request, each time with the hour, and says what to do next as
+//! a [`Step`]. Its phases are an enum; each holds just what it needs, and nothing of a request outlives
+//! the phase that needs it.
+
+mod head;
+mod observe;
+mod worker;
+
+use std::rc::Rc;
+
+pub use worker::Worker;
+
+use crate::caller::Attributes;
+use crate::config::Mode;
+use crate::http::{Edits, Headers, Reply};
+use crate::operation::{Class, Protocol};
+use crate::policy::Policy;
+use crate::report::{Decision, Metric, Refusal, SeriesOutcome, reply};
+use crate::tenant::TenantId;
+use crate::write::fanout::{Call, Fanout, Target};
+use crate::write::outcome::{Answer, Outcome};
+use crate::write::{Part, Split, SplitPlan, remote_write};
+
+use head::Decided;
+use observe::Observed;
+
+/// Milliseconds on any clock that does not go back.
+pub type Millis = u64;
+
+/// What to do next with the request.
+#[derive(Debug)]
+pub enum Step {
+    /// Let it go on to Envoy's next filter, changed like this. Nothing further is decided about it.
+    Continue(Changes),
+    /// Hold it and keep its body, until it is whole.
+    Buffer,
+    /// Hold it and make these calls.
+    Call(Vec<Call>),
+    /// Hold it; what it waits for is under way.
+    Wait,
+    /// Answer it. Nothing further is decided about it.
+    Reply(Reply),
+}
+
+/// Changes to a request that goes on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// To its headers.
+    pub headers: Edits,
+    /// Its new body; `None` leaves the body as it came.
+    pub body: Option<Vec<u8>>,
+}
+
+/// One request.
+#[derive(Debug)]
+pub struct Exchange {
+    policy: Rc<Policy>,
+    phase: Phase,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Nothing is known yet.
+    Head,
+    /// The body is being kept.
+    Body(Box<Held>),
+    /// The parts are on their way.
+    Calls(Box<Fanout>, usize),
+    /// It went on, or was answered.
+    Over,
+}
+
+/// A write whose body will be looked into.
+#[derive(Debug)]
+struct Held {
+    backend: usize,
+    caller: usize,
+    protocol: Protocol,
+    plan: SplitPlan,
+    /// Where the parts would go.
+    target: Target,
+    /// What changes in the head in any case.
+    edits: Edits,
+    /// The tenant that came with the request, where its whole way is only observed.
+    observed: Option<Observed>,
+}
+
+impl Exchange {
+    /// A request that has not arrived yet.
+    pub fn new(policy: Rc<Policy>) -> Self {
+        Self { policy, phase: Phase::Head }
+    }
+
+    /// The head has arrived; with `end_of_stream` there is no body.
+    pub fn head(
+        &mut self,
+        worker: &mut Worker,
+        headers: &Headers<'_>,
+        end_of_stream: bool,
+        attributes: &dyn Attributes,
+        now: Millis,
+    ) -> Step {
+        let observed = (self.policy.mode == Mode::Observe).then(|| Observed::new(headers));
+        let decided = head::decide(&self.policy, headers, attributes);
+        match (decided, observed) {
+            (Ok(Decided::Whole { backend, class, tenants, .. }), Some(observed)) => {
+                self.observe(worker, observed.compare_whole(&tenants), Some(backend), Some(class), now)
+            }
+            (Ok(Decided::Whole { backend, class, mut edits, tenants }), None) => {
+                edits.set(headers, "x-scope-orgid", &tenants);
+                worker.count_request(Some(backend), Some(class), Decision::Forwarded);
+                self.go_on(edits, None)
+            }
+            (Ok(Decided::Look(mut held)), observed) => {
+                held.observed = observed;
+                let limit = self.policy.limits.request_bytes.0;
+                let announced = headers.first("content-length").and_then(parse_number).unwrap_or(0);
+                self.phase = Phase::Body(held);
+                if announced > u64::from(limit) {
+                    self.refuse_body(worker, &Refusal::BodyTooLarge { limit }, now)
+                } else if end_of_stream {
+                    self.body(worker, Ok(Vec::new()), now)
+                } else {
+                    Step::Buffer
+                }
+            }
+            (Err(refused), Some(observed)) => {
+                let difference = observed.refusal(&refused.refusal);
+                self.observe(worker, Some(difference), refused.backend, refused.class, now)
+            }
+            (Err(refused), None) => {
+                worker.count_request(
+                    refused.backend,
+                    refused.class,
+                    Decision::Refused(refused.refusal.reason()),
+                );
+                self.answer(reply(&refused.refusal, refused.protocol))
+            }
+        }
+    }
+
+    /// More of the body has arrived: `size` bytes are kept by now.
+    pub fn body_progress(&mut self, worker: &mut Worker, size: usize, now: Millis) -> Step {
+        let limit = self.policy.limits.request_bytes.0;
+        match &self.phase {
+            Phase::Body(_) if size > limit as usize => {
+                self.refuse_body(worker, &Refusal::BodyTooLarge { limit }, now)
+            }
+            Phase::Body(_) => Step::Buffer,
+            Phase::Calls(..) => Step::Wait,
+            Phase::Head | Phase::Over => Step::Continue(Changes::default()),
+        }
+    }
+
+    /// Whether the body is wanted once it is whole.
+    pub fn wants_body(&self) -> bool {
+        matches!(self.phase, Phase::Body(_))
+    }
+
+    /// The whole body has arrived, or could not be read.
+    pub fn body(&mut self, worker: &mut Worker, body: Result<Vec<u8>, &'static str>, now: Millis) -> Step {
+        let Phase::Body(held) = core::mem::replace(&mut self.phase, Phase::Over) else {
+            return Step::Continue(Changes::default());
+        };
+        let policy = Rc::clone(&self.policy);
+        let split = body.map_err(|what| Refusal::Host { what }).and_then(|body| {
+            let caller =
+                policy.callers.get(held.caller).ok_or(Refusal::Host { what: "the caller was lost" })?;
+            remote_write::split(&body, &held.plan, &caller.rights, &policy.limits)
+        });
+        match split {
+            Ok(split) => self.send(worker, *held, split, now),
+            Err(refusal) => {
+                self.phase = Phase::Body(held);
+                self.refuse_body(worker, &refusal, now)
+            }
+        }
+    }
+
+    /// The call `id` was answered, or could not be made.
+    pub fn answered(&mut self, worker: &mut Worker, id: u32, answer: Answer) -> Step {
+        let Phase::Calls(mut fanout, backend) = core::mem::replace(&mut self.phase, Phase::Over) else {
+            return Step::Continue(Changes::default());
+        };
+        let hundred = answer.status.map_or(0, |status| status / 100);
+        let Some(released) = fanout.answered(id, answer) else {
+            self.phase = Phase::Calls(fanout, backend);
+            return Step::Wait;
+        };
+        worker.tally.add(Metric::Calls { backend, hundred }, 1);
+        worker.release(0, released.bytes);
+        if let Some(call) = fanout.next_call() {
+            self.phase = Phase::Calls(fanout, backend);
+            return Step::Call(vec![call]);
+        }
+        worker.release(1, 0);
+        match fanout.outcome() {
+            Ok(outcome) => self.answer(outcome.reply(self.policy.limits.answer_bytes.0)),
+            Err(fanout) => {
+                self.phase = Phase::Calls(Box::new(fanout), backend);
+                Step::Wait
+            }
+        }
+    }
+
+    /// The request is gone, answered or not. Calls under way go on without it.
+    pub fn closed(&mut self, worker: &mut Worker, now: Millis) {
+        if let Phase::Calls(fanout, _) = core::mem::replace(&mut self.phase, Phase::Over) {
+            worker.release(0, fanout.waiting_bytes());
+            let expires = now.saturating_add(u64::from(fanout.timeout_ms()));
+            worker.abandon(fanout.flying(), fanout.flying_bytes(), expires);
+        }
+    }
+
+    /// What becomes of a request that was taken apart.
+    fn send(&mut self, worker: &mut Worker, held: Held, split: Split, now: Millis) -> Step {
+        let Held { backend, target, mut edits, observed, .. } = held;
+        if let Some(observed) = observed {
+            return self.observe(
+                worker,
+                observed.compare_split(&split),
+                Some(backend),
+                Some(Class::Write),
+                now,
+            );
+        }
+        let Split { mut parts, rejected, metadata_dropped, untouched } = split;
+        let mut series =
+            |outcome, by: u32| worker.tally.add(Metric::Series { backend, outcome }, u64::from(by));
+        for (reason, count) in rejected.rejected() {
+            series(SeriesOutcome::Rejected(reason), count);
+        }
+        for (reason, count) in rejected.dropped() {
+            series(SeriesOutcome::Dropped(reason), count);
+        }
+        worker.tally.add(Metric::MetadataDropped { backend }, u64::from(metadata_dropped));
+        let sent = parts.iter().fold(0_u32, |sum, part| sum.saturating_add(part.series));
+        let count = |worker: &mut Worker, decision| {
+            worker.count_request(Some(backend), Some(Class::Write), decision);
+            worker.tally.add(Metric::Series { backend, outcome: SeriesOutcome::Sent }, u64::from(sent));
+        };
+        let single = if rejected.any_rejected() || parts.len() > 1 { None } else { parts.pop() };
+        if let Some(Part { tenant, body, .. }) = single {
+            count(worker, Decision::Forwarded);
+            set_tenant(&mut edits, &tenant);
+            if untouched {
+                return self.go_on(edits, None);
+            }
+            edits.remove.push("content-length".to_owned());
+            return self.go_on(edits, Some(body));
+        }
+        if parts.is_empty() {
+            count(worker, Decision::Empty);
+            let outcome = Outcome { answers: Vec::new(), rejected };
+            return self.answer(outcome.reply(self.policy.limits.answer_bytes.0));
+        }
+        let bytes = parts.iter().fold(0_usize, |sum, part| sum.saturating_add(part.body.len()));
+        let calls = match worker.admit(&self.policy.limits, parts.len(), bytes, now) {
+            Ok(calls) => calls,
+            Err(refusal) => {
+                worker.count_request(Some(backend), Some(Class::Write), Decision::Refused(refusal.reason()));
+                return self.answer(reply(&refusal, Some(Protocol::RemoteWrite)));
+            }
+        };
+        count(worker, Decision::Split);
+        let mut fanout = Fanout::new(Rc::new(target), parts, rejected);
+        let first: Vec<Call> = (0..calls).map_while(|_| fanout.next_call()).collect();
+        self.phase = Phase::Calls(Box::new(fanout), backend);
+        Step::Call(first)
+    }
+
+    /// A write that was to be looked into is refused; or goes on, where it is only observed.
+    fn refuse_body(&mut self, worker: &mut Worker, refusal: &Refusal, now: Millis) -> Step {
+        let Phase::Body(held) = core::mem::replace(&mut self.phase, Phase::Over) else {
+            return Step::Continue(Changes::default());
+        };
+        let Held { backend, protocol, observed, .. } = *held;
+        if let Some(observed) = observed {
+            return self.observe(
+                worker,
+                Some(observed.refusal(refusal)),
+                Some(backend),
+                Some(Class::Write),
+                now,
+            );
+        }
+        worker.count_request(Some(backend), Some(Class::Write), Decision::Refused(refusal.reason()));
+        self.answer(reply(refusal, Some(protocol)))
+    }
+
+    /// In observe mode a request goes on as it came; a difference is counted and logged.
+    fn observe(
+        &mut self,
+        worker: &mut Worker,
+        difference: Option<String>,
+        backend: Option<usize>,
+        class: Option<Class>,
+        now: Millis,
+    ) -> Step {
+        let decision = if difference.is_some() { Decision::Differed } else { Decision::Agreed };
+        worker.count_request(backend, class, decision);
+        if let Some(difference) = difference {
+            worker.log(difference, now);
+        }
+        self.phase = Phase::Over;
+        Step::Continue(Changes::default())
+    }
+
+    fn go_on(&mut self, headers: Edits, body: Option<Vec<u8>>) -> Step {
+        self.phase = Phase::Over;
+        Step::Continue(Changes { headers, body })
+    }
+
+    fn answer(&mut self, reply: Reply) -> Step {
+        self.phase = Phase::Over;
+        Step::Reply(reply)
+    }
+}
+
+/// Sets the tenant; what the client said about it is removed already.
+fn set_tenant(edits: &mut Edits, tenant: &TenantId) {
+    edits.set.push(("x-scope-orgid".to_owned(), tenant.as_str().to_owned()));
+}
+
+fn parse_number(value: &[u8]) -> Option<u64> {
+    core::str::from_utf8(value).ok()?.parse().ok()
+}

@@ -1,0 +1,107 @@
+//! What the requests of one worker share: the calls under way, the bytes they hold, and what is to be told.
+
+use super::Millis;
+use crate::config::Limits;
+use crate::operation::Class;
+use crate::report::{Decision, Metric, Refusal, Tally};
+
+/// The state of one worker thread. Bounds are enforced here; nothing in it is a request's own.
+#[derive(Debug, Default)]
+pub struct Worker {
+    /// Counters that the host has not taken yet.
+    pub tally: Tally,
+    calls: usize,
+    bytes: usize,
+    abandoned: Vec<Abandoned>,
+    logs: Vec<String>,
+    log_second: Millis,
+    log_count: u32,
+}
+
+/// Calls whose request is gone. Envoy does not cancel them and tells nobody when they end, so they count
+/// until they must have.
+#[derive(Debug)]
+struct Abandoned {
+    calls: usize,
+    bytes: usize,
+    expires: Millis,
+}
+
+/// Lines a second that one worker may log; the counters know of the rest.
+const LOGS_PER_SECOND: u32 = 10;
+
+impl Worker {
+    /// Takes the room for the calls of one request: as many as it may have at once, or as many as there are, but
+    /// at least one. Who has one goes on with it to the end, so nobody waits for others.
+    pub(super) fn admit(
+        &mut self,
+        limits: &Limits,
+        parts: usize,
+        bytes: usize,
+        now: Millis,
+    ) -> Result<usize, Refusal> {
+        self.expire(now);
+        let free = (limits.calls_per_worker.0 as usize).saturating_sub(self.calls);
+        let calls = parts.min(limits.calls_per_request.0 as usize).min(free);
+        if calls == 0 {
+            return Err(Refusal::Overloaded {
+                what: "too many calls are under way (limits.calls_per_worker)",
+            });
+        }
+        let held = self.bytes.saturating_add(bytes);
+        if held > limits.held_bytes_per_worker.0 as usize {
+            return Err(Refusal::Overloaded {
+                what: "too much is being sent (limits.held_bytes_per_worker)",
+            });
+        }
+        self.calls = self.calls.saturating_add(calls);
+        self.bytes = held;
+        Ok(calls)
+    }
+
+    pub(super) fn release(&mut self, calls: usize, bytes: usize) {
+        self.calls = self.calls.saturating_sub(calls);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+
+    /// The request of these calls is gone.
+    pub(super) fn abandon(&mut self, calls: usize, bytes: usize, expires: Millis) {
+        if calls > 0 {
+            self.abandoned.push(Abandoned { calls, bytes, expires });
+        }
+    }
+
+    fn expire(&mut self, now: Millis) {
+        let (mut calls, mut bytes) = (0_usize, 0_usize);
+        self.abandoned.retain(|abandoned| {
+            let over = abandoned.expires <= now;
+            if over {
+                calls = calls.saturating_add(abandoned.calls);
+                bytes = bytes.saturating_add(abandoned.bytes);
+            }
+            !over
+        });
+        self.release(calls, bytes);
+    }
+
+    pub(super) fn count_request(&mut self, backend: Option<usize>, class: Option<Class>, decision: Decision) {
+        self.tally.add(Metric::Requests { backend, class, decision }, 1);
+    }
+
+    pub(super) fn log(&mut self, line: String, now: Millis) {
+        let second = now / 1000;
+        if second != self.log_second {
+            self.log_second = second;
+            self.log_count = 0;
+        }
+        if self.log_count < LOGS_PER_SECOND {
+            self.log_count = self.log_count.saturating_add(1);
+            self.logs.push(line);
+        }
+    }
+
+    /// Takes the lines to log since the last time.
+    pub fn take_logs(&mut self) -> Vec<String> {
+        core::mem::take(&mut self.logs)
+    }
+}

@@ -1,0 +1,460 @@
+//! The configuration, checked as a whole and compiled: what every decision is made by.
+
+use crate::caller::{Caller, Environment, Impersonate};
+use crate::config::{BackendConfig, Config, ConfigError, Isolation, Limits, Mode, WriteConfig};
+use crate::http::{host_name, under_prefix};
+use crate::operation::{Kind, Router};
+use crate::report::Refusal;
+use crate::write::Rules;
+
+/// A compiled configuration. Made at load, shared by all requests of a worker.
+#[derive(Debug)]
+pub struct Policy {
+    /// Whether decisions take effect.
+    pub mode: Mode,
+    /// The backends, in the order of the configuration.
+    pub backends: Vec<Backend>,
+    /// The callers, in the order of the configuration.
+    pub callers: Vec<Caller>,
+    /// The bounds.
+    pub limits: Limits,
+    /// Headers that say something about tenancy, in lower case: none of a client's ever goes on.
+    tenancy_headers: Vec<String>,
+}
+
+/// One backend.
+#[derive(Debug)]
+pub struct Backend {
+    /// Its name in metrics and logs.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Which paths it has.
+    pub router: Router,
+    /// How its writes find their tenants.
+    pub write: Rules,
+    /// Whether the client's `Authorization` goes on to it.
+    pub forward_authorization: bool,
+    hosts: Vec<HostPattern>,
+    prefix: Option<String>,
+}
+
+#[derive(Debug)]
+enum HostPattern {
+    Exact(String),
+    /// Everything that ends so: `.example.org`.
+    Below(String),
+}
+
+/// Headers by which the backends, or their neighbours, take a tenant from a request.
+const TENANCY_HEADERS: &[&str] =
+    &["x-scope-orgid", "x-prom-label-policy", "thanos-tenant", "accountid", "projectid", "x-influxdb-org"];
+
+impl Policy {
+    /// Compiles a configuration. `env` gives the environment of the filter, where secrets are.
+    pub fn compile(config: &Config, env: &Environment<'_>) -> Result<Self, ConfigError> {
+        if config.backends.is_empty() {
+            return Err(ConfigError::new("backends", "name at least one backend"));
+        }
+        if config.callers.is_empty() {
+            return Err(ConfigError::new(
+                "callers",
+                "name at least one caller; without one every request is refused",
+            ));
+        }
+        let stray = config.write.keys().find(|name| config.backends.iter().all(|b| b.name.0 != **name));
+        if let Some(name) = stray {
+            let known: Vec<&str> = config.backends.iter().map(|backend| &*backend.name).collect();
+            return Err(ConfigError::new(
+                format!("write.{name}"),
+                format!("no backend has this name; there are: {}", known.join(", ")),
+            ));
+        }
+        let mut backends: Vec<Backend> = Vec::new();
+        for (position, backend) in config.backends.iter().enumerate() {
+            let path = format!("backends[{position}]");
+            if backends.iter().any(|known| known.name == backend.name.0) {
+                return Err(ConfigError::new(format!("{path}.name"), "another backend has this name"));
+            }
+            backends.push(Backend::compile(backend, &path, config.write.get(&backend.name.0))?);
+        }
+        let mut callers: Vec<Caller> = Vec::new();
+        for (position, caller) in config.callers.iter().enumerate() {
+            let path = format!("callers[{position}]");
+            check_name(&caller.name, &path)?;
+            if callers.iter().any(|known| known.name == caller.name.0) {
+                return Err(ConfigError::new(format!("{path}.name"), "another caller has this name"));
+            }
+            callers.push(Caller::compile(caller, &path, env)?);
+        }
+        let limits = config.limits.clone();
+        check_limits(&limits)?;
+        let mut tenancy_headers: Vec<String> =
+            TENANCY_HEADERS.iter().map(|name| (*name).to_owned()).collect();
+        tenancy_headers.extend(backends.iter().flat_map(|b| b.write.tenant_headers()).map(str::to_owned));
+        tenancy_headers
+            .extend(callers.iter().filter_map(|c| c.rights.impersonate.as_ref()).map(|i| i.header.clone()));
+        tenancy_headers.sort_unstable();
+        tenancy_headers.dedup();
+        if let Some(reserved) = tenancy_headers.iter().find(|name| name.starts_with(':') || name.is_empty()) {
+            return Err(ConfigError::new(
+                "",
+                format!("`{reserved}` cannot name a tenant or ask for a right"),
+            ));
+        }
+        Ok(Self { mode: config.mode, backends, callers, limits, tenancy_headers })
+    }
+
+    /// The backend a request is for: the one that the route's metadata names, else the one with the best
+    /// match of host and path. Gives its position, and the path below its prefix.
+    pub fn backend<'a>(
+        &self,
+        named: Option<&str>,
+        authority: &str,
+        path: &'a str,
+    ) -> Result<(usize, &'a str), Refusal> {
+        if let Some(name) = named {
+            let position =
+                self.backends.iter().position(|b| b.name == name).ok_or(Refusal::UnknownBackend)?;
+            let prefix = self.backends.get(position).and_then(|backend| backend.prefix.as_deref());
+            return Ok((position, prefix.and_then(|prefix| under_prefix(path, prefix)).unwrap_or(path)));
+        }
+        let host = host_name(authority);
+        let candidates = self.backends.iter().enumerate().filter_map(|(position, backend)| {
+            let host_rank = backend.host_rank(host)?;
+            let (rest, prefix_len) = match &backend.prefix {
+                Some(prefix) => (under_prefix(path, prefix)?, prefix.len()),
+                None => (path, 0),
+            };
+            Some(((host_rank, prefix_len), position, rest))
+        });
+        let best = candidates.max_by_key(|(rank, position, _)| (*rank, core::cmp::Reverse(*position)));
+        best.map(|(_, position, rest)| (position, rest)).ok_or(Refusal::NoBackend)
+    }
+
+    /// Whether a request can be for one of several backends.
+    pub fn has_choice(&self) -> bool {
+        self.backends.len() > 1
+    }
+
+    /// The rights of all callers to impersonate.
+    pub fn impersonations(&self) -> impl Iterator<Item = &Impersonate> {
+        self.callers.iter().filter_map(|caller| caller.rights.impersonate.as_ref())
+    }
+
+    /// Headers of a client that never go on, in lower case.
+    pub fn tenancy_headers(&self) -> &[String] {
+        &self.tenancy_headers
+    }
+}
+
+impl Backend {
+    fn compile(config: &BackendConfig, path: &str, write: Option<&WriteConfig>) -> Result<Self, ConfigError> {
+        check_name(&config.name, path)?;
+        let knows_header = matches!(config.kind, Kind::Cortex | Kind::Mimir | Kind::Loki | Kind::Tempo);
+        if !knows_header && config.isolate != Some(Isolation::Header) {
+            return Err(ConfigError::new(
+                format!("{path}.isolate"),
+                format!(
+                    "missing: {} knows no X-Scope-OrgID, so that every tenant would see everything; say `header` only if \
+                     something behind this Envoy does",
+                    config.kind.as_str()
+                ),
+            ));
+        }
+        let mut hosts = Vec::new();
+        for (position, host) in config.host.0.iter().enumerate() {
+            hosts.push(
+                HostPattern::compile(host)
+                    .map_err(|problem| ConfigError::new(format!("{path}.host[{position}]"), problem))?,
+            );
+        }
+        let prefix = config.path.as_ref().map(|prefix| prefix.trim_end_matches('/').to_owned());
+        if prefix.as_ref().is_some_and(|prefix| !prefix.starts_with('/')) {
+            return Err(ConfigError::new(
+                format!("{path}.path"),
+                "a path prefix starts with `/` and is more than that",
+            ));
+        }
+        let router = Router::new(config.kind, &config.prefixes, &config.paths)
+            .map_err(|error| ConfigError::new(path, error.to_string()))?;
+        let name = config.name.0.clone();
+        let write = Rules::compile(write.unwrap_or(&WriteConfig::default()), &format!("write.{name}"))?;
+        let forward_authorization = config.forward_authorization;
+        Ok(Self { name, kind: config.kind, router, write, forward_authorization, hosts, prefix })
+    }
+
+    /// How well the backend fits a host: `None` not at all, 0 for one that names no hosts.
+    fn host_rank(&self, host: &str) -> Option<usize> {
+        if self.hosts.is_empty() {
+            return Some(0);
+        }
+        self.hosts.iter().filter_map(|pattern| pattern.rank(host)).max()
+    }
+}
+
+impl HostPattern {
+    fn compile(text: &str) -> Result<Self, &'static str> {
+        let pattern = match text.strip_prefix('*') {
+            Some(below) if below.starts_with('.') => Self::Below(below.to_ascii_lowercase()),
+            _ => Self::Exact(text.to_ascii_lowercase()),
+        };
+        let (Self::Exact(host) | Self::Below(host)) = &pattern;
+        let is_ipv6 = host.starts_with('[') && host.ends_with(']');
+        if host.is_empty() || host.contains('*') || (host.contains(':') && !is_ipv6) {
+            return Err("a host is a name without port, such as metrics.example.org or *.example.org");
+        }
+        Ok(pattern)
+    }
+
+    /// Exact beats below, and the longer beats the shorter.
+    fn rank(&self, host: &str) -> Option<usize> {
+        match self {
+            Self::Exact(name) => name.eq_ignore_ascii_case(host).then_some(usize::MAX),
+            Self::Below(below) => {
+                let at = host.len().checked_sub(below.len()).filter(|at| *at > 0)?;
+                host.get(at..).filter(|tail| tail.eq_ignore_ascii_case(below)).map(|tail| tail.len())
+            }
+        }
+    }
+}
+
+/// Names stand in metrics, where they must not look like anything else.
+fn check_name(name: &str, path: &str) -> Result<(), ConfigError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if !name.is_empty() && name.len() <= 64 && name.chars().all(plain) {
+        return Ok(());
+    }
+    Err(ConfigError::new(
+        format!("{path}.name"),
+        "a name is made of 1 to 64 of the characters A-Z a-z 0-9 - _",
+    ))
+}
+
+fn check_limits(limits: &Limits) -> Result<(), ConfigError> {
+    let fields = [
+        ("request_bytes", limits.request_bytes.0),
+        ("decoded_bytes", limits.decoded_bytes.0),
+        ("series", limits.series.0),
+        ("tenants", limits.tenants.0),
+        ("calls_per_request", limits.calls_per_request.0),
+        ("calls_per_worker", limits.calls_per_worker.0),
+        ("held_bytes_per_worker", limits.held_bytes_per_worker.0),
+        ("answer_bytes", limits.answer_bytes.0),
+    ];
+    match fields.iter().find(|(_, value)| *value == 0) {
+        Some((field, _)) => Err(ConfigError::new(format!("limits.{field}"), "0 would refuse every request")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn compile(config: Value) -> Result<Policy, String> {
+        let config = Config::from_json(config).map_err(|error| error.to_string())?;
+        Policy::compile(&config, &|name| (name == "KEY").then(|| vec![7; 32]))
+            .map_err(|error| error.to_string())
+    }
+
+    fn base() -> Value {
+        json!({
+            "backends": [{"name": "metrics", "kind": "cortex"}],
+            "callers": [{"name": "users", "jwt": {"provider": "idp", "issuer": "https://idp"},
+                         "tenants": {"claim": "tenant"}, "may": ["read"]}],
+        })
+    }
+
+    /// The base with the value at `pointer` replaced.
+    fn with(pointer: &str, value: Value) -> Value {
+        let mut config = base();
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        let parent = config.pointer_mut(parent).unwrap();
+        match parent {
+            Value::Array(list) => list.push(value),
+            _ => parent[key] = value,
+        }
+        config
+    }
+
+    #[test]
+    fn the_base_compiles() {
+        compile(base()).unwrap();
+    }
+
+    #[test]
+    fn every_error_says_where_and_what() {
+        let user = |user: Value| {
+            with(
+                "/callers/-",
+                json!({"name": "b", "basic": {"key": {"env": "KEY"}, "users": [user]}, "may": ["write"]}),
+            )
+        };
+        let cases: Vec<(Value, &str)> = vec![
+            (with("/mod", json!("enforce")), "mod: unknown field `mod`, expected one of `mode`, `backends`"),
+            (with("/mode", json!("on")), "mode: unknown variant `on`, expected `enforce` or `observe`"),
+            (with("/backends", json!([])), "backends: name at least one backend"),
+            (with("/callers", json!([])), "callers: name at least one caller"),
+            (
+                with("/backends/-", json!({"name": "metrics", "kind": "loki"})),
+                "backends[1].name: another backend has this name",
+            ),
+            (
+                with("/backends/0/kind", json!("thanos")),
+                "backends[0].kind: unknown variant `thanos`, expected one of `cortex`",
+            ),
+            (
+                with("/backends/0/kind", json!("prometheus")),
+                "backends[0].isolate: missing: prometheus knows no X-Scope-OrgID",
+            ),
+            (
+                with("/backends/0/name", json!(7)),
+                "backends[0].name: expected a string, found the number 7: quote it",
+            ),
+            (with("/backends/0/name", json!("a b")), "backends[0].name: a name is made of"),
+            (with("/backends/0/host", json!("a:80")), "backends[0].host[0]: a host is a name without port"),
+            (with("/backends/0/path", json!("x")), "backends[0].path: a path prefix starts with `/`"),
+            (
+                with("/callers/0/basic", json!({"key": {"env": "KEY"}, "users": []})),
+                "callers[0]: several sources",
+            ),
+            (
+                with("/callers/0/jwt", Value::Null),
+                "callers[0]: no source says how this caller is recognised: give one of jwt, metadata, basic",
+            ),
+            (with("/callers/0/jwt/issuer", json!([])), "callers[0].jwt.issuer: name at least one issuer"),
+            (with("/callers/0/jwt/issuer", json!(false)), "callers[0].jwt.issuer"),
+            (with("/callers/0/tenants", Value::Null), "callers[0].tenants: missing"),
+            (
+                with("/callers/0/tenants", json!({"claim": "a", "union": []})),
+                "callers[0].tenants: give exactly one of `claim`",
+            ),
+            (
+                with("/callers/0/tenants", json!({"clam": "a"})),
+                "callers[0].tenants.clam: unknown field `clam`, expected one of",
+            ),
+            (with("/callers/0/tenants", json!(["a|b"])), "callers[0].tenants[0]: a tenant ID is made of"),
+            (with("/callers/0/tenants", json!([7])), "callers[0].tenants[0]"),
+            (with("/callers/0/may", json!([])), "callers[0].may: name at least one of"),
+            (
+                with("/callers/0/may", json!(["everything"])),
+                "callers[0].may[0]: unknown variant `everything`",
+            ),
+            (
+                with("/callers/0/impersonate", json!({"label": "x", "header": {}, "tenants": ["*"]})),
+                "callers[0].impersonate.header: give exactly one header",
+            ),
+            (
+                with("/callers/0/impersonate", json!({"label": "x", "tenants": []})),
+                "callers[0].impersonate.tenants: name the tenants",
+            ),
+            (
+                user(json!({"username": "u", "password": "secret"})),
+                "callers[1].basic.users[0].password[0]: this is no keyed hash",
+            ),
+            (
+                user(json!({"username": "u:v", "password": "x"})),
+                "callers[1].basic.users[0].username: a user name is not empty",
+            ),
+            (
+                with(
+                    "/callers/-",
+                    json!({"name": "b", "basic": {"key": {"env": "NONE"}, "users": []}, "may": ["write"]}),
+                ),
+                "callers[1].basic.key.env: the environment variable NONE is not set",
+            ),
+            (
+                with("/write", json!({"metric": {}})),
+                "write.metric: no backend has this name; there are: metrics",
+            ),
+            (
+                with("/write", json!({"metrics": {"tenant": ["caler"]}})),
+                "write.metrics.tenant[0]: invalid value: string \"caler\", expected caller, {header: NAME} or {label: NAME}",
+            ),
+            (
+                with("/write", json!({"metrics": {"tenant": []}})),
+                "write.metrics.tenant: name at least one source",
+            ),
+            (
+                with("/write", json!({"metrics": {"tenant": ["caller", {"label": "x"}]}})),
+                "write.metrics.tenant[1]: this source is never reached",
+            ),
+            (
+                with("/write", json!({"metrics": {"tenant": [{"label": "x"}, {"label": "x"}]}})),
+                "write.metrics.tenant[1]: this source is listed twice",
+            ),
+            (
+                with("/write", json!({"metrics": {"tenant": [{"header": "x", "remove": true}]}})),
+                "write.metrics.tenant[0]: give exactly one of",
+            ),
+            (
+                with("/write", json!({"metrics": {"on_absent": "loose"}})),
+                "write.metrics.on_absent: unknown variant `loose`, expected one of `reject_series`, `drop`, `tenant`",
+            ),
+            (
+                with("/write", json!({"metrics": {"on_unmapped": {"tenant": "a/b"}}})),
+                "write.metrics.on_unmapped.tenant: a tenant ID is made of",
+            ),
+            (
+                with("/write", json!({"metrics": {"calls": {"via": "listener"}}})),
+                "write.metrics.calls.cluster: missing",
+            ),
+            (
+                with(
+                    "/write",
+                    json!({"metrics": {"calls": {"via": "listener", "cluster": "c", "path": "/x"}}}),
+                ),
+                "write.metrics.calls.path: not with `via: listener`",
+            ),
+            (
+                with("/write", json!({"metrics": {"calls": {"headers": ["Transfer-Encoding"]}}})),
+                "write.metrics.calls.headers[0]: a call cannot carry",
+            ),
+            (
+                with("/write", json!({"metrics": {"calls": {"timeout": 30}}})),
+                "write.metrics.calls.timeout: expected a time with its unit",
+            ),
+            (with("/limits", json!({"series": 0})), "limits.series: 0 would refuse every request"),
+            (
+                with("/limits", json!({"request_bytes": "8MB"})),
+                "limits.request_bytes: expected a number of bytes",
+            ),
+        ];
+        for (config, expected) in cases {
+            let error = compile(config.clone()).map(|_| ()).expect_err(expected);
+            assert!(error.starts_with(expected), "\n got: {error}\nwant: {expected}");
+        }
+    }
+
+    #[test]
+    fn backends_are_chosen_by_metadata_then_host_then_prefix() {
+        let mut config = base();
+        config["backends"] = json!([
+            {"name": "any", "kind": "cortex"},
+            {"name": "logs", "kind": "loki", "host": ["logs.example.org", "*.logs.example.org"]},
+            {"name": "wild", "kind": "loki", "host": "*.example.org"},
+            {"name": "short", "kind": "mimir", "path": "/m"},
+            {"name": "long", "kind": "mimir", "path": "/m/two/"},
+        ]);
+        let policy = compile(config).unwrap();
+        for (named, authority, path, expected) in [
+            (None, "x.org", "/api/v1/push", Ok(("any", "/api/v1/push"))),
+            (None, "LOGS.example.org:3100", "/x", Ok(("logs", "/x"))),
+            (None, "a.logs.example.org", "/x", Ok(("logs", "/x"))),
+            (None, "b.example.org", "/m/x", Ok(("wild", "/m/x"))),
+            (None, "example.org", "/x", Ok(("any", "/x"))),
+            (None, "x.org", "/m/api", Ok(("short", "/api"))),
+            (None, "x.org", "/m/two/api", Ok(("long", "/api"))),
+            (None, "x.org", "/mm/api", Ok(("any", "/mm/api"))),
+            (Some("short"), "logs.example.org", "/m/api", Ok(("short", "/api"))),
+            (Some("short"), "logs.example.org", "/api", Ok(("short", "/api"))),
+            (Some("other"), "logs.example.org", "/api", Err(Refusal::UnknownBackend)),
+        ] {
+            let chosen =
+                policy.backend(named, authority, path).map(|(at, rest)| (&*policy.backends[at].name, rest));
+            assert_eq!(chosen, expected, "{named:?} {authority} {path}");
+        }
+    }
+}

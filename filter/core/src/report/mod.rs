@@ -1,0 +1,11 @@
+//! What is told to the outside: refusals as answers, and counters as metrics.
+
+mod answer;
+mod excerpt;
+mod refusal;
+mod tally;
+
+pub use answer::reply;
+pub use excerpt::Excerpt;
+pub use refusal::Refusal;
+pub use tally::{Decision, Metric, SeriesOutcome, Tally};

@@ -1,0 +1,207 @@
+//! Everything that can be wrong with a request, each with its status and its words.
+
+use core::fmt;
+
+use crate::operation::{Class, Methods};
+use crate::tenant::InvalidTenant;
+use crate::wire::Malformed;
+
+/// Why a request goes no further. Each says what is wrong and what to do; none holds a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    // Who is calling
+    /// No entry recognised the request.
+    NoCaller { presented: bool, challenges: Vec<String> },
+    /// The credential is known and wrong.
+    BadCredential { challenge: String },
+    /// A claim that should name tenants holds something else.
+    ClaimType { claim: String },
+    /// A claim names something that is no tenant ID.
+    ClaimTenant { claim: String, reason: InvalidTenant },
+    /// The caller is known and has no tenant.
+    NoTenant { caller: String },
+
+    // What is asked
+    /// Neither the route, the host nor the path leads to a backend.
+    NoBackend,
+    /// The route names a backend that is not configured.
+    UnknownBackend,
+    /// The path could be read in more than one way.
+    NotCanonical(&'static str),
+    /// The path is in no table.
+    UnknownPath,
+    /// The path is known and kept closed.
+    ClosedPath,
+    /// The path is known, the method is not one of its own.
+    Method { allow: Methods },
+    /// The caller has no right to this class of operations.
+    NotPermitted { class: Class },
+
+    // Which tenants
+    /// A header that may stand once stands several times.
+    Repeated(&'static str),
+    /// A header names something that is no tenant ID.
+    HeaderTenant { header: String, reason: InvalidTenant },
+    /// A header names a tenant that is not the caller's own.
+    ForeignTenant { header: String },
+    /// The endpoint takes one tenant and the caller has several.
+    SeveralTenants { tenants: String },
+    /// More tenants than a request may have.
+    TooManyTenants { limit: u32 },
+    /// Impersonation was asked for by a caller without that right.
+    MayNotImpersonate,
+
+    // The body
+    /// Neither of the content types that can be read here.
+    MediaType { expected: &'static str },
+    /// Not the encoding that can be read here.
+    Encoding { expected: &'static str },
+    /// The protocol's version header does not fit its content type.
+    Version { expected: &'static str },
+    /// The protocol of this path cannot be split by series.
+    CannotSplit,
+    /// The body is larger than is looked into.
+    BodyTooLarge { limit: u32 },
+    /// The body is larger than is looked into once it is decompressed.
+    DecodedTooLarge { limit: u32 },
+    /// More series than are looked into.
+    TooManySeries { limit: u32 },
+    /// The body does not decompress.
+    Compression,
+    /// The body is no message of its protocol; `offset` is where, in the decompressed body.
+    Body { problem: Malformed, offset: usize },
+
+    // The gateway itself
+    /// The worker has no call, or no memory, to spare. The request may be sent again.
+    Overloaded { what: &'static str },
+    /// Something failed in Envoy that the filter needs.
+    Host { what: &'static str },
+}
+
+impl Refusal {
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::NoCaller { .. } | Self::BadCredential { .. } => 401,
+            Self::ClaimType { .. }
+            | Self::ClaimTenant { .. }
+            | Self::NoTenant { .. }
+            | Self::ClosedPath
+            | Self::NotPermitted { .. }
+            | Self::ForeignTenant { .. }
+            | Self::MayNotImpersonate => 403,
+            Self::NoBackend | Self::UnknownPath => 404,
+            Self::Method { .. } => 405,
+            Self::BodyTooLarge { .. } | Self::DecodedTooLarge { .. } | Self::TooManySeries { .. } => 413,
+            Self::MediaType { .. } | Self::Encoding { .. } | Self::CannotSplit => 415,
+            Self::NotCanonical(_)
+            | Self::Repeated(_)
+            | Self::HeaderTenant { .. }
+            | Self::SeveralTenants { .. }
+            | Self::TooManyTenants { .. }
+            | Self::Version { .. }
+            | Self::Compression
+            | Self::Body { .. } => 400,
+            Self::UnknownBackend | Self::Host { .. } => 500,
+            Self::Overloaded { .. } => 503,
+        }
+    }
+
+    /// One word for metrics and access logs.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::NoCaller { .. } => "no_caller",
+            Self::BadCredential { .. } => "bad_credential",
+            Self::ClaimType { .. } | Self::ClaimTenant { .. } => "bad_claim",
+            Self::NoTenant { .. } => "no_tenant",
+            Self::NoBackend | Self::UnknownBackend => "no_backend",
+            Self::NotCanonical(_) => "path_not_canonical",
+            Self::UnknownPath => "unknown_path",
+            Self::ClosedPath => "closed_path",
+            Self::Method { .. } => "method",
+            Self::NotPermitted { .. } => "not_permitted",
+            Self::Repeated(_) => "repeated_header",
+            Self::HeaderTenant { .. } => "invalid_tenant",
+            Self::ForeignTenant { .. } => "foreign_tenant",
+            Self::SeveralTenants { .. } => "several_tenants",
+            Self::TooManyTenants { .. } => "too_many_tenants",
+            Self::MayNotImpersonate => "may_not_impersonate",
+            Self::MediaType { .. } => "media_type",
+            Self::Encoding { .. } => "encoding",
+            Self::Version { .. } => "version",
+            Self::CannotSplit => "cannot_split",
+            Self::BodyTooLarge { .. } | Self::DecodedTooLarge { .. } => "body_too_large",
+            Self::TooManySeries { .. } => "too_many_series",
+            Self::Compression | Self::Body { .. } => "malformed_body",
+            Self::Overloaded { .. } => "overloaded",
+            Self::Host { .. } => "host",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoCaller { presented: true, .. } => {
+                f.write_str("these credentials are not accepted: they are unknown, expired or from an issuer that is not accepted")
+            }
+            Self::NoCaller { presented: false, .. } => f.write_str("no credentials: say who is calling"),
+            Self::BadCredential { .. } => f.write_str("the user name or the password is wrong"),
+            Self::ClaimType { claim } => {
+                write!(f, "the claim {claim} of this caller must be a string or a list of strings")
+            }
+            Self::ClaimTenant { claim, reason } => {
+                write!(f, "the claim {claim} of this caller names something that is no tenant: {reason}")
+            }
+            Self::NoTenant { caller } => write!(f, "this caller was recognised as {caller}, and has no tenant"),
+            Self::NoBackend => f.write_str("neither this host nor this path leads to a backend"),
+            Self::UnknownBackend => f.write_str("the route's metadata names a backend that is not configured"),
+            Self::NotCanonical(problem) => write!(f, "the path has {problem}; send it in its plain form"),
+            Self::UnknownPath => f.write_str(
+                "this path is not one that the gateway knows for this backend; an operator can add it under `paths`",
+            ),
+            Self::ClosedPath => f.write_str(
+                "this path is internal or dangerous and is kept closed; an operator can open it under `paths`",
+            ),
+            Self::Method { allow } => write!(f, "this path takes {allow}"),
+            Self::NotPermitted { class } => write!(f, "this caller has no right to `{}`", class.as_str()),
+            Self::Repeated(header) => write!(f, "the header {header} stands more than once"),
+            Self::HeaderTenant { header, reason } => write!(f, "the header {header} names no tenant: {reason}"),
+            Self::ForeignTenant { header } => {
+                write!(f, "the header {header} names a tenant that is not this caller's own")
+            }
+            Self::SeveralTenants { tenants } => write!(
+                f,
+                "this endpoint takes one tenant and this caller has several: name one in X-Scope-OrgID, of {tenants}"
+            ),
+            Self::TooManyTenants { limit } => write!(f, "a request may have at most {limit} tenants"),
+            Self::MayNotImpersonate => f.write_str("this caller has no right to impersonate other tenants"),
+            Self::MediaType { expected } => write!(f, "the content type must be {expected}"),
+            Self::Encoding { expected } => write!(f, "the content encoding must be {expected}"),
+            Self::Version { expected } => {
+                write!(f, "X-Prometheus-Remote-Write-Version does not fit the content type: expected {expected}")
+            }
+            Self::CannotSplit => f.write_str(
+                "tenants are taken from the series here, and the protocol of this path cannot be split; use remote write 1.0",
+            ),
+            Self::BodyTooLarge { limit } => {
+                write!(f, "the body is larger than {limit} bytes (limits.request_bytes); send smaller batches")
+            }
+            Self::DecodedTooLarge { limit } => write!(
+                f,
+                "the body is larger than {limit} bytes when decompressed (limits.decoded_bytes); send smaller batches"
+            ),
+            Self::TooManySeries { limit } => {
+                write!(f, "the body has more than {limit} series (limits.series); send smaller batches")
+            }
+            Self::Compression => f.write_str("the body is no valid snappy block"),
+            Self::Body { problem, offset } => {
+                write!(f, "the body is malformed: {problem} (at byte {offset} after decompression)")
+            }
+            Self::Overloaded { what } => write!(f, "the gateway is busy: {what}; send again later"),
+            Self::Host { what } => write!(f, "the gateway failed: {what}"),
+        }
+    }
+}
+
+impl core::error::Error for Refusal {}

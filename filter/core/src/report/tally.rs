@@ -1,0 +1,140 @@
+//! Counters, gathered during an event and handed to the host after it.
+
+use core::fmt::Write as _;
+
+use hashbrown::HashMap;
+
+use crate::operation::Class;
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Decision {
+    /// It went on by Envoy's own route.
+    Forwarded,
+    /// It was sent in parts.
+    Split,
+    /// Nothing of it was to be sent.
+    Empty,
+    /// It was refused, for this reason ([`Refusal::reason`](super::Refusal::reason)).
+    Refused(&'static str),
+    /// In observe mode: what would have been done agrees with what came in.
+    Agreed,
+    /// In observe mode: what would have been done differs from what came in.
+    Differed,
+}
+
+/// What became of series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SeriesOutcome {
+    /// Sent to a tenant.
+    Sent,
+    /// Not sent, and named in the answer, for this reason.
+    Rejected(&'static str),
+    /// Not sent, as configured.
+    Dropped(&'static str),
+}
+
+/// A counter with its tags; the tags' values are few and known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Metric {
+    /// Requests, by the backend's position, class and decision.
+    Requests {
+        /// The backend's position in the configuration; `None` where none was found.
+        backend: Option<usize>,
+        /// What was asked; `None` where it is not known.
+        class: Option<Class>,
+        /// What became of it.
+        decision: Decision,
+    },
+    /// Series of requests that were looked into.
+    Series {
+        /// The backend's position in the configuration.
+        backend: usize,
+        /// What became of them.
+        outcome: SeriesOutcome,
+    },
+    /// Metric metadata without a tenant to go to.
+    MetadataDropped {
+        /// The backend's position in the configuration.
+        backend: usize,
+    },
+    /// Calls for parts of split requests, by the hundred of their status; 0 where no answer came.
+    Calls {
+        /// The backend's position in the configuration.
+        backend: usize,
+        /// The first digit of the status.
+        hundred: u16,
+    },
+}
+
+impl Metric {
+    /// The metric's name with its tags, in the form that Istio's bootstrap extracts and our own bootstraps too:
+    /// `tag=.=value;.;` for each tag, then the name.
+    pub fn name(&self, backend_name: impl Fn(usize) -> String) -> String {
+        let mut name = String::new();
+        let mut tag = |key: &str, value: &str| {
+            let _ = write!(name, "{key}=.={value};.;");
+        };
+        let base = match *self {
+            Self::Requests { backend, class, decision } => {
+                tag("backend", &backend.map_or_else(|| "none".to_owned(), backend_name));
+                tag("class", class.map_or("unknown", Class::as_str));
+                let (decision, reason) = match decision {
+                    Decision::Forwarded => ("forwarded", ""),
+                    Decision::Split => ("split", ""),
+                    Decision::Empty => ("empty", ""),
+                    Decision::Refused(reason) => ("refused", reason),
+                    Decision::Agreed => ("observed_same", ""),
+                    Decision::Differed => ("observed_different", ""),
+                };
+                tag("decision", decision);
+                if !reason.is_empty() {
+                    tag("reason", reason);
+                }
+                "scopegate_requests_total"
+            }
+            Self::Series { backend, outcome } => {
+                tag("backend", &backend_name(backend));
+                let (outcome, reason) = match outcome {
+                    SeriesOutcome::Sent => ("sent", ""),
+                    SeriesOutcome::Rejected(reason) => ("rejected", reason),
+                    SeriesOutcome::Dropped(reason) => ("dropped", reason),
+                };
+                tag("outcome", outcome);
+                if !reason.is_empty() {
+                    tag("reason", reason);
+                }
+                "scopegate_series_total"
+            }
+            Self::MetadataDropped { backend } => {
+                tag("backend", &backend_name(backend));
+                "scopegate_metadata_dropped_total"
+            }
+            Self::Calls { backend, hundred } => {
+                tag("backend", &backend_name(backend));
+                tag("code", &format!("{hundred}xx"));
+                "scopegate_calls_total"
+            }
+        };
+        name + base
+    }
+}
+
+/// Increments that the host has not taken yet.
+#[derive(Debug, Default)]
+pub struct Tally(HashMap<Metric, u64>);
+
+impl Tally {
+    /// Counts `by` more.
+    pub fn add(&mut self, metric: Metric, by: u64) {
+        if by > 0 {
+            let count = self.0.entry(metric).or_default();
+            *count = count.saturating_add(by);
+        }
+    }
+
+    /// Takes what was counted since the last time.
+    pub fn drain(&mut self) -> impl Iterator<Item = (Metric, u64)> + '_ {
+        self.0.drain()
+    }
+}

@@ -1,0 +1,188 @@
+//! `google.protobuf.Struct`, `Value` and `ListValue`, read in place.
+//!
+//! Envoy hands over verified JWT payloads, session metadata and the filter's own configuration in
+//! this form. As in every protobuf decoder the last of several values wins.
+
+use super::fields::{Fields, Malformed, Value};
+
+/// One `google.protobuf.Value`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Datum<'a> {
+    /// `null_value`, and also a `Value` in which no kind is set.
+    Null,
+    /// `bool_value`.
+    Bool(bool),
+    /// `number_value`: JSON numbers are doubles here.
+    Number(f64),
+    /// `string_value`.
+    Text(&'a str),
+    /// `list_value`.
+    List(List<'a>),
+    /// `struct_value`.
+    Structure(Structure<'a>),
+}
+
+/// One `google.protobuf.Struct`: a map without order.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Structure<'a>(&'a [u8]);
+
+/// One `google.protobuf.ListValue`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct List<'a>(&'a [u8]);
+
+impl<'a> Structure<'a> {
+    /// A view of the serialized message; it is checked as it is read.
+    pub fn new(message: &'a [u8]) -> Self {
+        Self(message)
+    }
+
+    /// The fields, in no particular order.
+    pub fn entries(self) -> impl Iterator<Item = Result<(&'a str, Datum<'a>), Malformed>> {
+        values(self.0, 1).map(|entry| {
+            let (key, value) = map_entry(entry?)?;
+            Ok((key, datum(value)?))
+        })
+    }
+
+    /// The field called `key`, or `None`.
+    pub fn get(self, key: &str) -> Result<Option<Datum<'a>>, Malformed> {
+        let mut found = None;
+        for entry in values(self.0, 1) {
+            let (name, value) = map_entry(entry?)?;
+            if name == key {
+                found = Some(value);
+            }
+        }
+        found.map(datum).transpose()
+    }
+}
+
+impl<'a> List<'a> {
+    /// The elements in order.
+    pub fn items(self) -> impl Iterator<Item = Result<Datum<'a>, Malformed>> {
+        values(self.0, 1).map(|value| datum(value?))
+    }
+}
+
+/// The values of the length-delimited field `number`; other fields are passed over.
+fn values(message: &[u8], number: u32) -> impl Iterator<Item = Result<&[u8], Malformed>> {
+    Fields::new(message).filter_map(move |field| match field {
+        Ok(field) if field.number == number => Some(field.value.bytes()),
+        Ok(_) => None,
+        Err(error) => Some(Err(error)),
+    })
+}
+
+/// Key and value bytes of one entry of a `map<string, message>`.
+pub(super) fn map_entry(entry: &[u8]) -> Result<(&str, &[u8]), Malformed> {
+    let (mut key, mut value): (&str, &[u8]) = ("", &[]);
+    for field in Fields::new(entry) {
+        let field = field?;
+        match field.number {
+            1 => key = field.value.text()?,
+            2 => value = field.value.bytes()?,
+            _ => {}
+        }
+    }
+    Ok((key, value))
+}
+
+fn datum(message: &[u8]) -> Result<Datum<'_>, Malformed> {
+    let mut datum = Datum::Null;
+    for field in Fields::new(message) {
+        let field = field?;
+        datum = match (field.number, field.value) {
+            (1, Value::Varint(_)) => Datum::Null,
+            (2, Value::Fixed64(bits)) => Datum::Number(f64::from_bits(bits)),
+            (3, value @ Value::Bytes(_)) => Datum::Text(value.text()?),
+            (4, Value::Varint(value)) => Datum::Bool(value != 0),
+            (5, Value::Bytes(bytes)) => Datum::Structure(Structure(bytes)),
+            (6, Value::Bytes(bytes)) => Datum::List(List(bytes)),
+            (1..=6, _) => return Err(Malformed::Unexpected),
+            _ => datum,
+        };
+    }
+    Ok(datum)
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    //! Builds serialized `Struct` messages out of JSON.
+    use super::super::put_len;
+    use serde_json::Value as Json;
+
+    /// The serialized `google.protobuf.Value` of `json`.
+    pub(crate) fn value(json: &Json) -> Vec<u8> {
+        let mut out = Vec::new();
+        match json {
+            Json::Null => out.extend_from_slice(&[0x08, 0]),
+            Json::Bool(value) => out.extend_from_slice(&[0x20, u8::from(*value)]),
+            Json::Number(number) => {
+                out.push(0x11);
+                out.extend_from_slice(&number.as_f64().unwrap().to_le_bytes());
+            }
+            Json::String(text) => field(&mut out, 3, text.as_bytes()),
+            Json::Object(_) => field(&mut out, 5, &structure(json)),
+            Json::Array(items) => {
+                let mut list = Vec::new();
+                for item in items {
+                    field(&mut list, 1, &value(item));
+                }
+                field(&mut out, 6, &list);
+            }
+        }
+        out
+    }
+
+    /// The serialized `google.protobuf.Struct` of the object `json`.
+    pub(crate) fn structure(json: &Json) -> Vec<u8> {
+        map(json.as_object().unwrap().iter().map(|(key, json)| (key.as_str(), value(json))))
+    }
+
+    /// A serialized message whose field 1 is a map from string to message.
+    pub(crate) fn map<'a>(entries: impl Iterator<Item = (&'a str, Vec<u8>)>) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (key, message) in entries {
+            let mut entry = Vec::new();
+            field(&mut entry, 1, key.as_bytes());
+            field(&mut entry, 2, &message);
+            field(&mut out, 1, &entry);
+        }
+        out
+    }
+
+    fn field(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
+        put_len(out, number, bytes.len());
+        out.extend_from_slice(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn every_kind_is_read_with_its_type() {
+        let message = testing::structure(&json!({
+            "null": null, "yes": true, "number": 7, "text": "é", "list": ["a", null], "deep": {"er": "x"},
+        }));
+        let view = Structure::new(&message);
+        assert_eq!(view.get("null"), Ok(Some(Datum::Null)));
+        assert_eq!(view.get("yes"), Ok(Some(Datum::Bool(true))));
+        assert_eq!(view.get("number"), Ok(Some(Datum::Number(7.0))));
+        assert_eq!(view.get("text"), Ok(Some(Datum::Text("é"))));
+        assert_eq!(view.get("absent"), Ok(None));
+        let Ok(Some(Datum::List(list))) = view.get("list") else { panic!("no list") };
+        assert_eq!(list.items().collect::<Result<Vec<_>, _>>(), Ok(vec![Datum::Text("a"), Datum::Null]));
+        let Ok(Some(Datum::Structure(deep))) = view.get("deep") else { panic!("no struct") };
+        assert_eq!(deep.get("er"), Ok(Some(Datum::Text("x"))));
+    }
+
+    #[test]
+    fn the_last_of_two_entries_wins() {
+        let mut message = testing::structure(&json!({"tenant": "first"}));
+        message.extend(testing::structure(&json!({"tenant": "second"})));
+        assert_eq!(Structure::new(&message).get("tenant"), Ok(Some(Datum::Text("second"))));
+    }
+}

@@ -1,0 +1,61 @@
+//! Series that are not sent: how many for which reason, and a few of them by name.
+
+use super::route::Reason;
+
+/// How many series are shown to the sender.
+const MAX_EXAMPLES: usize = 10;
+
+/// Series that were left out of a request.
+#[derive(Clone, Debug, Default)]
+pub struct Rejected {
+    rejected: Vec<(Reason, u32)>,
+    dropped: Vec<(Reason, u32)>,
+    examples: Vec<String>,
+}
+
+impl Rejected {
+    /// Notes a series that is not sent; `describe` gives words for the first few.
+    pub(super) fn reject(&mut self, reason: Reason, describe: impl FnOnce() -> String) {
+        count(&mut self.rejected, reason);
+        if self.examples.len() < MAX_EXAMPLES {
+            self.examples.push(format!("{}: {}", describe(), reason.words()));
+        }
+    }
+
+    /// Notes a series that is left out as configured.
+    pub(super) fn drop(&mut self, reason: Reason) {
+        count(&mut self.dropped, reason);
+    }
+
+    /// Whether the answer must name series.
+    pub fn any_rejected(&self) -> bool {
+        !self.rejected.is_empty()
+    }
+
+    /// How many are named in the answer, in all.
+    pub fn total(&self) -> u32 {
+        self.rejected.iter().fold(0, |sum, (_, count)| sum.saturating_add(*count))
+    }
+
+    /// The rejected by reason.
+    pub fn rejected(&self) -> impl Iterator<Item = (&'static str, u32)> + '_ {
+        self.rejected.iter().map(|(reason, count)| (reason.word(), *count))
+    }
+
+    /// The dropped by reason.
+    pub fn dropped(&self) -> impl Iterator<Item = (&'static str, u32)> + '_ {
+        self.dropped.iter().map(|(reason, count)| (reason.word(), *count))
+    }
+
+    /// The first few, in words.
+    pub fn examples(&self) -> &[String] {
+        &self.examples
+    }
+}
+
+fn count(counts: &mut Vec<(Reason, u32)>, reason: Reason) {
+    match counts.iter_mut().find(|(known, _)| *known == reason) {
+        Some((_, count)) => *count = count.saturating_add(1),
+        None => counts.push((reason, 1)),
+    }
+}

@@ -1,0 +1,10 @@
+//! Prometheus remote write.
+//!
+//! Specifications: <https://prometheus.io/docs/specs/prw/remote_write_spec/> (1.0) and
+//! <https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/>.
+
+mod head;
+mod v1;
+
+pub use head::{Version, check_head};
+pub(crate) use v1::split;

@@ -1,0 +1,86 @@
+//! Snappy blocks, with the declared size checked before anything is allocated.
+//!
+//! Specification: <https://github.com/google/snappy/blob/main/format_description.txt>.
+
+use crate::report::Refusal;
+
+/// No element of a block makes more out of its bytes: a copy of 64 bytes takes three.
+const MAX_RATIO: usize = 64_usize.div_ceil(3);
+
+/// Decompresses one block of at most `limit` bytes.
+pub(super) fn decode(block: &[u8], limit: u32) -> Result<Vec<u8>, Refusal> {
+    let declared = snap::raw::decompress_len(block).map_err(|_| Refusal::Compression)?;
+    if declared > limit as usize {
+        return Err(Refusal::DecodedTooLarge { limit });
+    }
+    // A few bytes may claim much: what cannot be true gets no memory.
+    if declared > block.len().saturating_mul(MAX_RATIO) {
+        return Err(Refusal::Compression);
+    }
+    let mut message = vec![0; declared];
+    let len = snap::raw::Decoder::new().decompress(block, &mut message).map_err(|_| Refusal::Compression)?;
+    if len == declared { Ok(message) } else { Err(Refusal::Compression) }
+}
+
+/// Compresses messages one after the other, with the memory of the first.
+pub(super) struct Encoder {
+    encoder: snap::raw::Encoder,
+    buffer: Vec<u8>,
+}
+
+impl Encoder {
+    pub(super) fn new() -> Self {
+        Self { encoder: snap::raw::Encoder::new(), buffer: Vec::new() }
+    }
+
+    /// One block; `None` only for a message of 4 GiB and more.
+    pub(super) fn encode(&mut self, message: &[u8]) -> Option<Vec<u8>> {
+        let bound = snap::raw::max_compress_len(message.len());
+        if self.buffer.len() < bound {
+            self.buffer.resize(bound, 0);
+        }
+        let len = self.encoder.compress(message, &mut self.buffer).ok()?;
+        self.buffer.get(..len).map(<[u8]>::to_vec)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn refuses_what_is_too_large_or_untrue() {
+        let block = |declared: &[u8], rest: &[u8]| [declared, rest].concat();
+        let huge = block(&[0xff, 0xff, 0xff, 0xff, 0x0f], &[0]);
+        assert_eq!(decode(&huge, 1 << 20), Err(Refusal::DecodedTooLarge { limit: 1 << 20 }));
+        assert_eq!(decode(&huge, u32::MAX), Err(Refusal::Compression));
+        assert_eq!(decode(&[], 10), Err(Refusal::Compression));
+        assert_eq!(decode(&[0xff], 10), Err(Refusal::Compression));
+        assert_eq!(decode(&[3, 0, b'x'], 10), Err(Refusal::Compression));
+        assert_eq!(decode(&[0], 10), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn the_best_compression_there_is_passes() {
+        let zeros = vec![0; 1 << 20];
+        let block = Encoder::new().encode(&zeros).unwrap();
+        assert_eq!(decode(&block, 1 << 20), Ok(zeros));
+    }
+
+    proptest! {
+        #[test]
+        fn there_and_back(messages: Vec<Vec<u8>>) {
+            let mut encoder = Encoder::new();
+            for message in messages {
+                let block = encoder.encode(&message).unwrap();
+                prop_assert_eq!(decode(&block, u32::MAX), Ok(message));
+            }
+        }
+
+        #[test]
+        fn any_bytes_decode_without_panic(block: Vec<u8>) {
+            let _ = decode(&block, 1 << 16);
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The proxy-wasm ABI 0.2.1, with every status as a number.
+//!
+//! Specification: <https://github.com/proxy-wasm/spec/tree/main/abi-versions/v0.2.1>.
+#![allow(unsafe_code)]
+
+use crate::host::Failure;
+
+mod raw {
+    #[link(wasm_import_module = "env")]
+    unsafe extern "C" {
+        pub(super) fn proxy_log(level: u32, message: *const u8, message_len: usize) -> u32;
+        pub(super) fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+        pub(super) fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, len: *mut usize) -> u32;
+        pub(super) fn proxy_replace_header_map_value(
+            map: u32,
+            name: *const u8,
+            name_len: usize,
+            value: *const u8,
+            value_len: usize,
+        ) -> u32;
+        pub(super) fn proxy_remove_header_map_value(map: u32, name: *const u8, name_len: usize) -> u32;
+        pub(super) fn proxy_get_buffer_bytes(
+            buffer: u32,
+            start: usize,
+            max: usize,
+            data: *mut *mut u8,
+            len: *mut usize,
+        ) -> u32;
+        pub(super) fn proxy_set_buffer_bytes(
+            buffer: u32,
+            start: usize,
+            size: usize,
+            data: *const u8,
+            len: usize,
+        ) -> u32;
+        pub(super) fn proxy_get_property(
+            path: *const u8,
+            path_len: usize,
+            data: *mut *mut u8,
+            len: *mut usize,
+        ) -> u32;
+        pub(super) fn proxy_send_local_response(
+            status: u32,
+            details: *const u8,
+            details_len: usize,
+            body: *const u8,
+            body_len: usize,
+            headers: *const u8,
+            headers_len: usize,
+            grpc_status: i32,
+        ) -> u32;
+        pub(super) fn proxy_define_metric(kind: u32, name: *const u8, name_len: usize, id: *mut u32) -> u32;
+        pub(super) fn proxy_increment_metric(id: u32, by: i64) -> u32;
+    }
+
+    #[link(wasm_import_module = "wasi_snapshot_preview1")]
+    unsafe extern "C" {
+        pub(super) fn environ_sizes_get(count: *mut usize, size: *mut usize) -> u32;
+        pub(super) fn environ_get(pointers: *mut *mut u8, data: *mut u8) -> u32;
+    }
+}
+
+/// `MapType` of the ABI.
+#[derive(Clone, Copy)]
+pub(super) enum Map {
+    RequestHeaders = 0,
+    CallResponseHeaders = 6,
+}
+
+/// `BufferType` of the ABI.
+#[derive(Clone, Copy)]
+pub(super) enum Buffer {
+    RequestBody = 0,
+    CallResponseBody = 4,
+    PluginConfiguration = 7,
+}
+
+fn checked(status: u32) -> Result<(), Failure> {
+    if status == 0 { Ok(()) } else { Err(Failure(status)) }
+}
+
+/// Takes what the host allocated through the SDK's `proxy_on_memory_allocate`; nothing at all is empty.
+fn owned(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>, Failure> {
+    let (mut data, mut len) = (core::ptr::null_mut::<u8>(), 0_usize);
+    checked(call(&raw mut data, &raw mut len))?;
+    if data.is_null() || len == 0 {
+        return Ok(Vec::new());
+    }
+    // SAFETY: the host had exactly `len` bytes allocated by the module's own allocator and gave them away.
+    Ok(unsafe { Vec::from_raw_parts(data, len, len) })
+}
+
+pub(super) fn log(level: u32, line: &str) {
+    // SAFETY: the host reads the line and keeps nothing.
+    let _ = unsafe { raw::proxy_log(level, line.as_ptr(), line.len()) };
+}
+
+pub(super) fn time_nanoseconds() -> Result<u64, Failure> {
+    let mut time = 0;
+    // SAFETY: the host writes eight bytes.
+    checked(unsafe { raw::proxy_get_current_time_nanoseconds(&raw mut time) }).map(|()| time)
+}
+
+pub(super) fn map_pairs(map: Map) -> Result<Vec<u8>, Failure> {
+    // SAFETY: the host writes a pointer and a length.
+    owned(|data, len| unsafe { raw::proxy_get_header_map_pairs(map as u32, data, len) })
+}
+
+pub(super) fn replace_header(map: Map, name: &str, value: &str) -> Result<(), Failure> {
+    // SAFETY: the host reads both texts and keeps nothing.
+    checked(unsafe {
+        raw::proxy_replace_header_map_value(
+            map as u32,
+            name.as_ptr(),
+            name.len(),
+            value.as_ptr(),
+            value.len(),
+        )
+    })
+}
+
+pub(super) fn remove_header(map: Map, name: &str) -> Result<(), Failure> {
+    // SAFETY: the host reads the name and keeps nothing.
+    checked(unsafe { raw::proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len()) })
+}
+
+pub(super) fn buffer(buffer: Buffer, max: usize) -> Result<Vec<u8>, Failure> {
+    // SAFETY: the host writes a pointer and a length.
+    owned(|data, len| unsafe { raw::proxy_get_buffer_bytes(buffer as u32, 0, max, data, len) })
+}
+
+pub(super) fn replace_buffer(buffer: Buffer, size: usize, bytes: &[u8]) -> Result<(), Failure> {
+    // SAFETY: the host reads the bytes and keeps nothing.
+    checked(unsafe { raw::proxy_set_buffer_bytes(buffer as u32, 0, size, bytes.as_ptr(), bytes.len()) })
+}
+
+/// `path` is joined by zeros.
+pub(super) fn property(path: &[u8]) -> Result<Vec<u8>, Failure> {
+    // SAFETY: the host reads the path, and writes a pointer and a length.
+    owned(|data, len| unsafe { raw::proxy_get_property(path.as_ptr(), path.len(), data, len) })
+}
+
+/// `headers` is a serialized map.
+pub(super) fn local_response(status: u16, details: &str, body: &[u8], headers: &[u8]) -> Result<(), Failure> {
+    const NO_GRPC_STATUS: i32 = -1;
+    // SAFETY: the host reads all of it and keeps nothing.
+    checked(unsafe {
+        raw::proxy_send_local_response(
+            u32::from(status),
+            details.as_ptr(),
+            details.len(),
+            body.as_ptr(),
+            body.len(),
+            headers.as_ptr(),
+            headers.len(),
+            NO_GRPC_STATUS,
+        )
+    })
+}
+
+pub(super) fn define_counter(name: &str) -> Result<u32, Failure> {
+    const COUNTER: u32 = 0;
+    let mut id = 0;
+    // SAFETY: the host reads the name and writes four bytes.
+    checked(unsafe { raw::proxy_define_metric(COUNTER, name.as_ptr(), name.len(), &raw mut id) }).map(|()| id)
+}
+
+pub(super) fn increment(id: u32, by: i64) -> Result<(), Failure> {
+    // SAFETY: numbers only.
+    checked(unsafe { raw::proxy_increment_metric(id, by) })
+}
+
+/// The environment as `NAME=VALUE` texts, each ended by a zero.
+pub(super) fn environment() -> Result<Vec<u8>, Failure> {
+    let (mut count, mut size) = (0_usize, 0_usize);
+    // SAFETY: the host writes two numbers.
+    checked(unsafe { raw::environ_sizes_get(&raw mut count, &raw mut size) })?;
+    let mut pointers = vec![core::ptr::null_mut::<u8>(); count];
+    let mut data = vec![0_u8; size];
+    if count == 0 || size == 0 {
+        return Ok(Vec::new());
+    }
+    // SAFETY: the host writes `count` pointers and `size` bytes, for which there is room.
+    checked(unsafe { raw::environ_get(pointers.as_mut_ptr(), data.as_mut_ptr()) })?;
+    Ok(data)
+}

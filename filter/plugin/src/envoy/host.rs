@@ -1,0 +1,115 @@
+//! Envoy as a [`Host`].
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use hashbrown::HashMap;
+use proxy_wasm::hostcalls;
+use scopegate_core::exchange::Millis;
+use scopegate_core::http::Reply;
+use scopegate_core::report::Metric;
+use scopegate_core::write::fanout::Call;
+
+use super::ffi::{self, Buffer, Map};
+use crate::host::{Failure, HeaderMap, Host, Level};
+use crate::shared::Shared;
+
+/// Envoy, for the requests of one worker.
+#[derive(Clone, Default)]
+pub(super) struct Envoy {
+    shared: Rc<Shared>,
+    /// The host's numbers of the counters; `None` for one that it would not define.
+    counters: Rc<RefCell<HashMap<Metric, Option<u32>>>>,
+}
+
+impl Envoy {
+    pub(super) fn shared(&self) -> Rc<Shared> {
+        Rc::clone(&self.shared)
+    }
+
+    fn counter(&self, metric: Metric) -> Option<u32> {
+        *self.counters.borrow_mut().entry(metric).or_insert_with(|| {
+            let policy = self.shared.policy.get()?;
+            let name = metric.name(|at| policy.backends.get(at).map(|b| b.name.clone()).unwrap_or_default());
+            ffi::define_counter(&name).ok()
+        })
+    }
+}
+
+impl Host for Envoy {
+    fn now(&self) -> Millis {
+        ffi::time_nanoseconds().map_or(0, |nanoseconds| nanoseconds / 1_000_000)
+    }
+
+    fn request_headers(&self) -> Result<HeaderMap, Failure> {
+        ffi::map_pairs(Map::RequestHeaders).map(HeaderMap::new)
+    }
+
+    fn set_request_header(&self, name: &str, value: &str) -> Result<(), Failure> {
+        ffi::replace_header(Map::RequestHeaders, name, value)
+    }
+
+    fn remove_request_header(&self, name: &str) -> Result<(), Failure> {
+        ffi::remove_header(Map::RequestHeaders, name)
+    }
+
+    fn request_body(&self, size: usize) -> Result<Vec<u8>, Failure> {
+        ffi::buffer(Buffer::RequestBody, size)
+    }
+
+    fn replace_request_body(&self, size: usize, body: &[u8]) -> Result<(), Failure> {
+        ffi::replace_buffer(Buffer::RequestBody, size, body)
+    }
+
+    fn attribute(&self, path: &[&str]) -> Result<Vec<u8>, Failure> {
+        ffi::property(path.join("\0").as_bytes())
+    }
+
+    fn reply(&self, reply: &Reply) -> Result<(), Failure> {
+        let headers: Vec<(&str, &str)> =
+            reply.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        ffi::local_response(
+            reply.status,
+            reply.details,
+            &reply.body,
+            HeaderMap::serialize(&headers).as_bytes(),
+        )
+    }
+
+    fn call(&self, call: &Call) -> Result<u32, Failure> {
+        let timeout = Duration::from_millis(u64::from(call.target.timeout_ms));
+        // The SDK must know the token to bring the answer here. It takes both statuses that this host call has.
+        hostcalls::dispatch_http_call(
+            &call.target.cluster,
+            call.headers().collect(),
+            Some(&call.body),
+            Vec::new(),
+            timeout,
+        )
+        .map_err(|status| Failure(status as u32))
+    }
+
+    fn answer_headers(&self) -> Result<HeaderMap, Failure> {
+        ffi::map_pairs(Map::CallResponseHeaders).map(HeaderMap::new)
+    }
+
+    fn answer_body(&self, size: usize) -> Result<Vec<u8>, Failure> {
+        ffi::buffer(Buffer::CallResponseBody, size)
+    }
+
+    fn log(&self, level: Level, line: &str) {
+        let level = match level {
+            Level::Info => 2,
+            Level::Warn => 3,
+            Level::Error => 4,
+        };
+        ffi::log(level, line);
+    }
+
+    fn count(&self, metric: Metric, by: u64) {
+        if let Some(id) = self.counter(metric) {
+            let _ = ffi::increment(id, i64::try_from(by).unwrap_or(i64::MAX));
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! What all requests of one worker share.
+
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
+
+use scopegate_core::config::{Config, ConfigError};
+use scopegate_core::exchange::Worker;
+use scopegate_core::policy::Policy;
+
+/// The state of one worker's filter. It lives in the root context, since one VM may serve several
+/// configurations.
+#[derive(Debug, Default)]
+pub struct Shared {
+    /// The policy; absent until a configuration was accepted.
+    pub policy: OnceCell<Rc<Policy>>,
+    /// What the core keeps between requests.
+    pub worker: RefCell<Worker>,
+}
+
+/// Reads and compiles the configuration that the host gave.
+pub fn configure(bytes: &[u8], env: &dyn Fn(&str) -> Option<Vec<u8>>) -> Result<Policy, ConfigError> {
+    Policy::compile(&Config::from_envoy(bytes)?, env)
+}

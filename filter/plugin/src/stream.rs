@@ -1,0 +1,230 @@
+//! One request: the host's events go to the core, and the core's steps to the host.
+//!
+//! The rule for failures: where the host refuses what must happen before a request may go on, it does not go
+//! on. If even an answer cannot be given the request stays held, and Envoy's own timeouts end it.
+
+use std::rc::Rc;
+
+use hashbrown::HashMap;
+use scopegate_core::caller::Attributes;
+use scopegate_core::exchange::{Changes, Exchange, Step};
+use scopegate_core::policy::Policy;
+use scopegate_core::report::{Refusal, reply};
+use scopegate_core::write::fanout::Call;
+use scopegate_core::write::outcome::Answer;
+
+use crate::host::{Failure, Host, Level};
+use crate::shared::Shared;
+
+/// What Envoy's filter chain does after a callback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Go on to the next filter.
+    Continue,
+    /// Hold the request.
+    Pause,
+}
+
+/// One request on its way through the filter.
+#[derive(Debug)]
+pub struct Stream<H> {
+    host: H,
+    shared: Rc<Shared>,
+    exchange: Option<Exchange>,
+    /// The calls under way, by the host's token.
+    calls: HashMap<u32, u32>,
+    /// How much of the body the host keeps.
+    body_size: usize,
+    flow: Flow,
+}
+
+impl<H: Host> Stream<H> {
+    /// A request that has not arrived yet.
+    pub fn new(host: H, shared: Rc<Shared>) -> Self {
+        Self { host, shared, exchange: None, calls: HashMap::new(), body_size: 0, flow: Flow::Pause }
+    }
+
+    /// The head has arrived.
+    pub fn request_headers(&mut self, end_of_stream: bool) -> Flow {
+        let Some(policy) = self.shared.policy.get().map(Rc::clone) else {
+            return self.refuse("it has no configuration");
+        };
+        self.head(policy, end_of_stream)
+            .unwrap_or_else(|_| self.refuse("the request's headers could not be read"))
+    }
+
+    fn head(&mut self, policy: Rc<Policy>, end_of_stream: bool) -> Result<Flow, Failure> {
+        let map = self.host.request_headers()?;
+        let headers = map.headers()?;
+        let now = self.host.now();
+        let mut exchange = Exchange::new(policy);
+        let shared = Rc::clone(&self.shared);
+        let step =
+            exchange.head(&mut shared.worker.borrow_mut(), &headers, end_of_stream, &Known(&self.host), now);
+        self.exchange = Some(exchange);
+        Ok(self.take(step))
+    }
+
+    /// More of the body has arrived, `size` bytes in all; with `end_of_stream` it is whole.
+    pub fn request_body(&mut self, size: usize, end_of_stream: bool) -> Flow {
+        self.body_size = size;
+        let now = self.host.now();
+        let shared = Rc::clone(&self.shared);
+        let Some(exchange) = &mut self.exchange else { return self.flow };
+        if !exchange.wants_body() {
+            return self.flow;
+        }
+        let step = exchange.body_progress(&mut shared.worker.borrow_mut(), size, now);
+        let flow = self.take(step);
+        if end_of_stream { self.whole_body() } else { flow }
+    }
+
+    /// The request ends in trailers, so its body is whole.
+    pub fn request_trailers(&mut self) -> Flow {
+        self.whole_body()
+    }
+
+    fn whole_body(&mut self) -> Flow {
+        let shared = Rc::clone(&self.shared);
+        let Some(exchange) = self.exchange.as_mut().filter(|exchange| exchange.wants_body()) else {
+            return self.flow;
+        };
+        let body = match self.body_size {
+            0 => Ok(Vec::new()),
+            size => self.host.request_body(size).map_err(|_| "the body could not be read"),
+        };
+        // The host gives what it has: less than all of it must not pass for the whole.
+        let body = body.and_then(|body| {
+            if body.len() == self.body_size { Ok(body) } else { Err("the body could not be read whole") }
+        });
+        let now = self.host.now();
+        let step = exchange.body(&mut shared.worker.borrow_mut(), body, now);
+        self.take(step)
+    }
+
+    /// A call was answered; without headers the answer broke off.
+    pub fn call_answered(&mut self, token: u32, has_headers: bool) {
+        let Some(id) = self.calls.remove(&token) else { return };
+        let answer = if has_headers { self.read_answer() } else { None };
+        let step = self.answered(id, answer.unwrap_or_else(|| Answer::failed("the answer broke off")));
+        self.take(step);
+    }
+
+    fn read_answer(&self) -> Option<Answer> {
+        let map = self.host.answer_headers().ok()?;
+        let headers = map.headers().ok()?;
+        let number = |name| core::str::from_utf8(headers.first(name)?).ok()?.parse().ok();
+        let status = number(":status").and_then(|status: u32| u16::try_from(status).ok())?;
+        let message = if status < 300 { None } else { self.host.answer_body(Answer::MESSAGE_BYTES).ok() };
+        Some(Answer {
+            status: Some(status),
+            retry_after: number("retry-after"),
+            message: message.unwrap_or_default(),
+        })
+    }
+
+    fn answered(&mut self, id: u32, answer: Answer) -> Step {
+        let shared = Rc::clone(&self.shared);
+        match &mut self.exchange {
+            Some(exchange) => exchange.answered(&mut shared.worker.borrow_mut(), id, answer),
+            None => Step::Wait,
+        }
+    }
+
+    /// The request is gone.
+    pub fn closed(&mut self) {
+        if let Some(mut exchange) = self.exchange.take() {
+            exchange.closed(&mut self.shared.worker.borrow_mut(), self.host.now());
+        }
+        self.tell();
+    }
+
+    /// Does what the core says.
+    fn take(&mut self, step: Step) -> Flow {
+        self.flow = match step {
+            Step::Continue(changes) => match self.apply(&changes) {
+                Ok(()) => Flow::Continue,
+                Err(_) => self.refuse("the request could not be changed"),
+            },
+            Step::Buffer | Step::Wait => Flow::Pause,
+            Step::Reply(reply) => {
+                if self.host.reply(&reply).is_err() {
+                    self.host
+                        .log(Level::Error, "scopegate: an answer could not be given; the request stays held");
+                }
+                Flow::Pause
+            }
+            Step::Call(calls) => {
+                self.call_all(calls);
+                Flow::Pause
+            }
+        };
+        self.tell();
+        self.flow
+    }
+
+    fn apply(&self, changes: &Changes) -> Result<(), Failure> {
+        for name in &changes.headers.remove {
+            self.host.remove_request_header(name)?;
+        }
+        for (name, value) in &changes.headers.set {
+            self.host.set_request_header(name, value)?;
+        }
+        match &changes.body {
+            Some(body) => self.host.replace_request_body(self.body_size, body),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes calls. One that cannot be made counts as answered, which may lead to the next, or to the end.
+    fn call_all(&mut self, calls: Vec<Call>) {
+        let mut calls = std::collections::VecDeque::from(calls);
+        while let Some(call) = calls.pop_front() {
+            let failure = match self.host.call(&call) {
+                Ok(token) => {
+                    self.calls.insert(token, call.id);
+                    continue;
+                }
+                // There are two statuses only: the cluster is unknown, or it has no room or no healthy host.
+                Err(Failure(2)) => "the cluster is unknown",
+                Err(_) => "no healthy upstream, or its circuit breaker is open",
+            };
+            match self.answered(call.id, Answer::failed(failure)) {
+                Step::Call(more) => calls.extend(more),
+                Step::Reply(reply) => {
+                    let _ = self.host.reply(&reply);
+                }
+                Step::Continue(_) | Step::Buffer | Step::Wait => {}
+            }
+        }
+    }
+
+    /// Answers for the gateway's own failure.
+    fn refuse(&mut self, what: &'static str) -> Flow {
+        self.host.log(Level::Error, what);
+        let _ = self.host.reply(&reply(&Refusal::Host { what }, None));
+        self.exchange = None;
+        self.flow = Flow::Pause;
+        self.flow
+    }
+
+    /// Hands counters and log lines to the host.
+    fn tell(&self) {
+        let mut worker = self.shared.worker.borrow_mut();
+        for line in worker.take_logs() {
+            self.host.log(Level::Info, &line);
+        }
+        for (metric, by) in worker.tally.drain() {
+            self.host.count(metric, by);
+        }
+    }
+}
+
+/// The host's attributes, as the core asks for them: what cannot be had is absent.
+struct Known<'a, H>(&'a H);
+
+impl<H: Host> Attributes for Known<'_, H> {
+    fn get(&self, path: &[&str]) -> Option<Vec<u8>> {
+        self.0.attribute(path).ok()
+    }
+}

@@ -1,0 +1,183 @@
+//! A real Prometheus that scrapes, sends and is asked.
+
+mod target;
+
+use std::{
+    collections::BTreeMap, fmt::Display, net::SocketAddr, path::PathBuf, process::Command, time::Instant,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+pub use self::target::Target;
+use crate::{
+    client::{Call, Client},
+    process::{Process, tail},
+    wait::{DEADLINE, INTERVAL, eventually},
+};
+
+/// The binary: `PROMETHEUS_BIN`, else `prometheus` on the path, if there is one.
+pub fn binary() -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os("PROMETHEUS_BIN") {
+        return Some(named.into());
+    }
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|dir| dir.join("prometheus")).find(|file| file.is_file())
+}
+
+/// A configuration that scrapes every target once a second under the job `target` and sends everything as each of
+/// `remote_writes` (Prometheus' own `remote_write` entries) says, in small batches and with short backoffs.
+///
+/// The Prometheus of Debian 12 (`2.42.0+ds`) takes `headers` there and never sends them, so tests identify themselves by
+/// `basic_auth` or `authorization`.
+pub fn config(targets: &[SocketAddr], remote_writes: &[Value]) -> Value {
+    let targets: Vec<_> = targets.iter().map(ToString::to_string).collect();
+    let remote_writes: Vec<_> = remote_writes.iter().map(|remote_write| {
+        let mut whole = json!({
+            "queue_config": {
+                "max_samples_per_send": 500, "batch_send_deadline": "200ms", "min_backoff": "50ms", "max_backoff": "500ms"
+            },
+            "metadata_config": {"send": true, "send_interval": "1s"},
+        });
+        for (field, value) in remote_write.as_object().into_iter().flatten() {
+            whole[field] = value.clone();
+        }
+        whole
+    }).collect();
+    json!({
+        "global": {"scrape_interval": "1s", "external_labels": {"cluster": "test"}},
+        "scrape_configs": [{"job_name": "target", "static_configs": [{"targets": targets}]}],
+        "remote_write": remote_writes,
+    })
+}
+
+/// A running Prometheus on a free port, killed on drop with all its data.
+#[derive(Debug)]
+pub struct Prometheus {
+    // Goes first, before the directory with its log.
+    running: Option<Running>,
+    binary: PathBuf,
+    dir: TempDir,
+    starts: u32,
+}
+
+#[derive(Debug)]
+struct Running {
+    process: Process,
+    client: Client,
+}
+
+impl Prometheus {
+    /// Starts with this configuration (YAML or JSON) and waits until it is ready. `None` if there is no Prometheus here.
+    pub async fn start(config: &(impl Display + ?Sized)) -> Result<Option<Self>> {
+        let Some(binary) = binary() else { return Ok(None) };
+        let dir = tempfile::Builder::new().prefix("scopegate-prometheus-").tempdir()?;
+        let mut prometheus = Self { running: None, binary, dir, starts: 0 };
+        prometheus.configure(&config.to_string())?;
+        prometheus.up().await?;
+        Ok(Some(prometheus))
+    }
+
+    /// Kills it. Its data stay.
+    pub fn down(&mut self) {
+        self.running = None;
+    }
+
+    /// Starts it again on the same data, on another port.
+    pub async fn up(&mut self) -> Result<()> {
+        ensure!(self.running.is_none(), "it is up");
+        self.starts += 1;
+        let mut command = Command::new(&self.binary);
+        command
+            .arg("--config.file=prometheus.yml")
+            .arg("--storage.tsdb.path=data")
+            .arg("--web.listen-address=127.0.0.1:0");
+        command.arg("--web.enable-lifecycle").current_dir(self.dir.path());
+        let mut process = Process::start(&format!("prometheus-{}", self.starts), command, self.dir.path())?;
+
+        let started = Instant::now();
+        let client = loop {
+            if let Some(status) = process.ended()? {
+                bail!("Prometheus did not start ({status}): {}", tail(&process.log()));
+            }
+            match listening(&process.log()) {
+                Some(address) => break Client::http1(address),
+                None if started.elapsed() > DEADLINE => {
+                    bail!("Prometheus does not listen: {}", tail(&process.log()))
+                }
+                None => tokio::time::sleep(INTERVAL).await,
+            }
+        };
+        eventually(DEADLINE, || async move { client.get("/-/ready").await?.expect(200) }).await?;
+        self.running = Some(Running { process, client });
+        Ok(())
+    }
+
+    /// Gives it another configuration and waits until that is in force.
+    pub async fn reload(&self, config: &(impl Display + ?Sized)) -> Result<()> {
+        self.configure(&config.to_string())?;
+        self.client()?.send(Call::post("/-/reload", "")).await?.expect(200)?;
+        Ok(())
+    }
+
+    /// A client of its API.
+    pub fn client(&self) -> Result<Client> {
+        Ok(self.running.as_ref().context("Prometheus is down")?.client)
+    }
+
+    /// The process with its log.
+    pub fn process(&self) -> Result<&Process> {
+        Ok(&self.running.as_ref().context("Prometheus is down")?.process)
+    }
+
+    /// Evaluates a query now: labels and value of each result.
+    pub async fn query(&self, query: &str) -> Result<Vec<(BTreeMap<String, String>, f64)>> {
+        let answer = self
+            .client()?
+            .send(Call::form("/api/v1/query", &[("query", query)]))
+            .await?
+            .expect(200)?
+            .json()?;
+        let results = answer["data"]["result"].as_array().context("no vector")?;
+        results
+            .iter()
+            .map(|result| {
+                let labels = serde_json::from_value(result["metric"].clone())?;
+                let value = result["value"][1].as_str().context("no value")?.parse()?;
+                Ok((labels, value))
+            })
+            .collect()
+    }
+
+    /// The sum over all series of one of its own metrics, such as `prometheus_remote_storage_samples_total`; 0 if there
+    /// is none. It is read from the process, not from what was scraped.
+    pub async fn metric(&self, name: &str) -> Result<f64> {
+        let page = self.client()?.get("/metrics").await?.expect(200)?.text();
+        let values = page.lines().filter_map(|line| {
+            let rest = line.strip_prefix(name)?;
+            rest.starts_with(['{', ' ']).then(|| rest.rsplit_once(' '))??.1.parse::<f64>().ok()
+        });
+        Ok(values.sum())
+    }
+
+    /// Waits until one of its own metrics is as `wanted` says, and returns it.
+    pub async fn wait_for_metric(&self, name: &str, wanted: impl Fn(f64) -> bool) -> Result<f64> {
+        let wanted = &wanted;
+        eventually(DEADLINE, || async move {
+            let value = self.metric(name).await?;
+            if wanted(value) { Ok(value) } else { bail!("{name} is {value}") }
+        })
+        .await
+    }
+
+    fn configure(&self, config: &str) -> Result<()> {
+        Ok(std::fs::write(self.dir.path().join("prometheus.yml"), config)?)
+    }
+}
+
+/// Where it listens, out of its log.
+fn listening(log: &str) -> Option<SocketAddr> {
+    let line = log.lines().find(|line| line.contains("msg=\"Listening on\""))?;
+    line.rsplit_once("address=")?.1.trim().parse().ok()
+}
