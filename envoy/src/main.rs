@@ -1,2 +1,50 @@
-//! The `scopegate` command.
-fn main() {}
+//! The `scopegate` command: what people do with a configuration outside Envoy.
+
+mod hash;
+mod reference;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use scopegate_core::config::Config;
+
+/// Works with Scopegate's configuration, offline.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Makes the keyed hash of a password, for `callers[].basic.users[].password`
+    Hash(hash::Hash),
+    /// Prints the JSON schema of the configuration, for editors
+    Schema,
+    /// Prints the configuration reference as Markdown
+    Reference,
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Hash(hash) => hash.run(),
+        Command::Schema => schema(),
+        Command::Reference => {
+            print!("{}", reference::page(&schemars::schema_for!(Config)));
+            Ok(())
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("scopegate: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn schema() -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(&schemars::schema_for!(Config))?);
+    Ok(())
+}

@@ -11,6 +11,7 @@ pub mod bootstrap;
 pub mod client;
 pub mod cortex;
 pub mod envoy;
+pub mod example;
 pub mod identity;
 pub mod ports;
 pub mod process;
@@ -19,6 +20,6 @@ pub mod remote_write;
 pub mod wait;
 
 /// A file that the project's commands leave under the workspace's `target`.
-fn target_file(path: &str) -> std::path::PathBuf {
+pub fn target_file(path: &str) -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target").join(path)
 }

@@ -177,7 +177,7 @@ impl Backend {
             ));
         }
         let router = Router::new(config.kind, &config.prefixes, &config.paths)
-            .map_err(|error| ConfigError::new(path, error.to_string()))?;
+            .map_err(|error| ConfigError::new(format!("{path}.{}", error.field()), error.to_string()))?;
         let name = config.name.0.clone();
         let write = Rules::compile(write.unwrap_or(&WriteConfig::default()), &format!("write.{name}"))?;
         let forward_authorization = config.forward_authorization;

@@ -14,12 +14,18 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 pub struct Admin {
     client: Client,
+    address: SocketAddr,
 }
 
 impl Admin {
     /// The admin interface at `address`.
     pub fn new(address: SocketAddr) -> Self {
-        Self { client: Client::http1(address) }
+        Self { client: Client::http1(address), address }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The text behind a path. A status other than 200 is no error: `/ready` answers 503 while it is not.

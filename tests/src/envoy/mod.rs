@@ -117,11 +117,20 @@ async fn serving(admin: &std::path::Path) -> Result<(Admin, BTreeMap<String, Soc
     Ok((admin, listeners))
 }
 
-/// The lines of a log that say what is wrong.
+/// The messages of a log that say what is wrong, each with the lines it continues on.
 fn complaints(log: &str) -> String {
-    let wrong = |line: &&str| line.contains("][critical]") || line.contains("][error]");
-    let lines: Vec<_> = log.lines().filter(wrong).collect();
-    if lines.is_empty() { tail(log) } else { lines.join("\n") }
+    let mut complaints = Vec::new();
+    let mut wrong = false;
+    for line in log.lines() {
+        // A message begins with its time.
+        if line.starts_with("[2") {
+            wrong = line.contains("][critical]") || line.contains("][error]");
+        }
+        if wrong {
+            complaints.push(line);
+        }
+    }
+    if complaints.is_empty() { tail(log) } else { complaints.join("\n") }
 }
 
 /// A running Envoy, killed on drop.

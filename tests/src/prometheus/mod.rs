@@ -150,6 +150,26 @@ impl Prometheus {
             .collect()
     }
 
+    /// All samples it holds of a selector: labels, then times in milliseconds since 1970 and values.
+    pub async fn samples(&self, selector: &str) -> Result<Vec<(BTreeMap<String, String>, Vec<(i64, f64)>)>> {
+        let query = Call::form("/api/v1/query", &[("query", &format!("{selector}[1d]"))]);
+        let answer = self.client()?.send(query).await?.expect(200)?.json()?;
+        let results = answer["data"]["result"].as_array().context("no matrix")?;
+        results
+            .iter()
+            .map(|result| {
+                let values = result["values"].as_array().context("no values")?;
+                let samples = values.iter().map(|point| {
+                    let time = point[0].as_f64().context("no time")?;
+                    #[expect(clippy::cast_possible_truncation, reason = "written with three digits")]
+                    let time = (time * 1000.0).round() as i64;
+                    Ok((time, point[1].as_str().context("no value")?.parse()?))
+                });
+                Ok((serde_json::from_value(result["metric"].clone())?, samples.collect::<Result<_>>()?))
+            })
+            .collect()
+    }
+
     /// The sum over all series of one of its own metrics, such as `prometheus_remote_storage_samples_total`; 0 if there
     /// is none. It is read from the process, not from what was scraped.
     pub async fn metric(&self, name: &str) -> Result<f64> {

@@ -1,8 +1,8 @@
 //! A JWT that Envoy's `jwt_authn` filter verified.
 
-use super::claims::{ClaimPath, Claims, Condition, Named};
+use super::claims::{Claims, Condition};
 use super::{Evidence, Facts, Recognition};
-use crate::config::{ConfigError, JwtConfig, OneOrMany, Text};
+use crate::config::{ConfigError, JwtConfig};
 use crate::wire::Datum;
 
 /// See [`JwtConfig`].
@@ -11,7 +11,6 @@ pub(super) struct Jwt {
     namespace: String,
     provider: String,
     issuers: Vec<String>,
-    issuer_claim: ClaimPath,
     conditions: Vec<Condition>,
 }
 
@@ -28,7 +27,6 @@ impl Jwt {
                 .to_owned(),
             provider: config.provider.0.clone(),
             issuers: config.issuer.0.iter().map(|issuer| issuer.0.clone()).collect(),
-            issuer_claim: ClaimPath::compile(&OneOrMany(vec![Text("iss".into())]), path)?,
             conditions: Condition::compile_all(&config.conditions, &format!("{path}.where"))?,
         })
     }
@@ -43,11 +41,12 @@ impl Jwt {
         let Some(Datum::Structure(payload)) = payload else {
             return if evidence.bears_token() { Recognition::Unproven } else { Recognition::NotMine };
         };
-        let claims = Claims::Envoy(payload);
-        let issued = match claims.names(&self.issuer_claim) {
-            Named::Names(names) => matches!(names.as_slice(), [issuer] if self.issuers.contains(issuer)),
-            Named::Absent | Named::Other => false,
+        // RFC 7519, 4.1.1: the issuer is a string, and nothing that merely reads like it.
+        let issued = match payload.get("iss") {
+            Ok(Some(Datum::Text(issuer))) => self.issuers.iter().any(|accepted| accepted == issuer),
+            _ => false,
         };
+        let claims = Claims::Envoy(payload);
         if issued && self.conditions.iter().all(|condition| condition.holds(&claims)) {
             Recognition::Known(Facts::Claims(claims))
         } else {

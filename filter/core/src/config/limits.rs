@@ -6,7 +6,7 @@ use super::scalar::{ByteSize, Count};
 
 /// Bounds on what one request, and one worker of Envoy, may use.
 #[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// The largest body that is looked into, as sent (compressed); beyond it 413. Envoy's own buffer limit

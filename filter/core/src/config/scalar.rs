@@ -11,7 +11,6 @@ use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 
 /// A name: a string, and never what YAML made of an unquoted one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Text(pub String);
 
 impl Deref for Text {
@@ -190,9 +189,29 @@ fn number<'de, D: Deserializer<'de>>(
 
 #[cfg(feature = "schema")]
 mod schema {
-    use super::{ByteSize, Count, Millis, OneOrMany};
+    use super::{ByteSize, Count, Millis, OneOrMany, Text};
     use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+    use serde::{Serialize, Serializer};
     use std::borrow::Cow;
+
+    impl Serialize for Count {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.serialize_u32(self.0)
+        }
+    }
+
+    /// As people write it: the largest unit that fits.
+    impl Serialize for ByteSize {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let unit = [(30, "GiB"), (20, "MiB"), (10, "KiB")]
+                .into_iter()
+                .find(|(bits, _)| self.0 != 0 && self.0.trailing_zeros() >= *bits);
+            match unit {
+                Some((bits, unit)) => serializer.collect_str(&format_args!("{}{unit}", self.0 >> bits)),
+                None => serializer.serialize_u32(self.0),
+            }
+        }
+    }
 
     macro_rules! schema {
         ($type:ty, $name:literal, $schema:tt) => {
@@ -212,6 +231,7 @@ mod schema {
         };
     }
 
+    schema!(Text, "string", { "type": "string" });
     schema!(OneOrMany, "string or list of strings", {
         "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
     });

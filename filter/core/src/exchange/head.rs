@@ -43,7 +43,10 @@ fn decide_knowing(
     attributes: &dyn Attributes,
     known: &mut Refused,
 ) -> Result<Decided, Refusal> {
-    let (path, _) = split_query(headers.pseudo(":path"));
+    let (path, query) = split_query(headers.pseudo(":path"));
+    if query.contains('#') {
+        return Err(Refusal::NotCanonical("a fragment"));
+    }
     let named = if policy.has_choice() { named_backend(attributes)? } else { None };
     let (position, path) = policy.backend(named.as_deref(), headers.pseudo(":authority"), path)?;
     let backend = policy.backends.get(position).ok_or(Refusal::NoBackend)?;

@@ -6,6 +6,8 @@
 
 mod head;
 mod observe;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use std::rc::Rc;
@@ -68,8 +70,10 @@ enum Phase {
     Body(Box<Held>),
     /// The parts are on their way.
     Calls(Box<Fanout>, usize),
-    /// It went on, or was answered.
-    Over,
+    /// It went on; nothing more is decided about it.
+    WentOn,
+    /// It was answered, or is gone; nothing of it goes on.
+    Answered,
 }
 
 /// A write whose body will be looked into.
@@ -148,9 +152,7 @@ impl Exchange {
             Phase::Body(_) if size > limit as usize => {
                 self.refuse_body(worker, &Refusal::BodyTooLarge { limit }, now)
             }
-            Phase::Body(_) => Step::Buffer,
-            Phase::Calls(..) => Step::Wait,
-            Phase::Head | Phase::Over => Step::Continue(Changes::default()),
+            _ => self.as_before(),
         }
     }
 
@@ -161,9 +163,7 @@ impl Exchange {
 
     /// The whole body has arrived, or could not be read.
     pub fn body(&mut self, worker: &mut Worker, body: Result<Vec<u8>, &'static str>, now: Millis) -> Step {
-        let Phase::Body(held) = core::mem::replace(&mut self.phase, Phase::Over) else {
-            return Step::Continue(Changes::default());
-        };
+        let Some(held) = self.take_held() else { return self.as_before() };
         let policy = Rc::clone(&self.policy);
         let split = body.map_err(|what| Refusal::Host { what }).and_then(|body| {
             let caller =
@@ -181,8 +181,12 @@ impl Exchange {
 
     /// The call `id` was answered, or could not be made.
     pub fn answered(&mut self, worker: &mut Worker, id: u32, answer: Answer) -> Step {
-        let Phase::Calls(mut fanout, backend) = core::mem::replace(&mut self.phase, Phase::Over) else {
-            return Step::Continue(Changes::default());
+        let (mut fanout, backend) = match core::mem::replace(&mut self.phase, Phase::Answered) {
+            Phase::Calls(fanout, backend) => (fanout, backend),
+            other => {
+                self.phase = other;
+                return self.as_before();
+            }
         };
         let hundred = answer.status.map_or(0, |status| status / 100);
         let Some(released) = fanout.answered(id, answer) else {
@@ -207,7 +211,7 @@ impl Exchange {
 
     /// The request is gone, answered or not. Calls under way go on without it.
     pub fn closed(&mut self, worker: &mut Worker, now: Millis) {
-        if let Phase::Calls(fanout, _) = core::mem::replace(&mut self.phase, Phase::Over) {
+        if let Phase::Calls(fanout, _) = core::mem::replace(&mut self.phase, Phase::Answered) {
             worker.release(0, fanout.waiting_bytes());
             let expires = now.saturating_add(u64::from(fanout.timeout_ms()));
             worker.abandon(fanout.flying(), fanout.flying_bytes(), expires);
@@ -273,9 +277,7 @@ impl Exchange {
 
     /// A write that was to be looked into is refused; or goes on, where it is only observed.
     fn refuse_body(&mut self, worker: &mut Worker, refusal: &Refusal, now: Millis) -> Step {
-        let Phase::Body(held) = core::mem::replace(&mut self.phase, Phase::Over) else {
-            return Step::Continue(Changes::default());
-        };
+        let Some(held) = self.take_held() else { return self.as_before() };
         let Held { backend, protocol, observed, .. } = *held;
         if let Some(observed) = observed {
             return self.observe(
@@ -304,17 +306,36 @@ impl Exchange {
         if let Some(difference) = difference {
             worker.log(difference, now);
         }
-        self.phase = Phase::Over;
-        Step::Continue(Changes::default())
+        self.go_on(Edits::default(), None)
+    }
+
+    /// Takes what is known of a write whose body is being kept.
+    fn take_held(&mut self) -> Option<Box<Held>> {
+        match core::mem::replace(&mut self.phase, Phase::Answered) {
+            Phase::Body(held) => Some(held),
+            other => {
+                self.phase = other;
+                None
+            }
+        }
+    }
+
+    /// What an event means that changes nothing: what went on goes on, and all else stays held.
+    fn as_before(&self) -> Step {
+        match self.phase {
+            Phase::WentOn => Step::Continue(Changes::default()),
+            Phase::Body(_) => Step::Buffer,
+            Phase::Head | Phase::Calls(..) | Phase::Answered => Step::Wait,
+        }
     }
 
     fn go_on(&mut self, headers: Edits, body: Option<Vec<u8>>) -> Step {
-        self.phase = Phase::Over;
+        self.phase = Phase::WentOn;
         Step::Continue(Changes { headers, body })
     }
 
     fn answer(&mut self, reply: Reply) -> Step {
-        self.phase = Phase::Over;
+        self.phase = Phase::Answered;
         Step::Reply(reply)
     }
 }

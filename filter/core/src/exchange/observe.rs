@@ -16,10 +16,11 @@ const NAMED: usize = 8;
 
 impl Observed {
     pub(super) fn new(headers: &Headers<'_>) -> Self {
-        let path = headers.first(":path").unwrap_or_default();
+        // Some put keys into the query, and the log is no place for them.
+        let path = headers.first(":path").and_then(|path| path.split(|byte| *byte == b'?').next());
         Self {
             tenants: headers.all("x-scope-orgid").map(<[u8]>::to_vec).collect(),
-            path: Excerpt::new(path, 80).to_string(),
+            path: Excerpt::new(path.unwrap_or_default(), 80).to_string(),
         }
     }
 
@@ -28,7 +29,7 @@ impl Observed {
         if matches!(self.tenants.as_slice(), [came] if came == tenants.as_bytes()) {
             return None;
         }
-        Some(self.difference(&format!("would go to {tenants}")))
+        Some(self.difference(&format!("would go to {}", Excerpt::new(tenants.as_bytes(), 1024))))
     }
 
     /// The difference to a request that is split; `None` where it would go on as it came.

@@ -105,3 +105,11 @@ impl Worker {
         core::mem::take(&mut self.logs)
     }
 }
+
+#[cfg(test)]
+impl Worker {
+    /// The calls that count as under way, and the bytes they hold.
+    pub(super) fn in_use(&self) -> (usize, usize) {
+        (self.calls, self.bytes)
+    }
+}

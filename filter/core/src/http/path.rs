@@ -2,10 +2,7 @@
 
 /// `:path` without its query, and the query with its `?`.
 pub fn split_query(target: &str) -> (&str, &str) {
-    match target.find(['?', '#']) {
-        Some(at) => target.split_at_checked(at).unwrap_or((target, "")),
-        None => (target, ""),
-    }
+    target.find('?').and_then(|at| target.split_at_checked(at)).unwrap_or((target, ""))
 }
 
 /// The rest of `path` below `prefix`, starting with `/`; `None` where it is not below it. The prefix `/`
@@ -33,7 +30,7 @@ mod tests {
         for (target, expected) in [
             ("/a", ("/a", "")),
             ("/a?b=c?d", ("/a", "?b=c?d")),
-            ("/a#b?c", ("/a", "#b?c")),
+            ("/a#b?c", ("/a#b", "?c")),
             ("?", ("", "?")),
             ("", ("", "")),
         ] {

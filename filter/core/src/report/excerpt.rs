@@ -20,6 +20,13 @@ impl<'a> Excerpt<'a> {
 impl fmt::Display for Excerpt<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = self.bytes.get(..self.limit).unwrap_or(self.bytes);
+        let shown = match core::str::from_utf8(shown) {
+            // The cut went through a character.
+            Err(error) if error.error_len().is_none() && shown.len() < self.bytes.len() => {
+                shown.get(..error.valid_up_to()).unwrap_or(shown)
+            }
+            _ => shown,
+        };
         match core::str::from_utf8(shown) {
             Ok(text) => {
                 for c in text.chars() {

@@ -2,12 +2,14 @@
 
 use core::fmt;
 
+use super::excerpt::Excerpt;
 use crate::operation::{Class, Methods};
 use crate::tenant::InvalidTenant;
 use crate::wire::Malformed;
 
 /// Why a request goes no further. Each says what is wrong and what to do; none holds a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // the fields are named for what they hold
 pub enum Refusal {
     // Who is calling
     /// No entry recognised the request.
@@ -172,7 +174,8 @@ impl fmt::Display for Refusal {
             }
             Self::SeveralTenants { tenants } => write!(
                 f,
-                "this endpoint takes one tenant and this caller has several: name one in X-Scope-OrgID, of {tenants}"
+                "this endpoint takes one tenant and this caller has several: name one in X-Scope-OrgID, of {}",
+                Excerpt::new(tenants.as_bytes(), 1024)
             ),
             Self::TooManyTenants { limit } => write!(f, "a request may have at most {limit} tenants"),
             Self::MayNotImpersonate => f.write_str("this caller has no right to impersonate other tenants"),

@@ -186,7 +186,9 @@ impl CallRules {
                     "a call cannot carry this header: the gateway or Envoy sets it",
                 ));
             }
-            headers.push(name);
+            if !headers.contains(&name) {
+                headers.push(name);
+            }
         }
         let timeout_ms = calls.timeout.map_or(DEFAULT_TIMEOUT_MS, |timeout| timeout.0);
         if timeout_ms == 0 {

@@ -4,6 +4,8 @@
 //! <https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/>.
 
 mod head;
+#[cfg(test)]
+pub(crate) mod testing;
 mod v1;
 
 pub use head::{Version, check_head};

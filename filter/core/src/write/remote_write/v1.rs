@@ -264,3 +264,7 @@ fn describe(content: &[u8]) -> String {
     }
     format!("{metric}{{{}}}", rest.join(", "))
 }
+
+#[cfg(test)]
+#[path = "v1_tests.rs"]
+mod tests;
