@@ -3,7 +3,7 @@
 # List them.
 [private]
 default:
-    @just --list --unsorted
+    @{{ quote(just_executable()) }} --list --unsorted
 
 # Bring what the others need: Envoy, a Rust that builds wasm, Prometheus.
 setup *args:

@@ -50,15 +50,16 @@ Examples:
     /// Run all tests, the end-to-end tests in a real Envoy among them.
     #[command(after_help = "\
 Examples:
-  cargo xtask test                                   everything
-  cargo xtask test -p scopegate-core tenant          the core's tests with `tenant` in their name
-  cargo xtask test -p scopegate-tests -- --nocapture with what the tests print")]
+  cargo xtask test                                      everything
+  cargo xtask test -p scopegate-core tenant             the core's tests with `tenant` in their name
+  cargo xtask test -p scopegate-tests -- --nocapture    with what the tests print")]
     Test {
-        /// Arguments of `cargo test`. A package (`-p`) takes the place of the whole workspace.
+        /// Arguments of `cargo test`, a `--` and more for the test programs among them. A package (`-p`) takes the
+        /// place of the whole workspace.
         #[arg(allow_hyphen_values = true, value_name = "ARGS")]
         cargo: Vec<String>,
-        /// Arguments of the test programs.
-        #[arg(last = true, value_name = "TEST ARGS")]
+        /// What follows where `--` comes first; clap leaves a later one where it is.
+        #[arg(last = true, hide = true)]
         runner: Vec<String>,
     },
 
@@ -138,7 +139,7 @@ mod tests {
         let cases = [
             ("xtask test", "", ""),
             ("xtask test --release name", "--release name", ""),
-            ("xtask test -p scopegate-core -- --nocapture", "-p scopegate-core", "--nocapture"),
+            ("xtask test -p scopegate-core -- --nocapture", "-p scopegate-core -- --nocapture", ""),
             ("xtask test -- --nocapture", "", "--nocapture"),
         ];
         for (line, expected_cargo, expected_runner) in cases {
@@ -159,8 +160,7 @@ mod tests {
 
     #[test]
     fn features_choose_the_module() {
-        let cases =
-            [("xtask wasm", Variant::Shipped), ("xtask wasm --features faults", Variant::Faults)];
+        let cases = [("xtask wasm", Variant::Shipped), ("xtask wasm --features faults", Variant::Faults)];
         for (line, expected) in cases {
             let Command::Wasm { features } = parse(line) else { panic!("{line}") };
             assert_eq!(Variant::from(features), expected, "{line}");

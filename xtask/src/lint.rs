@@ -51,7 +51,9 @@ fn has_clippy(toolchain: &Toolchain) -> bool {
 
 /// In two runs: the filter's library and the command have one name, and cargo writes their pages to one place.
 fn rustdoc(project: &Project) -> Result<()> {
-    for which in [["--package", "scopegate-filter"].as_slice(), &["--workspace", "--exclude", "scopegate-filter"]] {
+    for which in
+        [["--package", "scopegate-filter"].as_slice(), &["--workspace", "--exclude", "scopegate-filter"]]
+    {
         let mut command = project.cargo("doc");
         run::show(command.arg("--no-deps").args(which).env("RUSTDOCFLAGS", "-D warnings"))?;
     }

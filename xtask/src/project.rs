@@ -91,9 +91,13 @@ mod tests {
 
     #[test]
     fn ci_is_what_the_variable_says() {
-        for (value, expected) in
-            [(None, false), (Some(""), false), (Some("false"), false), (Some("0"), false), (Some("true"), true)]
-        {
+        for (value, expected) in [
+            (None, false),
+            (Some(""), false),
+            (Some("false"), false),
+            (Some("0"), false),
+            (Some("true"), true),
+        ] {
             assert_eq!(is_ci(value), expected, "{value:?}");
         }
     }

@@ -54,7 +54,8 @@ pub(crate) fn stdout(command: &mut Command) -> Result<String> {
     let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
     let output = output.with_context(|| format!("cannot run `{}`", line(command)))?;
     if output.status.success() {
-        return String::from_utf8(output.stdout).with_context(|| format!("reading what `{}` prints", line(command)));
+        return String::from_utf8(output.stdout)
+            .with_context(|| format!("reading what `{}` prints", line(command)));
     }
     Err(Failed { what: line(command), status: output.status, why: None }.into())
 }

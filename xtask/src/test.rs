@@ -5,9 +5,9 @@ use anyhow::Result;
 use crate::launch::Equipment;
 use crate::project::Project;
 use crate::run;
+use crate::setup;
 use crate::ui::{Stages, Ui};
 use crate::wasm::{self, Variant};
-use crate::setup;
 
 pub(crate) fn run(project: &Project, ui: &Ui, cargo: &[String], runner: &[String]) -> Result<()> {
     let mut stages = Stages::new(ui);
@@ -28,7 +28,7 @@ pub(crate) fn run(project: &Project, ui: &Ui, cargo: &[String], runner: &[String
 
 /// What `cargo test` is told: the whole workspace, unless packages are named.
 fn arguments<'a>(cargo: &'a [String], runner: &'a [String]) -> Vec<&'a str> {
-    let names_packages = cargo.iter().any(|arg| {
+    let names_packages = cargo.iter().take_while(|arg| *arg != "--").any(|arg| {
         ["-p", "--package", "--workspace", "--all", "--manifest-path"].contains(&arg.as_str())
             || arg.starts_with("--package=")
             || (arg.starts_with("-p") && !arg.starts_with("--"))
@@ -53,6 +53,8 @@ mod tests {
             ("--release split", "", "--workspace --release split"),
             ("", "--nocapture", "--workspace -- --nocapture"),
             ("-p scopegate-core", "--nocapture", "-p scopegate-core -- --nocapture"),
+            ("split -- -p", "", "--workspace split -- -p"),
+            ("-p scopegate-core -- --nocapture", "", "-p scopegate-core -- --nocapture"),
             ("-pscopegate-core", "", "-pscopegate-core"),
             ("--package=scopegate-core", "", "--package=scopegate-core"),
             ("--workspace --exclude xtask", "", "--workspace --exclude xtask"),

@@ -156,7 +156,11 @@ mod tests {
         {
             assert_eq!(elapsed(Duration::from_millis(millis)), expected);
         }
-        let done = [("setup".to_owned(), Duration::from_millis(300)), ("tests".to_owned(), Duration::from_secs(65))];
-        assert_eq!(summary(&done, Duration::from_secs(66)), "setup 0.3 s · tests 1 min 05 s · all 1 min 06 s");
+        let done =
+            [("setup".to_owned(), Duration::from_millis(300)), ("tests".to_owned(), Duration::from_secs(65))];
+        assert_eq!(
+            summary(&done, Duration::from_secs(66)),
+            "setup 0.3 s · tests 1 min 05 s · all 1 min 06 s"
+        );
     }
 }

@@ -213,7 +213,7 @@ impl HostPattern {
             Self::Exact(name) => name.eq_ignore_ascii_case(host).then_some(usize::MAX),
             Self::Below(below) => {
                 let at = host.len().checked_sub(below.len()).filter(|at| *at > 0)?;
-                host.get(at..).filter(|tail| tail.eq_ignore_ascii_case(below)).map(|tail| tail.len())
+                host.get(at..).filter(|tail| tail.eq_ignore_ascii_case(below)).map(str::len)
             }
         }
     }

@@ -30,3 +30,5 @@ pub mod stream;
 
 #[cfg(target_arch = "wasm32")]
 mod envoy;
+#[cfg(test)]
+mod testing;

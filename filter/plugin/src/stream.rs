@@ -8,6 +8,7 @@ use std::rc::Rc;
 use hashbrown::HashMap;
 use scopegate_core::caller::Attributes;
 use scopegate_core::exchange::{Changes, Exchange, Step};
+use scopegate_core::http::Reply;
 use scopegate_core::policy::Policy;
 use scopegate_core::report::{Refusal, reply};
 use scopegate_core::write::fanout::Call;
@@ -148,10 +149,7 @@ impl<H: Host> Stream<H> {
             },
             Step::Buffer | Step::Wait => Flow::Pause,
             Step::Reply(reply) => {
-                if self.host.reply(&reply).is_err() {
-                    self.host
-                        .log(Level::Error, "scopegate: an answer could not be given; the request stays held");
-                }
+                self.give(&reply);
                 Flow::Pause
             }
             Step::Call(calls) => {
@@ -191,18 +189,23 @@ impl<H: Host> Stream<H> {
             };
             match self.answered(call.id, Answer::failed(failure)) {
                 Step::Call(more) => calls.extend(more),
-                Step::Reply(reply) => {
-                    let _ = self.host.reply(&reply);
-                }
+                Step::Reply(reply) => self.give(&reply),
                 Step::Continue(_) | Step::Buffer | Step::Wait => {}
             }
         }
     }
 
+    /// Gives an answer; where that fails too, all that is left is to hold the request.
+    fn give(&self, reply: &Reply) {
+        if self.host.reply(reply).is_err() {
+            self.host.log(Level::Error, "scopegate: an answer could not be given; the request stays held");
+        }
+    }
+
     /// Answers for the gateway's own failure.
     fn refuse(&mut self, what: &'static str) -> Flow {
-        self.host.log(Level::Error, what);
-        let _ = self.host.reply(&reply(&Refusal::Host { what }, None));
+        self.host.log(Level::Error, &format!("scopegate: a request is refused: {what}"));
+        self.give(&reply(&Refusal::Host { what }, None));
         self.exchange = None;
         self.flow = Flow::Pause;
         self.flow
@@ -228,3 +231,6 @@ impl<H: Host> Attributes for Known<'_, H> {
         self.0.attribute(path).ok()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,17 +100,32 @@ impl<'a> Reader<'a> {
         self.take(length)
     }
 
-    /// Numbers of a repeated field, packed or one by one.
-    pub(super) fn numbers(&mut self, field: Field) -> Result<Vec<u64>, Malformed> {
+    /// Numbers of 32 bits of a repeated field, packed or one by one. Higher bits are lost, and the last number of a packed
+    /// field may run on into what follows it.
+    pub(super) fn references(&mut self, field: Field) -> Result<Vec<u32>, Malformed> {
+        // The cut to 32 bits is what is imitated.
+        #[expect(clippy::cast_possible_truncation)]
+        let cut = |number: u64| number as u32;
         if field.kind == VARINT {
-            return Ok(vec![self.varint()?]);
+            return Ok(vec![cut(self.varint()?)]);
         }
-        let mut packed = Reader::new(self.bytes(field)?);
-        let mut numbers = Vec::new();
-        while !packed.is_empty() {
-            numbers.push(packed.varint()?);
+        Self::expect(field, BYTES)?;
+        let length = self.length()?;
+        let end = self.at.checked_add(length).ok_or(Malformed::InvalidLength)?;
+        if end > self.data.len() {
+            return Err(Malformed::UnexpectedEof);
         }
-        Ok(numbers)
+        let mut references = Vec::new();
+        while self.at < end {
+            references.push(cut(self.varint()?));
+        }
+        Ok(references)
+    }
+
+    /// A number of 32 bits. Higher bits are lost.
+    pub(super) fn reference(&mut self, field: Field) -> Result<u32, Malformed> {
+        #[expect(clippy::cast_possible_truncation)]
+        self.number(field).map(|number| number as u32)
     }
 
     /// Passes over a field that is not known.

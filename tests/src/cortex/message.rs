@@ -220,7 +220,7 @@ fn series_v2(raw: &[u8], symbols: &[Vec<u8>]) -> Result<(Series, Option<Metadata
     let mut reader = Reader::new(raw);
     while let Some(field) = reader.field()? {
         match field.number {
-            1 => references.extend(reader.numbers(field)?),
+            1 => references.extend(reader.references(field)?),
             2 => series.samples.push(sample(reader.bytes(field)?)?),
             3 => {
                 reader.bytes(field)?;
@@ -244,9 +244,8 @@ fn series_v2(raw: &[u8], symbols: &[Vec<u8>]) -> Result<(Series, Option<Metadata
     Ok((series, metadata))
 }
 
-fn symbol(symbols: &[Vec<u8>], reference: u64) -> Result<&Vec<u8>, Malformed> {
-    // References are 32 bits wide; what is above is cut.
-    symbols.get((reference & 0xffff_ffff) as usize).ok_or(Malformed::Reference)
+fn symbol(symbols: &[Vec<u8>], reference: u32) -> Result<&Vec<u8>, Malformed> {
+    symbols.get(reference as usize).ok_or(Malformed::Reference)
 }
 
 fn label(raw: &[u8]) -> Result<Label, Malformed> {
@@ -297,8 +296,8 @@ fn metadata_v2(raw: &[u8], symbols: &[Vec<u8>]) -> Result<Option<Metadata>, Malf
     while let Some(field) = reader.field()? {
         match field.number {
             1 => kind = reader.number(field)?,
-            3 => help = reader.number(field)?,
-            4 => unit = reader.number(field)?,
+            3 => help = reader.reference(field)?,
+            4 => unit = reader.reference(field)?,
             _ => reader.skip(field)?,
         }
     }

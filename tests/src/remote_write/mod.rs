@@ -218,3 +218,40 @@ fn one(number: usize) -> TimeSeries {
     let samples = vec![Sample { value: number as f64 * 1.5, timestamp: 1_700_000_000_000 }];
     TimeSeries { labels, samples, ..TimeSeries::default() }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn realistic_series_have_ten_sorted_labels_and_differ() {
+        let request = WriteRequest::realistic(1000);
+        let sets: BTreeSet<_> = request.timeseries.iter().map(|series| &series.labels).collect();
+        assert_eq!(sets.len(), 1000);
+        assert!(sets.iter().all(|labels| labels.len() == 10 && labels.is_sorted()));
+        assert_eq!(request.encode_to_vec(), WriteRequest::realistic(1000).encode_to_vec());
+    }
+
+    #[test]
+    fn labels_are_replaced_added_and_removed() {
+        let request = WriteRequest::realistic(3)
+            .with_label("namespace", |number| format!("team-{number}"))
+            .with_label("zone", |number| if number == 1 { String::new() } else { "b".to_owned() })
+            .with_label("job", |_| String::new());
+        let names = |number: usize| request.timeseries[number].labels.iter().map(|label| label.name.as_str());
+        assert_eq!(names(0).next_back(), Some("zone"));
+        assert_eq!(names(1).next_back(), Some("service"));
+        assert!(names(2).all(|name| name != "job"));
+        assert!(request.timeseries[2].labels.contains(&label("namespace", "team-2")));
+    }
+
+    #[test]
+    fn samples_follow_each_other() {
+        let request = WriteRequest::realistic(2).with_samples(3).starting_at(5000);
+        let samples: Vec<_> =
+            request.timeseries[1].samples.iter().map(|sample| (sample.timestamp, sample.value)).collect();
+        assert_eq!(samples, [(5000, 1.5), (20_000, 2.5), (35_000, 3.5)]);
+    }
+}

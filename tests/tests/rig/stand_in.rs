@@ -186,6 +186,46 @@ async fn version_2_is_decoded_and_counted() -> Result<()> {
 }
 
 #[tokio::test]
+async fn references_hidden_from_a_strict_reader_are_seen() -> Result<()> {
+    let symbols = ["", "__name__", "up", "team", "x"];
+    let with_symbols =
+        |message: Wire| symbols.iter().fold(message, |all, text| all.bytes(4, text.as_bytes()));
+    let request = |refs: Wire| with_symbols(Wire::new()).message(5, &refs.sample(1000, 1.0));
+    let cases = [
+        ("packed", request(Wire::new().bytes(1, &[1, 2, 3, 4]))),
+        ("one by one", request([1, 2, 3, 4].iter().fold(Wire::new(), |refs, one| refs.varint(1, *one)))),
+        ("in two blocks", request(Wire::new().bytes(1, &[1, 2]).bytes(1, &[3, 4]))),
+        ("wrapping", request(Wire::new().bytes(1, &[1, 2, 3]).varint(1, (1 << 32) + 4))),
+        ("longer than need be", request(Wire::new().bytes(1, &[1, 2, 3, 0x84, 0]))),
+        ("running on behind the block", request(Wire::new().tag(1, 2).number(4, 0).raw(&[1, 2, 3, 0x84, 0]))),
+        (
+            "before the symbols",
+            with_symbols(Wire::new().message(5, &Wire::new().bytes(1, &[1, 2, 3, 4]).sample(1000, 1.0))),
+        ),
+    ];
+    let cortex = Cortex::start()?;
+    let client = Client::http1(cortex.address());
+    for (case, message) in cases {
+        cortex.forget();
+        let answer = client.send(v2::push(message.compressed()).tenant("t")).await?;
+        assert_eq!(answer.status, 204, "{case}: {answer}");
+        let state = cortex.state();
+        assert_eq!(
+            state.store("t").unwrap().samples(&[("__name__", "up"), ("team", "x")]),
+            [(1000, 1.0)],
+            "{case}"
+        );
+    }
+    for refs in [vec![1, 2, 3], vec![1, 2, 3, 5]] {
+        client
+            .send(v2::push(request(Wire::new().bytes(1, &refs)).compressed()).tenant("t"))
+            .await?
+            .expect(400)?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_was_pushed_is_read_back_by_one_tenant_and_by_several() -> Result<()> {
     let cortex = Cortex::start()?;
     let client = Client::http1(cortex.address());

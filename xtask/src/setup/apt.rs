@@ -1,10 +1,10 @@
 //! Debian's packages: installed where this user may, or unpacked under `target/` where that is enough.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::run;
 
@@ -12,7 +12,8 @@ use crate::run;
 ///
 /// Never at the price of another package: apt gives up where it would have to remove one.
 pub(super) fn install(packages: &[&str]) -> Result<()> {
-    let Some(prefix) = root_prefix() else { bail!("not root, and sudo asks for a password") };
+    ensure!(run::which("apt-get").is_some(), "there is no apt-get here");
+    let Some(prefix) = root_prefix() else { bail!("not root, and no sudo without a password") };
     update(&prefix)?;
     let options = ["install", "--yes", "--quiet", "--no-install-recommends", "--no-remove"];
     run::capture(apt_get(&prefix).args(options).args(packages))?;
@@ -34,7 +35,7 @@ pub(super) fn unpack(package: &str, folder: &Path) -> Result<()> {
 }
 
 /// The only file with that extension in a folder.
-pub(super) fn only_file(folder: &Path, extension: &str) -> Result<std::path::PathBuf> {
+pub(super) fn only_file(folder: &Path, extension: &str) -> Result<PathBuf> {
     let entries = fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
     let mut files = entries.filter_map(Result::ok).map(|entry| entry.path());
     let file = files.find(|file| file.extension().is_some_and(|e| e == extension));
@@ -48,9 +49,7 @@ fn download(package: &str, into: &Path) -> Result<()> {
         command.args(["download", "--quiet", "-o", "APT::Sandbox::User=root", package]).current_dir(into);
         run::capture(&mut command).map(drop)
     };
-    if run::which("apt-get").is_none() {
-        bail!("there is no apt-get here");
-    }
+    ensure!(run::which("apt-get").is_some(), "there is no apt-get here");
     // Without package lists the first try fails at once.
     fetch().or_else(|error| match root_prefix() {
         Some(prefix) => update(&prefix).and_then(|()| fetch()),
@@ -64,7 +63,6 @@ fn update(prefix: &[&str]) -> Result<()> {
 
 /// What makes a command root's: nothing as root, `sudo` where it works without a password.
 fn root_prefix() -> Option<Vec<&'static str>> {
-    run::which("apt-get")?;
     let id = run::capture(Command::new("id").arg("-u")).ok()?;
     if id.trim() == "0" {
         return Some(Vec::new());

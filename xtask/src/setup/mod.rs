@@ -92,15 +92,17 @@ fn step<T: Tool>(project: &Project, ui: &Ui, bring: bool) -> Option<T::Found> {
         }
         Err(error) => {
             let mark = if T::OPTIONAL { Mark::Spare } else { Mark::Missing };
-            ui.step(mark, &missing(T::NAME, &format!("{error:#}"), &T::by_hand()));
+            let by_hand = bring.then(T::by_hand);
+            ui.step(mark, &missing(T::NAME, &format!("{error:#}"), by_hand.as_deref()));
             None
         }
     }
 }
 
-/// `envoy: not here yet. By hand: …`
-fn missing(name: &str, why: &str, by_hand: &str) -> String {
-    format!("{name}: {}. {by_hand}", why.trim_end_matches('.'))
+/// `envoy: not here yet`, and where bringing it failed `. By hand: …`
+fn missing(name: &str, why: &str, by_hand: Option<&str>) -> String {
+    let why = why.trim_end_matches('.');
+    by_hand.map_or_else(|| format!("{name}: {why}"), |by_hand| format!("{name}: {why}. {by_hand}"))
 }
 
 #[cfg(test)]
@@ -110,6 +112,7 @@ mod tests {
     #[test]
     fn what_is_missing_comes_with_advice() {
         let expected = "envoy: python3 is not in PATH. By hand: install it";
-        assert_eq!(missing("envoy", "python3 is not in PATH.", "By hand: install it"), expected);
+        assert_eq!(missing("envoy", "python3 is not in PATH.", Some("By hand: install it")), expected);
+        assert_eq!(missing("envoy", "not here yet", None), "envoy: not here yet");
     }
 }

@@ -62,7 +62,9 @@ fn folder(project: &Project) -> PathBuf {
 fn version(prometheus: &Path) -> Result<String> {
     let output = run::capture(Command::new(prometheus).arg("--version"))?;
     let version = parse_version(&output);
-    Ok(version.with_context(|| format!("`{} --version` does not read like its own", prometheus.display()))?.to_owned())
+    Ok(version
+        .with_context(|| format!("`{} --version` does not read like its own", prometheus.display()))?
+        .to_owned())
 }
 
 /// `prometheus, version 2.42.0+ds (branch: …`

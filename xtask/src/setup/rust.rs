@@ -42,7 +42,7 @@ impl Tool for WasmTarget {
         ui.busy("installing Debian's Rust and its source (100 MB)");
         let linker = linker().is_err().then_some(LINKER_PACKAGE);
         let packages: Vec<_> = PACKAGES.iter().copied().chain(linker).collect();
-        apt::install(&packages).with_context(|| format!("{error:#}; Debian's packages instead"))
+        apt::install(&packages).with_context(|| format!("{error:#}; installing Debian's instead"))
     }
 
     fn by_hand() -> String {
@@ -55,10 +55,11 @@ impl Tool for WasmTarget {
 
 /// Whether the active toolchain has the target's standard library.
 fn has_target() -> Result<bool> {
-    let libraries = run::capture(Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]))?;
+    let libraries =
+        run::capture(Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]))?;
     // The folder is named even where it does not exist.
     let Ok(entries) = fs::read_dir(libraries.trim_end()) else { return Ok(false) };
-    let is_std = |name: &str| name.starts_with("libstd-") && name.ends_with(".rlib");
+    let is_std = |name: &str| name.starts_with("libstd-");
     Ok(entries.filter_map(Result::ok).any(|entry| entry.file_name().to_str().is_some_and(is_std)))
 }
 

@@ -13,6 +13,9 @@ const FLAGS: &[&str] = &[
     "-Clink-arg=-zstack-size=262144",
 ];
 
+/// Where Debian has the source of the standard library; rustup's own is remapped as it comes.
+const DEBIAN_STD: &str = "/usr/lib/rustlib/src/rust";
+
 /// All flags, as `CARGO_ENCODED_RUSTFLAGS` wants them: a path may have spaces.
 pub(super) fn encoded(project: &Project) -> String {
     let remapped = remapped(project.root(), &cargo_home());
@@ -22,11 +25,10 @@ pub(super) fn encoded(project: &Project) -> String {
 /// Flags that keep the machine's paths out of the module, so that it is the same wherever it is built. The last that
 /// matches a path wins.
 fn remapped(root: &Path, cargo_home: &Path) -> Vec<String> {
-    let crates = crate_sources(cargo_home);
-    let dirs = [(cargo_home.to_owned(), "/cargo"), (root.to_owned(), "/scopegate")];
-    let std = ["/usr/lib/rustlib/src/rust", "/usr/src/rustc"].map(|dir| (PathBuf::from(dir), "/rustc"));
-    let crates = crates.into_iter().map(|dir| (dir, "/crates"));
-    let all = dirs.into_iter().chain(std).chain(crates);
+    let general =
+        [(cargo_home.to_owned(), "/cargo"), (root.to_owned(), "/scopegate"), (DEBIAN_STD.into(), "/rustc")];
+    let crates = crate_sources(cargo_home).into_iter().map(|dir| (dir, "/crates"));
+    let all = general.into_iter().chain(crates);
     all.map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display())).collect()
 }
 
@@ -53,7 +55,6 @@ mod tests {
             "--remap-path-prefix=/no such home=/cargo",
             "--remap-path-prefix=/tree=/scopegate",
             "--remap-path-prefix=/usr/lib/rustlib/src/rust=/rustc",
-            "--remap-path-prefix=/usr/src/rustc=/rustc",
         ];
         assert_eq!(remapped(Path::new("/tree"), Path::new("/no such home")), expected);
     }

@@ -66,7 +66,9 @@ mod tests {
         for name in ["CARGO", "RUSTC", "RUSTUP_TOOLCHAIN", "CARGO_MANIFEST_DIR", "LD_LIBRARY_PATH"] {
             assert!(names_another_toolchain(name), "{name}");
         }
-        for name in ["CARGO_HOME", "CARGO_HTTP_PROXY", "CARGO_NET_OFFLINE", "CARGO_TERM_COLOR", "PATH", "HOME"] {
+        for name in
+            ["CARGO_HOME", "CARGO_HTTP_PROXY", "CARGO_NET_OFFLINE", "CARGO_TERM_COLOR", "PATH", "HOME"]
+        {
             assert!(!names_another_toolchain(name), "{name}");
         }
     }

@@ -10,6 +10,10 @@ mod jwt;
 mod metadata;
 mod rights;
 mod tenants;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::cell::OnceCell;
 

@@ -17,7 +17,7 @@ pub struct CallerConfig {
     pub name: Text,
     /// Recognised by a JWT that Envoy's `jwt_authn` filter verified.
     pub jwt: Option<JwtConfig>,
-    /// Recognised by what another authenticating filter (ext_authz, for one) left about the request.
+    /// Recognised by what another authenticating filter (`ext_authz`, for one) left about the request.
     pub metadata: Option<MetadataConfig>,
     /// Recognised by user name and password (HTTP basic authentication).
     pub basic: Option<BasicConfig>,

@@ -105,6 +105,9 @@ fn json(datum: Datum<'_>, depth: u32) -> Result<Value, Malformed> {
 #[allow(clippy::cast_possible_truncation)] // the range was checked
 pub(crate) fn whole(number: f64) -> Option<Number> {
     const LIMIT: f64 = 9_007_199_254_740_992.0; // 2^53: whole doubles are exact below it
-    (number.trunc() == number && number.abs() < LIMIT)
-        .then(|| if number < 0.0 { Number::from(number as i64) } else { Number::from(number.abs() as u64) })
+    (number.fract() == 0.0 && number.abs() < LIMIT).then(|| Number::from(number as i64))
 }
+
+#[cfg(test)]
+#[path = "load_tests.rs"]
+mod tests;

@@ -10,7 +10,7 @@ use crate::report::Refusal;
 use crate::wire::{Datum, metadata_namespace};
 use crate::write::fanout::Target;
 use crate::write::remote_write::{Version, check_head};
-use crate::write::{Plan, SplitPlan, plan};
+use crate::write::{Plan, plan};
 
 /// What becomes of a request, as far as its head tells.
 pub(super) enum Decided {
@@ -107,18 +107,16 @@ fn write(
     };
     let target = Target::new(&backend.write.calls, headers, cluster, content_type);
     edits.remove(headers, "x-scope-orgid");
-    Ok(Decided::Look(Box::new(held(position, identity.caller, operation.protocol, plan, target, edits))))
-}
-
-fn held(
-    backend: usize,
-    caller: usize,
-    protocol: Protocol,
-    plan: SplitPlan,
-    target: Target,
-    edits: Edits,
-) -> Held {
-    Held { backend, caller, protocol, plan, target, edits, observed: None }
+    Ok(Decided::Look(Box::new(Held {
+        backend: position,
+        caller: identity.caller,
+        protocol: operation.protocol,
+        plan,
+        target,
+        edits,
+        announced: headers.first("content-length").is_some(),
+        observed: None,
+    })))
 }
 
 /// Takes off what a client may have said about tenancy, and credentials that end here.

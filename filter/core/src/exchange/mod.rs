@@ -87,6 +87,8 @@ struct Held {
     target: Target,
     /// What changes in the head in any case.
     edits: Edits,
+    /// Whether the head announces the length of the body.
+    announced: bool,
     /// The tenant that came with the request, where its whole way is only observed.
     observed: Option<Observed>,
 }
@@ -200,13 +202,11 @@ impl Exchange {
             return Step::Call(vec![call]);
         }
         worker.release(1, 0);
-        match fanout.outcome() {
-            Ok(outcome) => self.answer(outcome.reply(self.policy.limits.answer_bytes.0)),
-            Err(fanout) => {
-                self.phase = Phase::Calls(Box::new(fanout), backend);
-                Step::Wait
-            }
+        if let Some(outcome) = fanout.outcome() {
+            return self.answer(outcome.reply(self.policy.limits.answer_bytes.0));
         }
+        self.phase = Phase::Calls(fanout, backend);
+        Step::Wait
     }
 
     /// The request is gone, answered or not. Calls under way go on without it.
@@ -220,7 +220,7 @@ impl Exchange {
 
     /// What becomes of a request that was taken apart.
     fn send(&mut self, worker: &mut Worker, held: Held, split: Split, now: Millis) -> Step {
-        let Held { backend, target, mut edits, observed, .. } = held;
+        let Held { backend, target, announced, mut edits, observed, .. } = held;
         if let Some(observed) = observed {
             return self.observe(
                 worker,
@@ -231,19 +231,20 @@ impl Exchange {
             );
         }
         let Split { mut parts, rejected, metadata_dropped, untouched } = split;
-        let mut series =
-            |outcome, by: u32| worker.tally.add(Metric::Series { backend, outcome }, u64::from(by));
-        for (reason, count) in rejected.rejected() {
-            series(SeriesOutcome::Rejected(reason), count);
-        }
-        for (reason, count) in rejected.dropped() {
-            series(SeriesOutcome::Dropped(reason), count);
-        }
-        worker.tally.add(Metric::MetadataDropped { backend }, u64::from(metadata_dropped));
         let sent = parts.iter().fold(0_u32, |sum, part| sum.saturating_add(part.series));
+        // Not before it is decided: what is refused now comes again.
         let count = |worker: &mut Worker, decision| {
             worker.count_request(Some(backend), Some(Class::Write), decision);
-            worker.tally.add(Metric::Series { backend, outcome: SeriesOutcome::Sent }, u64::from(sent));
+            let mut series =
+                |outcome, by: u32| worker.tally.add(Metric::Series { backend, outcome }, u64::from(by));
+            series(SeriesOutcome::Sent, sent);
+            for (reason, count) in rejected.rejected() {
+                series(SeriesOutcome::Rejected(reason), count);
+            }
+            for (reason, count) in rejected.dropped() {
+                series(SeriesOutcome::Dropped(reason), count);
+            }
+            worker.tally.add(Metric::MetadataDropped { backend }, u64::from(metadata_dropped));
         };
         let single = if rejected.any_rejected() || parts.len() > 1 { None } else { parts.pop() };
         if let Some(Part { tenant, body, .. }) = single {
@@ -252,7 +253,9 @@ impl Exchange {
             if untouched {
                 return self.go_on(edits, None);
             }
-            edits.remove.push("content-length".to_owned());
+            if announced {
+                edits.set.push(("content-length".to_owned(), body.len().to_string()));
+            }
             return self.go_on(edits, Some(body));
         }
         if parts.is_empty() {

@@ -1,5 +1,8 @@
 //! Observe mode: what would have been done, compared with what came in.
 
+use core::fmt::Write as _;
+use std::collections::BTreeSet;
+
 use crate::http::Headers;
 use crate::report::{Excerpt, Refusal};
 use crate::write::Split;
@@ -26,7 +29,7 @@ impl Observed {
 
     /// The difference to a request that goes on to `tenants`; `None` where there is none.
     pub(super) fn compare_whole(&self, tenants: &str) -> Option<String> {
-        if matches!(self.tenants.as_slice(), [came] if came == tenants.as_bytes()) {
+        if matches!(self.tenants.as_slice(), [came] if same(came, tenants.as_bytes())) {
             return None;
         }
         Some(self.difference(&format!("would go to {}", Excerpt::new(tenants.as_bytes(), 1024))))
@@ -49,7 +52,7 @@ impl Observed {
             words.push_str(" …");
         }
         if split.rejected.any_rejected() {
-            words.push_str(&format!(", with {} series rejected", split.rejected.total()));
+            let _ = write!(words, ", with {} series rejected", split.rejected.total());
         }
         Some(self.difference(&words))
     }
@@ -62,11 +65,17 @@ impl Observed {
     fn difference(&self, would: &str) -> String {
         let mut came = String::new();
         for tenant in self.tenants.iter().take(2) {
-            came.push_str(&format!(" X-Scope-OrgID \"{}\"", Excerpt::new(tenant, 150)));
+            let _ = write!(came, " X-Scope-OrgID \"{}\"", Excerpt::new(tenant, 150));
         }
         if came.is_empty() {
             came.push_str("out a tenant");
         }
         format!("observe: {} came with{came}, {would}", self.path)
     }
+}
+
+/// Whether two values of `X-Scope-OrgID` name the same tenants: their order says nothing.
+fn same(one: &[u8], other: &[u8]) -> bool {
+    let set = |value| <[u8]>::split(value, |byte| *byte == b'|').collect::<BTreeSet<_>>();
+    one == other || set(one) == set(other)
 }

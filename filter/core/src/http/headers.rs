@@ -68,3 +68,40 @@ impl Edits {
         self.set.push((name.to_owned(), value.to_owned()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_exact_and_values_are_bytes() {
+        let headers = Headers::new(vec![(b":path", b"/\xff"), (b"a", b"1"), (b"ab", b""), (b"a", b"2")]);
+        assert_eq!(headers.all("a").collect::<Vec<_>>(), [b"1", b"2"]);
+        assert_eq!(
+            (headers.first("a"), headers.first("A"), headers.first("")),
+            (Some(&b"1"[..]), None, None)
+        );
+        assert_eq!(
+            (headers.only("a"), headers.only("ab"), headers.only("b")),
+            (Err(Repeated), Ok(Some(&b""[..])), Ok(None))
+        );
+        assert_eq!((headers.pseudo(":path"), headers.pseudo(":method"), headers.pseudo("a")), ("", "", "1"));
+    }
+
+    #[test]
+    fn edits_leave_one_value_or_none() {
+        let headers = Headers::new(vec![(b"once", b"1"), (b"twice", b"1"), (b"twice", b"2")]);
+        let mut edits = Edits::default();
+        for name in ["once", "twice", "never"] {
+            edits.remove(&headers, name);
+        }
+        assert_eq!(edits.remove, ["once", "twice"]);
+        let mut edits = Edits::default();
+        for name in ["once", "twice", "never"] {
+            edits.set(&headers, name, "x");
+        }
+        // Hosts replace only the first of several.
+        assert_eq!(edits.remove, ["twice"]);
+        assert_eq!(edits.set.len(), 3);
+    }
+}

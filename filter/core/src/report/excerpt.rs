@@ -42,3 +42,43 @@ impl fmt::Display for Excerpt<'_> {
         if shown.len() < self.bytes.len() { f.write_char('…') } else { Ok(()) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn table() {
+        let cases: &[(&[u8], usize, &str)] = &[
+            (b"", 10, ""),
+            (b"plain", 5, "plain"),
+            (b"plainer", 5, "plain…"),
+            (b"anything", 0, "…"),
+            (b"two\r\nlines\t\0", 40, "two\\r\\nlines\\t\\u{0}"),
+            ("\u{85}\u{2028}\u{2029}".as_bytes(), 40, "\\u{85}\\u{2028}\\u{2029}"),
+            ("grün".as_bytes(), 40, "grün"),
+            // A cut through a character leaves the whole ones as they are.
+            ("grün".as_bytes(), 3, "gr…"),
+            ("grün".as_bytes(), 4, "grü…"),
+            ("🐻🐻".as_bytes(), 7, "🐻…"),
+            (b"\xff\"x\"", 40, "\\xff\\\"x\\\""),
+            // Half a character that was never whole is no text.
+            (b"gr\xc3", 40, "gr\\xc3"),
+            (b"gr\xc3\xffxxx", 4, "gr\\xc3\\xff…"),
+        ];
+        for (bytes, limit, expected) in cases {
+            assert_eq!(Excerpt::new(bytes, *limit).to_string(), *expected, "{}", bytes.escape_ascii());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn short_and_of_one_line(bytes: Vec<u8>, limit in 0_usize..50) {
+            let shown = Excerpt::new(&bytes, limit).to_string();
+            prop_assert!(!shown.contains(char::is_control));
+            // At worst every byte is shown as `\u{85}` or `\xff`, and the mark of a cut follows.
+            prop_assert!(shown.len() <= 8 * limit + '…'.len_utf8());
+        }
+    }
+}

@@ -138,3 +138,68 @@ impl Tally {
         self.0.drain()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_tags_and_then_the_metric() {
+        let requests = |backend, class, decision| Metric::Requests { backend, class, decision };
+        let series = |outcome| Metric::Series { backend: 0, outcome };
+        let cases = [
+            (
+                requests(Some(1), Some(Class::Read), Decision::Forwarded),
+                "backend=b1 class=read decision=forwarded requests",
+            ),
+            (
+                requests(None, None, Decision::Refused("no_backend")),
+                "backend=none class=unknown decision=refused reason=no_backend requests",
+            ),
+            (
+                requests(Some(0), Some(Class::Write), Decision::Split),
+                "backend=b0 class=write decision=split requests",
+            ),
+            (
+                requests(Some(0), Some(Class::Write), Decision::Empty),
+                "backend=b0 class=write decision=empty requests",
+            ),
+            (
+                requests(Some(0), Some(Class::Rules), Decision::Agreed),
+                "backend=b0 class=rules decision=observed_same requests",
+            ),
+            (
+                requests(Some(0), Some(Class::Alerts), Decision::Differed),
+                "backend=b0 class=alerts decision=observed_different requests",
+            ),
+            (series(SeriesOutcome::Sent), "backend=b0 outcome=sent series"),
+            (
+                series(SeriesOutcome::Rejected("unmapped")),
+                "backend=b0 outcome=rejected reason=unmapped series",
+            ),
+            (
+                series(SeriesOutcome::Dropped("no_tenant")),
+                "backend=b0 outcome=dropped reason=no_tenant series",
+            ),
+            (Metric::MetadataDropped { backend: 2 }, "backend=b2 metadata_dropped"),
+            (Metric::Calls { backend: 0, hundred: 5 }, "backend=b0 code=5xx calls"),
+        ];
+        for (metric, words) in cases {
+            let (tags, name) = words.rsplit_once(' ').unwrap();
+            let tags = tags.replace('=', "=.=").replace(' ', ";.;");
+            assert_eq!(metric.name(|at| format!("b{at}")), format!("{tags};.;scopegate_{name}_total"));
+        }
+    }
+
+    #[test]
+    fn sums_are_taken_once_and_do_not_overflow() {
+        let (one, two) = (Metric::MetadataDropped { backend: 1 }, Metric::MetadataDropped { backend: 2 });
+        let mut tally = Tally::default();
+        for by in [1, 2, u64::MAX] {
+            tally.add(one, by);
+        }
+        tally.add(two, 0);
+        assert_eq!(tally.drain().collect::<Vec<_>>(), [(one, u64::MAX)]);
+        assert_eq!(tally.drain().count(), 0);
+    }
+}

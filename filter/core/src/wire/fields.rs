@@ -225,7 +225,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn walk(message: &[u8]) -> Result<Vec<(u32, Value<'_>)>, Malformed> {
-        Fields::new(message).map(|field| field.map(|f| (f.number, f.value))).collect()
+        Fields::new(message).map(|field| Ok((field?.number, field?.value))).collect()
     }
 
     #[test]

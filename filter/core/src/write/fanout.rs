@@ -138,11 +138,10 @@ impl Fanout {
     }
 
     /// The outcome, once every part is answered.
-    pub fn outcome(self) -> Result<Outcome, Self> {
-        if self.waiting.is_empty() && self.flying.is_empty() {
-            Ok(Outcome { answers: self.answers, rejected: self.rejected })
-        } else {
-            Err(self)
-        }
+    pub fn outcome(&mut self) -> Option<Outcome> {
+        (self.waiting.is_empty() && self.flying.is_empty()).then(|| Outcome {
+            answers: core::mem::take(&mut self.answers),
+            rejected: core::mem::take(&mut self.rejected),
+        })
     }
 }

@@ -63,13 +63,11 @@ impl Answer {
         match self.status {
             Some(200..=299) => Severity::Success,
             Some(429) => Severity::RateLimited,
-            // The sender would drop its data for what only an operator can mend here.
-            Some(401 | 403 | 404 | 405) => Severity::Misconfigured,
+            // No answer of a backend, or one for which the sender would drop its data although only an operator can
+            // mend what is wrong here.
+            Some(100..=399 | 401 | 403 | 404 | 405) => Severity::Misconfigured,
             // Some proxies answer 408 where they mean that they gave up waiting.
-            Some(408) => Severity::Failed,
-            Some(400..=499) => Severity::Refused,
-            // Neither an answer of a backend nor one that can be passed on.
-            Some(100..=399) => Severity::Misconfigured,
+            Some(status @ 400..=499) if status != 408 => Severity::Refused,
             _ => Severity::Failed,
         }
     }

@@ -8,7 +8,7 @@ const MAX_EXAMPLES: usize = 10;
 /// Series that were left out of a request.
 #[derive(Clone, Debug, Default)]
 pub struct Rejected {
-    rejected: Vec<(Reason, u32)>,
+    refused: Vec<(Reason, u32)>,
     dropped: Vec<(Reason, u32)>,
     examples: Vec<String>,
 }
@@ -16,7 +16,7 @@ pub struct Rejected {
 impl Rejected {
     /// Notes a series that is not sent; `describe` gives words for the first few.
     pub(super) fn reject(&mut self, reason: Reason, describe: impl FnOnce() -> String) {
-        count(&mut self.rejected, reason);
+        count(&mut self.refused, reason);
         if self.examples.len() < MAX_EXAMPLES {
             self.examples.push(format!("{}: {}", describe(), reason.words()));
         }
@@ -29,17 +29,17 @@ impl Rejected {
 
     /// Whether the answer must name series.
     pub fn any_rejected(&self) -> bool {
-        !self.rejected.is_empty()
+        !self.refused.is_empty()
     }
 
     /// How many are named in the answer, in all.
     pub fn total(&self) -> u32 {
-        self.rejected.iter().fold(0, |sum, (_, count)| sum.saturating_add(*count))
+        self.refused.iter().fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 
     /// The rejected by reason.
     pub fn rejected(&self) -> impl Iterator<Item = (&'static str, u32)> + '_ {
-        self.rejected.iter().map(|(reason, count)| (reason.word(), *count))
+        self.refused.iter().map(|(reason, count)| (reason.word(), *count))
     }
 
     /// The dropped by reason.

@@ -34,6 +34,8 @@ pub(super) enum Reason {
     Duplicate,
     /// A label's name or value is not UTF-8.
     Text,
+    /// No label is there, or left.
+    NoLabels,
 }
 
 impl Reason {
@@ -46,6 +48,7 @@ impl Reason {
             Self::Impersonation => "may_not_impersonate",
             Self::Duplicate => "duplicate_label",
             Self::Text => "not_utf8",
+            Self::NoLabels => "no_labels",
         }
     }
 
@@ -58,9 +61,13 @@ impl Reason {
             Self::Impersonation => "this caller may not impersonate",
             Self::Duplicate => "the label that names the tenant stands twice",
             Self::Text => "a label is not UTF-8",
+            Self::NoLabels => "no label is left, and a backend would refuse the whole request for that",
         }
     }
 }
+
+/// How many values are remembered; there may be as many as series.
+const MAX_KNOWN: usize = 4096;
 
 /// Finds destinations, and lists the tenants in the order they first appear.
 pub(super) struct Router<'a> {
@@ -108,9 +115,8 @@ impl<'a> Router<'a> {
             return Ok(Destination::Part(*part));
         }
         let destination = self.resolve(source, value)?;
-        // Only what leads to a tenant is remembered: the tenants are bounded, other values are not.
         if let Destination::Part(part) = destination
-            && self.known.len() < 4 * self.max_tenants as usize
+            && self.known.len() < MAX_KNOWN
         {
             self.known.insert((source, value), part);
         }
@@ -118,9 +124,8 @@ impl<'a> Router<'a> {
     }
 
     fn resolve(&mut self, source: usize, value: &[u8]) -> Result<Destination, Refusal> {
-        let tenant = match TenantId::from_bytes(value) {
-            Ok(tenant) => tenant,
-            Err(_) => return self.verdict(&self.plan.unmapped.clone(), Reason::Unmapped),
+        let Ok(tenant) = TenantId::from_bytes(value) else {
+            return self.verdict(&self.plan.unmapped.clone(), Reason::Unmapped);
         };
         let allowed = self
             .plan

@@ -17,13 +17,11 @@ pub(crate) struct Backend {
 impl Backend {
     /// The real one at this address, or the stand-in.
     pub(crate) fn start(real: Option<SocketAddr>) -> Result<Self> {
-        match real {
-            Some(address) => Ok(Self { address, stand_in: None }),
-            None => {
-                let stand_in = Cortex::start()?;
-                Ok(Self { address: stand_in.address(), stand_in: Some(stand_in) })
-            }
+        if let Some(address) = real {
+            return Ok(Self { address, stand_in: None });
         }
+        let stand_in = Cortex::start()?;
+        Ok(Self { address: stand_in.address(), stand_in: Some(stand_in) })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

@@ -30,7 +30,7 @@ struct Arguments {
     /// The port Envoy listens on; by default a free one
     #[arg(long, default_value_t = 0, value_name = "PORT")]
     port: u16,
-    /// A real Cortex in place of the built-in stand-in, such as http://127.0.0.1:9009
+    /// A real Cortex in place of the built-in stand-in, such as `http://127.0.0.1:9009`
     #[arg(long, env = "CORTEX_URL", value_name = "URL", value_parser = address)]
     cortex_url: Option<SocketAddr>,
     /// Make up the samples even if there is a Prometheus on this machine

@@ -37,13 +37,16 @@ impl Drop for Traffic {
 /// What a scrape of the local agent gives: one info series a node, each naming the cluster whose tenant it is for, and
 /// one of its own.
 fn page(scrape: usize) -> String {
-    let mut page = format!("# TYPE agent_scrapes counter\nagent_scrapes {scrape}\n# TYPE {METRIC} gauge\n");
+    let mut lines = vec![
+        "# TYPE agent_scrapes counter".to_owned(),
+        format!("agent_scrapes {scrape}"),
+        format!("# TYPE {METRIC} gauge"),
+    ];
     for cluster in CLUSTERS {
-        for node in 1..=NODES {
-            page += &format!("{METRIC}{{node=\"node-{node}\",zz_opni_impersonate_as=\"{cluster}\"}} 1\n");
-        }
+        let info = |node| format!("{METRIC}{{node=\"node-{node}\",zz_opni_impersonate_as=\"{cluster}\"}} 1");
+        lines.extend((1..=NODES).map(info));
     }
-    page
+    lines.join("\n") + "\n"
 }
 
 impl Traffic {

@@ -23,12 +23,7 @@ fn as_is(_: &mut Json) {}
 fn writes() {
     let cases: &[(&str, Change, Vec<(&str, &str)>, &str)] = &[
         ("nothing to change but the tenant", as_is, WRITE.to_vec(), "go on x-scope-orgid=own"),
-        (
-            "its own tenant, named",
-            as_is,
-            and(WRITE, &[("x-scope-orgid", "own")]),
-            "go on x-scope-orgid=own",
-        ),
+        ("its own tenant, named", as_is, and(WRITE, &[("x-scope-orgid", "own")]), "go on x-scope-orgid=own"),
         (
             "a tenant that nobody asked for",
             by_caller,
@@ -83,11 +78,7 @@ fn writes() {
         (
             "a content type that Cortex would misread",
             as_is,
-            but(
-                WRITE,
-                "content-type",
-                "application/x-protobuf; proto=io.prometheus.write.v2.Request",
-            ),
+            but(WRITE, "content-type", "application/x-protobuf; proto=io.prometheus.write.v2.Request"),
             "go on content-type=application/x-protobuf;proto=io.prometheus.write.v2.Request x-scope-orgid=own",
         ),
         (
@@ -108,7 +99,12 @@ fn writes() {
             but(&but(WRITE, ":path", "/api/v1/otlp/v1/metrics"), "content-type", "Application/JSON"),
             "go on x-scope-orgid=own",
         ),
-        ("no announced length is touched", as_is, and(WRITE, &[("content-length", "99")]), "go on x-scope-orgid=own"),
+        (
+            "no announced length is touched",
+            as_is,
+            and(WRITE, &[("content-length", "99")]),
+            "go on x-scope-orgid=own",
+        ),
     ];
     for (what, change, head, expected) in cases {
         for end_of_stream in [false, true] {

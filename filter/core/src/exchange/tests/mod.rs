@@ -1,5 +1,6 @@
 //! Requests told to an [`Exchange`] event by event, without Envoy. Here is how that is written down; the
 //! tables stand beside, one file for each part of a request's life.
+#![allow(clippy::too_many_lines, clippy::type_complexity)] // tables are
 
 mod backends;
 mod bodies;
@@ -10,20 +11,20 @@ mod forward;
 mod observe;
 mod refusals;
 mod single;
+mod wording;
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use serde_json::{Value as Json, json};
 
 use super::{Changes, Exchange, Millis, Step, Worker};
-use crate::caller::{Attributes, password_hash};
+use crate::caller::testing::{Known, environment};
 use crate::config::Config;
 use crate::http::{Headers, Reply};
 use crate::policy::Policy;
-use crate::wire::testing;
 use crate::write::fanout::Call;
 use crate::write::outcome::Answer;
+use crate::write::remote_write::testing::{TimeSeries, body, decompress, series};
 
 /// Headers as they are written in tables.
 type Head<'a> = &'a [(&'a str, &'a str)];
@@ -71,20 +72,10 @@ struct World {
     now: Millis,
 }
 
-#[derive(Default)]
-struct Known(BTreeMap<String, Vec<u8>>);
-
-impl Attributes for Known {
-    fn get(&self, path: &[&str]) -> Option<Vec<u8>> {
-        self.0.get(&path.join(" ")).cloned()
-    }
-}
-
 impl World {
     fn new(config: Json) -> Self {
         let config = Config::from_json(config).unwrap();
-        let env = |name: &str| (name == "KEY").then(|| KEY.to_vec());
-        let policy = Rc::new(Policy::compile(&config, &env).unwrap());
+        let policy = Rc::new(Policy::compile(&config, &environment).unwrap());
         let mut world = Self { policy, worker: Worker::default(), known: Known::default(), now: 1_000_000 };
         world.know("xds cluster_name", b"cortex");
         world
@@ -98,7 +89,7 @@ impl World {
     }
 
     fn know(&mut self, attribute: &str, value: &[u8]) {
-        self.known.0.insert(attribute.to_owned(), value.to_vec());
+        self.known.set(attribute, value);
     }
 
     /// From here on the requests come from this caller.
@@ -148,24 +139,17 @@ impl World {
     }
 }
 
-const KEY: &[u8] = b"a key of at least sixteen bytes";
-
-/// The hash of a password as it stands in a configuration.
-fn hashed(username: &str, password: &str) -> String {
-    password_hash(KEY, username, password.as_bytes()).unwrap()
-}
-
-fn headers<'a>(head: Head<'a>) -> Headers<'a> {
+fn headers(head: Head<'_>) -> Headers<'_> {
     Headers::new(head.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect())
 }
 
 /// The head, and further headers.
-fn and<'a>(head: Head<'a>, more: Head<'a>) -> Vec<(&'a str, &'a str)> {
+fn and<'a>(head: &[(&'a str, &'a str)], more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     [head, more].concat()
 }
 
 /// The head with another value for one of its headers; without it where the value is empty.
-fn but<'a>(head: Head<'a>, name: &'a str, value: &'a str) -> Vec<(&'a str, &'a str)> {
+fn but<'a>(head: &[(&'a str, &'a str)], name: &'a str, value: &'a str) -> Vec<(&'a str, &'a str)> {
     let mut head = head.to_vec();
     head.retain(|(known, _)| *known != name);
     if !value.is_empty() {
@@ -174,9 +158,14 @@ fn but<'a>(head: Head<'a>, name: &'a str, value: &'a str) -> Vec<(&'a str, &'a s
     head
 }
 
-/// Envoy's metadata with one namespace.
-fn metadata(namespace: &str, content: &Json) -> Vec<u8> {
-    testing::map([(namespace, testing::structure(content))].into_iter())
+/// A series of the metric `up` with these labels.
+fn up(labels: &[(&str, &str)]) -> TimeSeries {
+    series(&[&[("__name__", "up")], labels].concat())
+}
+
+/// The message with these series: the bytes that stand compressed in a body.
+fn message(series: &[TimeSeries]) -> Vec<u8> {
+    decompress(&body(series))
 }
 
 fn says(status: u16) -> Answer {
@@ -190,10 +179,12 @@ fn describe(step: &Step) -> String {
         Step::Continue(Changes { headers, body }) => {
             let mut line = String::from("go on");
             for name in &headers.remove {
-                line += &format!(" -{name}");
+                line.extend([" -", name]);
             }
             for (name, value) in &headers.set {
-                line += &format!(" {name}={value}");
+                let is_its_length = name == "content-length"
+                    && body.as_ref().is_some_and(|body| body.len().to_string() == *value);
+                line.extend([" ", name, "=", if is_its_length { "its own" } else { value }]);
             }
             if body.is_some() {
                 line += " with a new body";

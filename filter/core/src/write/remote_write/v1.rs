@@ -37,7 +37,10 @@ pub(crate) fn split(
         notes: Vec::new(),
         cuts: Cuts::default(),
         rejected: Rejected::default(),
+        wanted: Lengths::of(plan),
         found: vec![Found::default(); plan.labels.len()],
+        labels: 0,
+        forbidden_seen: false,
         left_out: Vec::new(),
         metadata_dropped: 0,
     };
@@ -73,8 +76,14 @@ struct Walk<'a> {
     notes: Vec<Notes>,
     cuts: Cuts,
     rejected: Rejected,
+    /// Which names may be labels of the plan.
+    wanted: Lengths,
     /// What was found of each of the plan's labels in the series at hand.
     found: Vec<Found<'a>>,
+    /// How many labels the series at hand has.
+    labels: usize,
+    /// Whether the series at hand has a label that it must not have.
+    forbidden_seen: bool,
     /// The labels to take off the series at hand.
     left_out: Vec<(usize, usize)>,
     metadata_dropped: u32,
@@ -93,14 +102,16 @@ impl<'a> Walk<'a> {
     /// One series, which stands at `start..end` of the message.
     fn series(&mut self, content: &'a [u8], start: usize, end: usize) -> Result<(), Refusal> {
         let looked = self.look(content).map_err(|problem| Refusal::Body { problem, offset: start })?;
+        self.find_left_out(end.saturating_sub(content.len()));
         let destination = match looked {
+            // A backend refuses a whole request for one series without labels.
+            Ok(()) if self.labels == self.left_out.len() => Destination::Reject(Reason::NoLabels),
             Ok(()) => self.destination()?,
             Err(reason) => Destination::Reject(reason),
         };
         match destination {
             Destination::Part(part) => {
                 let content_start = end.saturating_sub(content.len());
-                self.find_left_out(content_start);
                 let notes = part_notes(&mut self.notes, part)?;
                 notes.series = notes.series.saturating_add(1);
                 if self.left_out.is_empty() {
@@ -118,38 +129,55 @@ impl<'a> Walk<'a> {
     /// Reads every label of a series: those of the plan go into `found`.
     fn look(&mut self, content: &'a [u8]) -> Result<Result<(), Reason>, Malformed> {
         self.found.fill(Found::default());
-        let mut verdict = Ok(());
-        let mut labels_end = 0;
-        let mut fields = Fields::new(content);
-        let mut start = 0;
+        self.forbidden_seen = false;
+        self.labels = 0;
+        // Nearly every series begins with all of its labels, and nearly every label is short and plain.
+        let mut rest = content;
+        while let [0x0a, len @ 0..0x80, after @ ..] = rest
+            && let Some((message, next)) = after.split_at_checked(usize::from(*len))
+            && let Some((name, value)) = plain_label(message)
+        {
+            self.labels = self.labels.saturating_add(1);
+            if self.wanted.may_hold(name) {
+                self.note(name, value, (offset_in(content, rest), offset_in(content, next)));
+            }
+            rest = next;
+        }
+        let mut labels_end = offset_in(content, rest);
+        let mut fields = Fields::new(rest);
         while let Some(field) = fields.next() {
             let field = field?;
             let end = content.len().saturating_sub(fields.remaining());
             if field.number == LABELS {
                 let (name, value) = label(field.value.bytes()?)?;
+                self.labels = self.labels.saturating_add(1);
+                self.note(name, value, (offset_in(content, rest), end));
                 labels_end = end;
-                for (found, source) in self.found.iter_mut().zip(&self.plan.labels) {
-                    if name == source.name {
-                        *found = Found { value, times: found.times.saturating_add(1), range: (start, end) };
-                    }
-                }
-                if !self.plan.forbidden.is_empty()
-                    && self.plan.forbidden.iter().any(|forbidden| name == forbidden)
-                {
-                    verdict = Err(Reason::Impersonation);
-                }
             }
-            start = end;
+            rest = content.get(end..).unwrap_or_default();
         }
         // All ASCII is all UTF-8, and is quick to see for the whole run of labels at once.
         let run = content.get(..labels_end).unwrap_or(content);
-        if run.iter().fold(0, |all, byte| all | byte) >= 0x80 && !labels_are_text(content)? {
-            verdict = Err(Reason::Text);
+        let is_ascii = run.iter().fold(0, |all, byte| all | byte) < 0x80;
+        Ok(if self.found.iter().any(|found| found.times > 1) {
+            Err(Reason::Duplicate)
+        } else if !is_ascii && !labels_are_text(content)? {
+            Err(Reason::Text)
+        } else if self.forbidden_seen {
+            Err(Reason::Impersonation)
+        } else {
+            Ok(())
+        })
+    }
+
+    /// Notes a label that may be one of the plan.
+    fn note(&mut self, name: &[u8], value: &'a [u8], range: (usize, usize)) {
+        for (found, source) in self.found.iter_mut().zip(&self.plan.labels) {
+            if name == source.name {
+                *found = Found { value, times: found.times.saturating_add(1), range };
+            }
         }
-        if self.found.iter().any(|found| found.times > 1) {
-            verdict = Err(Reason::Duplicate);
-        }
-        Ok(verdict)
+        self.forbidden_seen |= self.plan.forbidden.iter().any(|forbidden| name == forbidden);
     }
 
     /// The first label that is present decides; an empty value means that it is absent.
@@ -198,17 +226,49 @@ fn part_notes(notes: &mut Vec<Notes>, part: usize) -> Result<&mut Notes, Refusal
     notes.get_mut(part).ok_or(Refusal::Host { what: "a part was lost" })
 }
 
-/// Name and value of a label. Almost all labels are written in the same way: name, then value, both short.
-#[inline]
-fn label(message: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
-    if let [0x0a, name_len @ 0..0x80, rest @ ..] = message
-        && let Some((name, [0x12, value_len @ 0..0x80, value @ ..])) =
-            rest.split_at_checked(usize::from(*name_len))
-        && value.len() == usize::from(*value_len)
-    {
-        return Ok((name, value));
+/// The lengths of the names a plan looks for, as a set of bits: most labels are told apart by that alone.
+#[derive(Clone, Copy, Debug)]
+struct Lengths(u64);
+
+impl Lengths {
+    fn of(plan: &SplitPlan) -> Self {
+        let names = plan.labels.iter().map(|label| &label.name).chain(&plan.forbidden);
+        Self(names.fold(0, |bits, name| bits | Self::bit(name)))
     }
-    odd_label(message)
+
+    #[inline]
+    fn may_hold(self, name: &[u8]) -> bool {
+        self.0 & Self::bit(name) != 0
+    }
+
+    /// All long names share the last bit.
+    #[inline]
+    fn bit(name: &[u8]) -> u64 {
+        1 << name.len().min(63)
+    }
+}
+
+/// Where `rest`, which is the end of `whole`, begins in it.
+#[inline]
+fn offset_in(whole: &[u8], rest: &[u8]) -> usize {
+    whole.len().saturating_sub(rest.len())
+}
+
+/// Name and value of a label that is written as almost all are: name, then value, both short.
+#[inline]
+fn plain_label(message: &[u8]) -> Option<(&[u8], &[u8])> {
+    let [0x0a, name_len @ 0..0x80, rest @ ..] = message else { return None };
+    match rest.split_at_checked(usize::from(*name_len))? {
+        (name, [0x12, value_len @ 0..0x80, value @ ..]) if value.len() == usize::from(*value_len) => {
+            Some((name, value))
+        }
+        _ => None,
+    }
+}
+
+/// Name and value of any label.
+fn label(message: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
+    plain_label(message).map_or_else(|| odd_label(message), Ok)
 }
 
 /// A label as the backends' decoders read it: fields in any order, the last of several wins.

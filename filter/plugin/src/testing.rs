@@ -1,0 +1,207 @@
+//! A host that is no host: it keeps a request, notes what is asked of it, and fails where it is told to.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use scopegate_core::exchange::Millis;
+use scopegate_core::http::Reply;
+use scopegate_core::report::Metric;
+use scopegate_core::wire::{put_len, put_varint};
+use scopegate_core::write::fanout::Call;
+
+use crate::host::{Failure, HeaderMap, Host, Level};
+
+/// Everything that a host can fail to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Op {
+    Headers,
+    Set,
+    Remove,
+    Body,
+    Replace,
+    Attribute,
+    Reply,
+    Call,
+    AnswerHeaders,
+    AnswerBody,
+}
+
+impl Op {
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Headers,
+        Self::Set,
+        Self::Remove,
+        Self::Body,
+        Self::Replace,
+        Self::Attribute,
+        Self::Reply,
+        Self::Call,
+        Self::AnswerHeaders,
+        Self::AnswerBody,
+    ];
+}
+
+/// Headers: names and values.
+type Pairs = Vec<(String, String)>;
+
+/// The host of one request.
+#[derive(Clone, Default)]
+pub(crate) struct Fake(pub(crate) Rc<State>);
+
+#[derive(Default)]
+pub(crate) struct State {
+    /// The request's headers as they stand now.
+    pub(crate) headers: RefCell<Pairs>,
+    /// The kept body as it stands now.
+    pub(crate) body: RefCell<Vec<u8>>,
+    /// By their path, joined by spaces.
+    pub(crate) attributes: RefCell<BTreeMap<String, Vec<u8>>>,
+    /// The answer at hand: headers and body.
+    pub(crate) answer: RefCell<(Pairs, Vec<u8>)>,
+    pub(crate) replies: RefCell<Vec<Reply>>,
+    /// The calls by their tokens.
+    pub(crate) calls: RefCell<Vec<(u32, Call)>>,
+    pub(crate) logs: RefCell<Vec<(Level, String)>>,
+    pub(crate) counts: RefCell<Vec<(Metric, u64)>>,
+    pub(crate) now: Cell<Millis>,
+    /// Fails this, every time or only at the given time, counted from 0, with this status.
+    pub(crate) fails: Cell<Option<(Op, Option<usize>, u32)>>,
+    /// Serves the headers as these bytes.
+    pub(crate) raw_headers: RefCell<Option<Vec<u8>>>,
+    /// How often each was asked for.
+    pub(crate) asked: RefCell<BTreeMap<Op, usize>>,
+}
+
+impl Fake {
+    fn ask(&self, op: Op) -> Result<(), Failure> {
+        let mut asked = self.0.asked.borrow_mut();
+        let times = asked.entry(op).or_default();
+        let time = *times;
+        *times += 1;
+        match self.0.fails.get() {
+            Some((failing, when, status)) if failing == op && when.is_none_or(|when| when == time) => {
+                Err(Failure(status))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn map(pairs: &[(String, String)]) -> HeaderMap {
+    let pairs: Vec<(&str, &str)> = pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    HeaderMap::serialize(&pairs)
+}
+
+impl Host for Fake {
+    fn now(&self) -> Millis {
+        self.0.now.get()
+    }
+
+    fn request_headers(&self) -> Result<HeaderMap, Failure> {
+        self.ask(Op::Headers)?;
+        Ok(match &*self.0.raw_headers.borrow() {
+            Some(bytes) => HeaderMap::new(bytes.clone()),
+            None => map(&self.0.headers.borrow()),
+        })
+    }
+
+    /// As Envoy does it: of several values only the first is replaced.
+    fn set_request_header(&self, name: &str, value: &str) -> Result<(), Failure> {
+        self.ask(Op::Set)?;
+        let mut headers = self.0.headers.borrow_mut();
+        match headers.iter_mut().find(|(known, _)| known == name) {
+            Some((_, old)) => value.clone_into(old),
+            None => headers.push((name.to_owned(), value.to_owned())),
+        }
+        Ok(())
+    }
+
+    fn remove_request_header(&self, name: &str) -> Result<(), Failure> {
+        self.ask(Op::Remove)?;
+        self.0.headers.borrow_mut().retain(|(known, _)| known != name);
+        Ok(())
+    }
+
+    fn request_body(&self, size: usize) -> Result<Vec<u8>, Failure> {
+        self.ask(Op::Body)?;
+        Ok(self.0.body.borrow().iter().copied().take(size).collect())
+    }
+
+    fn replace_request_body(&self, size: usize, body: &[u8]) -> Result<(), Failure> {
+        self.ask(Op::Replace)?;
+        let mut kept = self.0.body.borrow_mut();
+        let rest = kept.get(size..).unwrap_or_default().to_vec();
+        *kept = [body, &rest].concat();
+        Ok(())
+    }
+
+    fn attribute(&self, path: &[&str]) -> Result<Vec<u8>, Failure> {
+        self.ask(Op::Attribute)?;
+        self.0.attributes.borrow().get(&path.join(" ")).cloned().ok_or(Failure::NOT_FOUND)
+    }
+
+    fn reply(&self, reply: &Reply) -> Result<(), Failure> {
+        self.ask(Op::Reply)?;
+        self.0.replies.borrow_mut().push(reply.clone());
+        Ok(())
+    }
+
+    /// Tokens are the host's own affair: here they are large and go down.
+    fn call(&self, call: &Call) -> Result<u32, Failure> {
+        self.ask(Op::Call)?;
+        let mut calls = self.0.calls.borrow_mut();
+        let token = 1_000 - u32::try_from(calls.len()).unwrap() * 7;
+        calls.push((token, call.clone()));
+        Ok(token)
+    }
+
+    fn answer_headers(&self) -> Result<HeaderMap, Failure> {
+        self.ask(Op::AnswerHeaders)?;
+        Ok(map(&self.0.answer.borrow().0))
+    }
+
+    fn answer_body(&self, size: usize) -> Result<Vec<u8>, Failure> {
+        self.ask(Op::AnswerBody)?;
+        Ok(self.0.answer.borrow().1.iter().copied().take(size).collect())
+    }
+
+    fn log(&self, level: Level, line: &str) {
+        self.0.logs.borrow_mut().push((level, line.to_owned()));
+    }
+
+    fn count(&self, metric: Metric, by: u64) {
+        self.0.counts.borrow_mut().push((metric, by));
+    }
+}
+
+/// A remote-write body with one series for each value of the label `imp`; `-` is a series without it.
+pub(crate) fn body(tenants: &[&str]) -> Vec<u8> {
+    let mut message = Vec::new();
+    let put = |out: &mut Vec<u8>, number: u32, content: &[u8]| {
+        put_len(out, number, content.len());
+        out.extend_from_slice(content);
+    };
+    for tenant in tenants {
+        let mut series = Vec::new();
+        for (name, value) in [("__name__", "up"), ("imp", *tenant)] {
+            if value == "-" {
+                continue;
+            }
+
+            let mut label = Vec::new();
+            put(&mut label, 1, name.as_bytes());
+            put(&mut label, 2, value.as_bytes());
+            put(&mut series, 1, &label);
+        }
+        put(&mut message, 1, &series);
+    }
+    // A snappy block of literals only.
+    let mut block = Vec::new();
+    put_varint(&mut block, message.len() as u64);
+    for literal in message.chunks(60) {
+        block.push(u8::try_from(literal.len() - 1).unwrap() << 2);
+        block.extend_from_slice(literal);
+    }
+    block
+}
