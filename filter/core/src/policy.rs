@@ -102,6 +102,15 @@ impl Policy {
                 format!("`{reserved}` cannot name a tenant or ask for a right"),
             ));
         }
+        for backend in &backends {
+            if let Some(name) = backend.write.calls.headers.iter().find(|name| tenancy_headers.contains(name))
+            {
+                return Err(ConfigError::new(
+                    format!("write.{}.calls.headers", backend.name),
+                    format!("a call cannot carry `{name}`: what a client says about tenancy goes no further"),
+                ));
+            }
+        }
         Ok(Self { mode: config.mode, backends, callers, limits, tenancy_headers })
     }
 
@@ -170,17 +179,23 @@ impl Backend {
             );
         }
         let prefix = config.path.as_ref().map(|prefix| prefix.trim_end_matches('/').to_owned());
-        if prefix.as_ref().is_some_and(|prefix| !prefix.starts_with('/')) {
+        let odd = |prefix: &String| {
+            !prefix.starts_with('/') || prefix.contains("//") || prefix.contains(['?', '#', '%', ';', '\\'])
+        };
+        if prefix.as_ref().is_some_and(odd) {
             return Err(ConfigError::new(
                 format!("{path}.path"),
-                "a path prefix starts with `/` and is more than that",
+                "a path prefix starts with `/`, is more than that, and stands in its plain form",
             ));
         }
         let router = Router::new(config.kind, &config.prefixes, &config.paths)
             .map_err(|error| ConfigError::new(format!("{path}.{}", error.field()), error.to_string()))?;
         let name = config.name.0.clone();
-        let write = Rules::compile(write.unwrap_or(&WriteConfig::default()), &format!("write.{name}"))?;
+        let mut write = Rules::compile(write.unwrap_or(&WriteConfig::default()), &format!("write.{name}"))?;
         let forward_authorization = config.forward_authorization;
+        if forward_authorization {
+            write.calls.headers.push("authorization".to_owned());
+        }
         Ok(Self { name, kind: config.kind, router, write, forward_authorization, hosts, prefix })
     }
 
@@ -311,7 +326,7 @@ mod tests {
             ),
             (
                 with("/backends/0/name", json!(7)),
-                "backends[0].name: expected a string, found the number 7: quote it",
+                "backends[0].name: expected a string, found a number: quote it",
             ),
             (with("/backends/0/name", json!("a b")), "backends[0].name: a name is made of"),
             (with("/backends/0/host", json!("a:80")), "backends[0].host[0]: a host is a name without port"),

@@ -3,6 +3,7 @@
 //! The rule for failures: where the host refuses what must happen before a request may go on, it does not go
 //! on. If even an answer cannot be given the request stays held, and Envoy's own timeouts end it.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use hashbrown::HashMap;
@@ -60,8 +61,11 @@ impl<H: Host> Stream<H> {
         let now = self.host.now();
         let mut exchange = Exchange::new(policy);
         let shared = Rc::clone(&self.shared);
-        let step =
-            exchange.head(&mut shared.worker.borrow_mut(), &headers, end_of_stream, &Known(&self.host), now);
+        let known = Known { host: &self.host, failed: Cell::new(false) };
+        let step = exchange.head(&mut shared.worker.borrow_mut(), &headers, end_of_stream, &known, now);
+        if known.failed.get() {
+            return Ok(self.refuse("an attribute of the request could not be read"));
+        }
         self.exchange = Some(exchange);
         Ok(self.take(step))
     }
@@ -223,12 +227,23 @@ impl<H: Host> Stream<H> {
     }
 }
 
-/// The host's attributes, as the core asks for them: what cannot be had is absent.
-struct Known<'a, H>(&'a H);
+/// The host's attributes, as the core asks for them. What the host fails to give must not pass for absent, since a
+/// caller that is not recognised may be recognised as another: the step that was decided without it is not taken.
+struct Known<'a, H> {
+    host: &'a H,
+    failed: Cell<bool>,
+}
 
 impl<H: Host> Attributes for Known<'_, H> {
     fn get(&self, path: &[&str]) -> Option<Vec<u8>> {
-        self.0.attribute(path).ok()
+        match self.host.attribute(path) {
+            Ok(value) => Some(value),
+            Err(Failure::NOT_FOUND) => None,
+            Err(_) => {
+                self.failed.set(true);
+                None
+            }
+        }
     }
 }
 

@@ -45,7 +45,7 @@ async fn a_bad_configuration_is_refused_with_one_line() -> Result<()> {
         ),
         (
             Plugin::structured(&with("/callers/0/name", json!(false))),
-            "callers[0].name: expected a string, found the boolean false: quote it",
+            "callers[0].name: expected a string, found a boolean: quote it",
         ),
         (
             Plugin::structured(&with("/callers/2/jwt", json!({"provider": "p"}))),

@@ -39,36 +39,33 @@ impl Config {
     /// Reads what Envoy gives a filter: the text of a `StringValue`, which must be JSON, or a serialized
     /// `google.protobuf.Struct`.
     pub fn from_envoy(bytes: &[u8]) -> Result<Self, ConfigError> {
-        let empty = || {
-            ConfigError::new(
+        let Some(first) = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) else {
+            return Err(ConfigError::new(
                 "",
                 "there is no configuration: give the filter a `configuration` (Struct or StringValue)",
-            )
+            ));
         };
-        match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
-            None => Err(empty()),
-            Some(b'{') => {
-                let value = serde_json::from_slice(bytes).map_err(|error| {
-                    ConfigError::new("", format!("the configuration is not valid JSON: {error}"))
-                })?;
-                Self::from_json(value)
+        // Neither form can be told from the other by its beginning: a Struct starts with the tag 0x0a, which is a line
+        // end, and the length after it may be a brace.
+        let json = match serde_json::from_slice(bytes) {
+            Ok(map) => return Self::from_json(Value::Object(map)),
+            Err(error) => error,
+        };
+        match object(Structure::new(bytes), 0) {
+            Ok(map) => Self::from_json(Value::Object(map)),
+            Err(_) if *first == b'{' => {
+                Err(ConfigError::new("", format!("the configuration is not valid JSON: {json}")))
             }
-            Some(_) => match object(Structure::new(bytes), 0) {
-                Ok(map) => Self::from_json(Value::Object(map)),
-                Err(error) => Err(ConfigError::new(
-                    "",
-                    format!(
-                        "the configuration is neither a JSON object nor a google.protobuf.Struct: {error}"
-                    ),
-                )),
-            },
+            Err(error) => Err(ConfigError::new(
+                "",
+                format!("the configuration is neither a JSON object nor a google.protobuf.Struct: {error}"),
+            )),
         }
     }
 
     /// Reads a configuration that is parsed already.
     pub fn from_json(value: Value) -> Result<Self, ConfigError> {
-        serde_path_to_error::deserialize(value)
-            .map_err(|error| ConfigError::new(error.path().to_string(), error.inner().to_string()))
+        super::tree::read(value)
     }
 }
 

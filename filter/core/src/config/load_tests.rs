@@ -74,18 +74,12 @@ fn both_forms_have_the_same_errors() {
     };
     let cases = [
         (with("/mode", json!("on")), "mode: unknown variant `on`, expected `enforce` or `observe`"),
-        (
-            with("/backends/1/name", json!(7)),
-            "backends[1].name: expected a string, found the number 7: quote it",
-        ),
+        (with("/backends/1/name", json!(7)), "backends[1].name: expected a string, found a number: quote it"),
         (
             with("/backends/1/name", json!(1.5)),
-            "backends[1].name: expected a string, found the number 1.5: quote it",
+            "backends[1].name: expected a string, found a number: quote it",
         ),
-        (
-            with("/backends/1/name", json!(false)),
-            "backends[1].name: expected a string, found the boolean false",
-        ),
+        (with("/backends/1/name", json!(false)), "backends[1].name: expected a string, found a boolean"),
         (with("/backends/1/name", json!(null)), "backends[1].name: expected a string, found null: quote it"),
         (
             with("/backends/0/prefixes", json!({"x": "/y"})),
@@ -96,27 +90,27 @@ fn both_forms_have_the_same_errors() {
             "callers[1].impersonate.c: unknown",
         ),
         (with("/callers/0/tenants", json!({})), "callers[0].tenants: give exactly one of `claim`"),
-        (with("/callers", json!({})), "callers: invalid type: map, expected a sequence"),
+        (with("/callers", json!({})), "callers: expected a sequence, found an object"),
         (
             with("/write/metrics/calls/timeout", json!(5)),
             "write.metrics.calls.timeout: expected a time with its unit",
         ),
         (
             with("/limits/series", json!(1.5)),
-            "limits.series: invalid type: floating point `1.5`, expected a whole number",
+            "limits.series: expected a whole number up to 4294967295, found a fraction",
         ),
         (
             with("/limits/series", json!(-1)),
-            "limits.series: invalid type: integer `-1`, expected a whole number",
+            "limits.series: expected a whole number up to 4294967295, found a negative number",
         ),
-        (with("/limits/series", json!(1e300)), "limits.series: invalid type: floating point `1e"),
+        (with("/limits/series", json!(1e300)), "limits.series: expected a whole number"),
         (
             with("/limits/series", json!(4_294_967_296_u64)),
             "limits.series: expected a whole number up to 4294967295",
         ),
         (
             with("/limits/series", json!(true)),
-            "limits.series: invalid type: boolean `true`, expected a whole number",
+            "limits.series: expected a whole number up to 4294967295, found a boolean",
         ),
         (with("/limits/series", json!(0)), "limits.series: 0 would refuse every request"),
     ];
@@ -232,7 +226,6 @@ fn refused(bytes: &[u8]) -> String {
 
 /// The first entry of a Struct begins with a line feed and its own length, and 123 is `{`.
 #[test]
-#[ignore = "a Struct whose first entry is 123 bytes long is taken for JSON"]
 fn a_struct_is_not_taken_for_json() {
     for length in 60..200 {
         let mut bytes = testing::map([("mode", testing::value(&json!("x".repeat(length))))].into_iter());

@@ -8,6 +8,7 @@ mod caller;
 mod limits;
 mod load;
 mod scalar;
+mod tree;
 mod write;
 
 use std::collections::BTreeMap;

@@ -41,31 +41,32 @@ impl<'de> Deserialize<'de> for Text {
                 Ok(Text(text.to_owned()))
             }
 
-            fn visit_bool<E: de::Error>(self, value: bool) -> Result<Text, E> {
-                Err(quote_it(&format_args!("the boolean {value}")))
+            // What was found is not shown: it may be a password.
+            fn visit_bool<E: de::Error>(self, _: bool) -> Result<Text, E> {
+                Err(quote_it("a boolean"))
             }
 
-            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Text, E> {
-                Err(quote_it(&format_args!("the number {value}")))
+            fn visit_i64<E: de::Error>(self, _: i64) -> Result<Text, E> {
+                Err(quote_it("a number"))
             }
 
-            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Text, E> {
-                Err(quote_it(&format_args!("the number {value}")))
+            fn visit_u64<E: de::Error>(self, _: u64) -> Result<Text, E> {
+                Err(quote_it("a number"))
             }
 
-            fn visit_f64<E: de::Error>(self, value: f64) -> Result<Text, E> {
-                Err(quote_it(&format_args!("the number {value}")))
+            fn visit_f64<E: de::Error>(self, _: f64) -> Result<Text, E> {
+                Err(quote_it("a number"))
             }
 
             fn visit_unit<E: de::Error>(self) -> Result<Text, E> {
-                Err(quote_it(&"null"))
+                Err(quote_it("null"))
             }
         }
         deserializer.deserialize_any(Name)
     }
 }
 
-fn quote_it<E: de::Error>(found: &dyn fmt::Display) -> E {
+fn quote_it<E: de::Error>(found: &str) -> E {
     E::custom(format_args!(
         "expected a string, found {found}: quote it, since YAML reads it as something else"
     ))

@@ -40,6 +40,10 @@ impl Worker {
         bytes: usize,
         now: Millis,
     ) -> Result<usize, Refusal> {
+        let limit = limits.held_bytes_per_worker.0;
+        if bytes > limit as usize {
+            return Err(Refusal::PartsTooLarge { limit });
+        }
         self.expire(now);
         let free = (limits.calls_per_worker.0 as usize).saturating_sub(self.calls);
         let calls = parts.min(limits.calls_per_request.0 as usize).min(free);
@@ -49,7 +53,7 @@ impl Worker {
             });
         }
         let held = self.bytes.saturating_add(bytes);
-        if held > limits.held_bytes_per_worker.0 as usize {
+        if held > limit as usize {
             return Err(Refusal::Overloaded {
                 what: "too much is being sent (limits.held_bytes_per_worker)",
             });

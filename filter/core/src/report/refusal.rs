@@ -48,6 +48,8 @@ pub enum Refusal {
     ForeignTenant { header: String },
     /// The endpoint takes one tenant and the caller has several.
     SeveralTenants { tenants: String },
+    /// No source of the write rules names a tenant. `header` is the one in which it may be named.
+    NoSource { header: Option<String>, tenants: String },
     /// More tenants than a request may have.
     TooManyTenants { limit: u32 },
     /// Impersonation was asked for by a caller without that right.
@@ -66,6 +68,8 @@ pub enum Refusal {
     BodyTooLarge { limit: u32 },
     /// The body is larger than is looked into once it is decompressed.
     DecodedTooLarge { limit: u32 },
+    /// The parts are larger than one worker may hold.
+    PartsTooLarge { limit: u32 },
     /// More series than are looked into.
     TooManySeries { limit: u32 },
     /// The body does not decompress.
@@ -94,12 +98,16 @@ impl Refusal {
             | Self::MayNotImpersonate => 403,
             Self::NoBackend | Self::UnknownPath => 404,
             Self::Method { .. } => 405,
-            Self::BodyTooLarge { .. } | Self::DecodedTooLarge { .. } | Self::TooManySeries { .. } => 413,
+            Self::BodyTooLarge { .. }
+            | Self::DecodedTooLarge { .. }
+            | Self::PartsTooLarge { .. }
+            | Self::TooManySeries { .. } => 413,
             Self::MediaType { .. } | Self::Encoding { .. } | Self::CannotSplit => 415,
             Self::NotCanonical(_)
             | Self::Repeated(_)
             | Self::HeaderTenant { .. }
             | Self::SeveralTenants { .. }
+            | Self::NoSource { .. }
             | Self::TooManyTenants { .. }
             | Self::Version { .. }
             | Self::Compression
@@ -125,14 +133,16 @@ impl Refusal {
             Self::Repeated(_) => "repeated_header",
             Self::HeaderTenant { .. } => "invalid_tenant",
             Self::ForeignTenant { .. } => "foreign_tenant",
-            Self::SeveralTenants { .. } => "several_tenants",
+            Self::SeveralTenants { .. } | Self::NoSource { .. } => "several_tenants",
             Self::TooManyTenants { .. } => "too_many_tenants",
             Self::MayNotImpersonate => "may_not_impersonate",
             Self::MediaType { .. } => "media_type",
             Self::Encoding { .. } => "encoding",
             Self::Version { .. } => "version",
             Self::CannotSplit => "cannot_split",
-            Self::BodyTooLarge { .. } | Self::DecodedTooLarge { .. } => "body_too_large",
+            Self::BodyTooLarge { .. } | Self::DecodedTooLarge { .. } | Self::PartsTooLarge { .. } => {
+                "body_too_large"
+            }
             Self::TooManySeries { .. } => "too_many_series",
             Self::Compression | Self::Body { .. } => "malformed_body",
             Self::Overloaded { .. } => "overloaded",
@@ -177,6 +187,13 @@ impl fmt::Display for Refusal {
                 "this endpoint takes one tenant and this caller has several: name one in X-Scope-OrgID, of {}",
                 Excerpt::new(tenants.as_bytes(), 1024)
             ),
+            Self::NoSource { header: Some(header), tenants } => {
+                write!(f, "this write names no tenant: name one in the header {header}, of {tenants}")
+            }
+            Self::NoSource { header: None, tenants } => write!(
+                f,
+                "a write goes to one tenant and this caller has several ({tenants}); an operator can add a source under `write`"
+            ),
             Self::TooManyTenants { limit } => write!(f, "a request may have at most {limit} tenants"),
             Self::MayNotImpersonate => f.write_str("this caller has no right to impersonate other tenants"),
             Self::MediaType { expected } => write!(f, "the content type must be {expected}"),
@@ -193,6 +210,10 @@ impl fmt::Display for Refusal {
             Self::DecodedTooLarge { limit } => write!(
                 f,
                 "the body is larger than {limit} bytes when decompressed (limits.decoded_bytes); send smaller batches"
+            ),
+            Self::PartsTooLarge { limit } => write!(
+                f,
+                "the parts of this request are larger than {limit} bytes (limits.held_bytes_per_worker); send smaller batches"
             ),
             Self::TooManySeries { limit } => {
                 write!(f, "the body has more than {limit} series (limits.series); send smaller batches")

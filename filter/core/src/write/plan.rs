@@ -94,7 +94,10 @@ pub fn plan<'a>(
     if labels.is_empty() && forbidden.is_empty() {
         match absent {
             Verdict::Tenant(tenant) => return Ok(Plan::Whole(tenant)),
-            Verdict::Reject => return Err(Refusal::SeveralTenants { tenants: identity.tenants.header() }),
+            Verdict::Reject => {
+                let header = rules.tenant_headers().next().map(str::to_owned);
+                return Err(Refusal::NoSource { header, tenants: identity.tenants.header() });
+            }
             Verdict::Drop => {}
         }
     }

@@ -68,6 +68,7 @@ const CARRIED: &[&str] = &[
 /// What a call never carries: framing and routing are the gateway's own, credentials end at it, and the
 /// tenant is set by it.
 const NEVER_CARRIED: &[&str] = &[
+    "authorization",
     "connection",
     "content-length",
     "expect",

@@ -9,7 +9,6 @@ mod raw {
     #[link(wasm_import_module = "env")]
     unsafe extern "C" {
         pub(super) fn proxy_log(level: u32, message: *const u8, message_len: usize) -> u32;
-        pub(super) fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
         pub(super) fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, len: *mut usize) -> u32;
         pub(super) fn proxy_replace_header_map_value(
             map: u32,
@@ -55,6 +54,7 @@ mod raw {
 
     #[link(wasm_import_module = "wasi_snapshot_preview1")]
     unsafe extern "C" {
+        pub(super) fn clock_time_get(clock: u32, precision: u64, time: *mut u64) -> u32;
         pub(super) fn environ_sizes_get(count: *mut usize, size: *mut usize) -> u32;
         pub(super) fn environ_get(pointers: *mut *mut u8, data: *mut u8) -> u32;
     }
@@ -95,10 +95,12 @@ pub(super) fn log(level: u32, line: &str) {
     let _ = unsafe { raw::proxy_log(level, line.as_ptr(), line.len()) };
 }
 
+/// Nanoseconds on a clock that does not go back.
 pub(super) fn time_nanoseconds() -> Result<u64, Failure> {
+    const MONOTONIC: u32 = 1;
     let mut time = 0;
     // SAFETY: the host writes eight bytes.
-    checked(unsafe { raw::proxy_get_current_time_nanoseconds(&raw mut time) }).map(|()| time)
+    checked(unsafe { raw::clock_time_get(MONOTONIC, 1, &raw mut time) }).map(|()| time)
 }
 
 pub(super) fn map_pairs(map: Map) -> Result<Vec<u8>, Failure> {

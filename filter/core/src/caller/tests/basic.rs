@@ -239,3 +239,22 @@ fn nothing_secret_is_ever_shown() {
         assert!(!shown.contains(numbers.trim_matches(['[', ']'])), "{shown}");
     }
 }
+
+/// A secret that stands where the name of a variable, or a hash, belongs is not told to the log.
+#[test]
+fn a_secret_in_the_wrong_place_is_not_shown() {
+    let user = |password: Json| json!({"username": "u", "password": password});
+    for basic in [
+        json!({"key": "hunter2hunter2hunter2", "users": [user(json!(hashed("u", b"p")))]}),
+        json!({"key": {"env": "KEY"}, "users": [user(json!(20_251_231))]}),
+        json!({"key": {"env": "KEY"}, "users": ["hunter2"]}),
+        json!({"key": {"env": "KEY"}, "users": "hunter2"}),
+    ] {
+        let caller = json!({"name": "c", "basic": basic, "tenants": ["a"], "may": ["read"]});
+        let config = json!({"backends": [{"name": "m", "kind": "cortex"}], "callers": [caller]});
+        let config =
+            Config::from_json(config).and_then(|config| Policy::compile(&config, &super::environment));
+        let error = config.map(|_| ()).unwrap_err().to_string();
+        assert!(!error.contains("hunter2") && !error.contains("20251231"), "{error}");
+    }
+}

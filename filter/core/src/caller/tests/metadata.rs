@@ -38,6 +38,25 @@ fn a_namespace() {
     }
 }
 
+/// Every condition must hold.
+#[test]
+fn several_conditions() {
+    let conditions = json!([{"claim": "kind", "in": "agent"}, {"claim": "local", "in": ["yes", "1"]}]);
+    let callers =
+        callers(&[json!({"metadata": {"namespace": "authz", "where": conditions}, "tenants": ["a"]})]);
+    for (session, expected) in [
+        (json!({"kind": "agent", "local": "yes"}), "it: a"),
+        (json!({"kind": "agent", "local": 1}), "it: a"),
+        (json!({"kind": "agent", "local": true}), "no_caller"),
+        (json!({"kind": "agent"}), "no_caller"),
+        (json!({"local": "yes"}), "no_caller"),
+    ] {
+        let mut known = Known::default();
+        known.set("metadata", &metadata(&json!({ "authz": session })));
+        assert_eq!(who(&callers, &[], &known), expected, "{session}");
+    }
+}
+
 /// Whoever a filter left anything about, where nothing more is asked for.
 #[test]
 fn a_namespace_without_conditions() {

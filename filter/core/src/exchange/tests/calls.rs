@@ -3,7 +3,10 @@
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
-use super::{OPT_IN, Step, WRITE, World, and, answer, calls, describe, message, says, text};
+use super::{OPT_IN, Step, WRITE, World, and, answer, base, but, calls, describe, message, says, text};
+use crate::caller::testing::environment;
+use crate::config::Config;
+use crate::policy::Policy;
 use crate::write::outcome::Answer;
 use crate::write::remote_write::testing::{body, decompress, series};
 
@@ -93,7 +96,10 @@ fn calls_carry_what_is_listed_and_nothing_else() {
         let rules = json!({"tenant": ["caller"], "calls": rules});
         let mut world = World::with(|config| config["write"]["metrics"] = rules);
         world = world.caller("agent", &["own"]);
-        let (_, step) = world.request(&and(WRITE, &more), &for_tenants(&["own", "cluster-1"]));
+        // A content type that backends would misread goes out in its plain form.
+        let head =
+            but(&and(WRITE, &more), "content-type", "Application/X-Protobuf; proto=prometheus.WriteRequest");
+        let (_, step) = world.request(&head, &for_tenants(&["own", "cluster-1"]));
         let calls = calls(step);
         assert_eq!(calls[0].target.cluster, cluster, "{what}");
         assert_eq!(calls[0].target.timeout_ms, timeout, "{what}");
@@ -101,6 +107,23 @@ fn calls_carry_what_is_listed_and_nothing_else() {
             calls[0].headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         assert_eq!(carried, expected, "{what}");
         assert_eq!(calls[1].headers().last(), Some(("x-scope-orgid", "cluster-1")), "{what}");
+    }
+}
+
+/// What a client says about tenancy goes nowhere, not even where a configuration lists it.
+#[test]
+fn calls_carry_no_tenancy_headers_of_a_client() {
+    for name in ["accountid", "thanos-tenant", "x-prom-label-policy", "x-scope-impersonate"] {
+        let mut config = base();
+        config["write"]["metrics"]["calls"] = json!({"headers": [name]});
+        let parsed = Config::from_json(config.clone()).unwrap();
+        if Policy::compile(&parsed, &environment).is_ok() {
+            let mut world = World::new(config).caller("agent", &["own"]);
+            let head = and(&impersonating(), &[(name, "true")]);
+            let head = if name == OPT_IN.0 { impersonating() } else { head };
+            let (_, step) = world.request(&head, &for_tenants(&["own", "cluster-1"]));
+            assert!(calls(step)[0].headers().all(|(carried, _)| carried != name), "{name}");
+        }
     }
 }
 

@@ -331,7 +331,7 @@ fn bodies_and_calls() {
         ("too many series", Ok(imp(&["own"; 4])), "413 too_many_series"),
         ("too many tenants", Ok(imp(&["own", "cluster-1", "cluster-2"])), "400 too_many_tenants"),
         ("could not be read", Err("the body could not be read"), "500 host"),
-        ("no memory to spare", Ok(imp(&["own", "cluster-1"])), "503 overloaded"),
+        ("no memory for so much", Ok(imp(&["own", "cluster-1"])), "413 body_too_large"),
     ];
     for (what, body, expected) in cases {
         let mut world = world("agent", &["own"]);

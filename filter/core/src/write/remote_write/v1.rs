@@ -104,10 +104,15 @@ impl<'a> Walk<'a> {
         let looked = self.look(content).map_err(|problem| Refusal::Body { problem, offset: start })?;
         self.find_left_out(end.saturating_sub(content.len()));
         let destination = match looked {
-            // A backend refuses a whole request for one series without labels.
-            Ok(()) if self.labels == self.left_out.len() => Destination::Reject(Reason::NoLabels),
             Ok(()) => self.destination()?,
             Err(reason) => Destination::Reject(reason),
+        };
+        // A backend refuses a whole request for one series without labels.
+        let destination = match destination {
+            Destination::Part(_) if self.labels == self.left_out.len() => {
+                Destination::Reject(Reason::NoLabels)
+            }
+            destination => destination,
         };
         match destination {
             Destination::Part(part) => {
