@@ -41,7 +41,7 @@ fn clippy_for_wasm(project: &Project, toolchain: &Toolchain) -> Result<()> {
     run::show(command.arg(project.target().join("wasm")).args(DENY_WARNINGS))
 }
 
-/// Debian's clippy is a package of its own, which setup does not bring.
+/// Debian's clippy is a package of its own, which may be missing where Debian's Rust was there before.
 fn has_clippy(toolchain: &Toolchain) -> bool {
     match toolchain {
         Toolchain::Active => true,

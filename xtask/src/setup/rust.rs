@@ -14,7 +14,7 @@ use crate::ui::Ui;
 use crate::wasm::{DEBIAN_CARGO, DEBIAN_RUSTC, TARGET, Toolchain};
 
 /// Debian's Rust for its browsers: the only one of its packages that keeps up with ours, and its source.
-const PACKAGES: &[&str] = &["rustc-web", "cargo-web", "rust-web-src"];
+const PACKAGES: &[&str] = &["rustc-web", "cargo-web", "rust-web-src", "rust-web-clippy"];
 /// Its linker, where there is no toolchain of rustup's that has one.
 const LINKER_PACKAGE: &str = "lld";
 /// The oldest Rust that builds this workspace, `major.minor`.

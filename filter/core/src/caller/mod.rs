@@ -1,6 +1,6 @@
 //! Who is calling: the sources of identity, and the rights that come with it.
 //!
-//! A new source is a file of its own and a variant of [`Source`]. A source answers one of three things:
+//! A new source is a file of its own and a variant of `Source`. A source answers one of three things:
 //! the request is not its own, it knows the caller, or it knows the credential and the credential is bad.
 //! The last is final: a bad credential never falls through to another source.
 

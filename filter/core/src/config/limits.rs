@@ -39,7 +39,7 @@ impl Default for Limits {
             series: Count(50_000),
             tenants: Count(500),
             calls_per_request: Count(32),
-            calls_per_worker: Count(512),
+            calls_per_worker: Count(1024),
             held_bytes_per_worker: ByteSize(64 << 20),
             answer_bytes: ByteSize(4 << 10),
         }

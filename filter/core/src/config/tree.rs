@@ -103,10 +103,8 @@ impl<'de> Deserializer<'de> for Tree<'_> {
                 (None, None, number) => visitor.visit_f64(number.unwrap_or(f64::NAN)),
             },
             Value::String(text) => visitor.visit_string(text),
-            Value::Array(items) => visitor.visit_seq(Items { items: items.into_iter().enumerate(), at }),
-            Value::Object(fields) => {
-                visitor.visit_map(Fields { fields: fields.into_iter(), field: None, at })
-            }
+            Value::Array(items) => visitor.visit_seq(Items { rest: items.into_iter().enumerate(), at }),
+            Value::Object(fields) => visitor.visit_map(Fields { rest: fields.into_iter(), read: None, at }),
         };
         result.map_err(|error| error.at(at))
     }
@@ -158,9 +156,7 @@ impl<'de> Deserializer<'de> for Tree<'_> {
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         let at = self.at;
         let result = match self.value {
-            Value::Object(fields) => {
-                visitor.visit_map(Fields { fields: fields.into_iter(), field: None, at })
-            }
+            Value::Object(fields) => visitor.visit_map(Fields { rest: fields.into_iter(), read: None, at }),
             value => Err(Error::invalid_type(kind(&value), &visitor)),
         };
         result.map_err(|error| error.at(at))
@@ -169,7 +165,7 @@ impl<'de> Deserializer<'de> for Tree<'_> {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         let at = self.at;
         let result = match self.value {
-            Value::Array(items) => visitor.visit_seq(Items { items: items.into_iter().enumerate(), at }),
+            Value::Array(items) => visitor.visit_seq(Items { rest: items.into_iter().enumerate(), at }),
             value => Err(Error::invalid_type(kind(&value), &visitor)),
         };
         result.map_err(|error| error.at(at))
@@ -210,7 +206,7 @@ fn kind(value: &Value) -> Unexpected<'_> {
 
 /// The items of a list.
 struct Items<'p> {
-    items: core::iter::Enumerate<std::vec::IntoIter<Value>>,
+    rest: core::iter::Enumerate<std::vec::IntoIter<Value>>,
     at: &'p Path<'p>,
 }
 
@@ -218,7 +214,7 @@ impl<'de> SeqAccess<'de> for Items<'_> {
     type Error = Error;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
-        let Some((index, value)) = self.items.next() else { return Ok(None) };
+        let Some((index, value)) = self.rest.next() else { return Ok(None) };
         let at = Path::Index(self.at, index);
         seed.deserialize(Tree { value, at: &at }).map(Some).map_err(|error| error.at(&at))
     }
@@ -226,9 +222,9 @@ impl<'de> SeqAccess<'de> for Items<'_> {
 
 /// The fields of an object.
 struct Fields<'p> {
-    fields: <Map<String, Value> as IntoIterator>::IntoIter,
+    rest: <Map<String, Value> as IntoIterator>::IntoIter,
     /// The field whose key was read last.
-    field: Option<(String, Value)>,
+    read: Option<(String, Value)>,
     at: &'p Path<'p>,
 }
 
@@ -236,15 +232,15 @@ impl<'de> MapAccess<'de> for Fields<'_> {
     type Error = Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
-        let Some((key, value)) = self.fields.next() else { return Ok(None) };
+        let Some((key, value)) = self.rest.next() else { return Ok(None) };
         let name: StrDeserializer<'_, Error> = key.as_str().into_deserializer();
         let result = seed.deserialize(name).map_err(|error| error.at(&Path::Key(self.at, &key)));
-        self.field = Some((key, value));
+        self.read = Some((key, value));
         result.map(Some)
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Error> {
-        let (key, value) = self.field.take().ok_or_else(|| Error::custom("a value without a key"))?;
+        let (key, value) = self.read.take().ok_or_else(|| Error::custom("a value without a key"))?;
         let at = Path::Key(self.at, &key);
         seed.deserialize(Tree { value, at: &at }).map_err(|error| error.at(&at))
     }
@@ -322,11 +318,11 @@ mod tests {
     #[test]
     fn errors_say_where() {
         type Deep = BTreeMap<String, Vec<Option<Text>>>;
+        type Choices = Vec<Fallback>;
         assert!(read::<Deep>(json!({"a": ["x", null]})).is_ok());
         assert!(error::<Deep>(json!({"a": ["x", 7]})).starts_with("a[1]: expected a string, found a number"));
         assert!(error::<Deep>(json!({"a": 7})).starts_with("a: expected a sequence, found a number"));
         assert!(error::<Deep>(json!(7)).starts_with("expected a map, found a number"));
-        type Choices = Vec<Fallback>;
         assert!(read::<Choices>(json!(["drop", {"tenant": "x"}])).is_ok());
         assert_eq!(
             error::<Choices>(json!([{"tenant": 7.5}])).split(',').next(),

@@ -1,7 +1,7 @@
 //! Writes: which tenant each series belongs to, taking a request apart, and one answer for all parts.
 //!
 //! In the order a request goes through: [`plan`] decides from the head what must be looked into, a
-//! protocol (`remote_write`) walks the body and notes a tenant for every series, [`parts`] copies the
+//! protocol (`remote_write`) walks the body and notes a tenant for every series, `parts` copies the
 //! noted ranges into one body a tenant, [`fanout`] sends them in waves, and [`outcome`] makes one answer.
 //! A new protocol is a module beside `remote_write`; the rest stays as it is.
 

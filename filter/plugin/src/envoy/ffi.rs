@@ -86,8 +86,8 @@ fn owned(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>, 
     if data.is_null() || len == 0 {
         return Ok(Vec::new());
     }
-    // SAFETY: the host had exactly `len` bytes allocated by the module's own allocator and gave them away.
-    Ok(unsafe { Vec::from_raw_parts(data, len, len) })
+    // SAFETY: the SDK allocated a boxed slice of exactly `len` bytes for the host, which filled it and gave it away.
+    Ok(unsafe { Box::from_raw(core::ptr::slice_from_raw_parts_mut(data, len)) }.into_vec())
 }
 
 pub(super) fn log(level: u32, line: &str) {

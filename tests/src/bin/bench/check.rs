@@ -1,0 +1,50 @@
+//! Whether a case does what it says: what arrived at the sink is looked into once, and counted always.
+
+use anyhow::{Context, Result, ensure};
+use prost::Message;
+use scopegate_tests::remote_write::{TimeSeries, WriteRequest};
+
+use crate::case::{Case, LABEL, TENANTS};
+use crate::sink::Arrived;
+
+/// That of one request every series arrived once, with the right tenant; and if nothing was to be split, the body
+/// byte for byte.
+pub(crate) fn contents(case: &Case, arrived: &Arrived) -> Result<()> {
+    counts(case, 1, arrived)?;
+    if !case.splits() {
+        let same = arrived.bodies.iter().all(|(_, body)| *body == case.request().body());
+        ensure!(same, "the body was changed on its way");
+        return Ok(());
+    }
+    for (tenant, body) in &arrived.bodies {
+        let name = tenant.as_deref().unwrap_or("nobody");
+        let message = snap::raw::Decoder::new().decompress_vec(body).context("not snappy")?;
+        let part = WriteRequest::decode(&*message).context("not a remote write")?;
+        let (count, expected) = (part.timeseries.len(), case.series / TENANTS);
+        ensure!(count == expected, "{name} got {count} series in place of {expected}");
+        ensure!(
+            part.timeseries.iter().all(|series| label(series) == *tenant),
+            "{name} got another tenant's series"
+        );
+    }
+    Ok(())
+}
+
+/// That for this many requests each tenant got as many.
+pub(crate) fn counts(case: &Case, requests: u64, arrived: &Arrived) -> Result<()> {
+    let expected = case.tenants().into_iter().map(|tenant| (tenant, requests)).collect();
+    ensure!(
+        arrived.tenants == expected,
+        "for {requests} requests there arrived {} of {} tenants, and not {} of each of {}",
+        arrived.tenants.values().sum::<u64>(),
+        arrived.tenants.len(),
+        requests,
+        expected.len()
+    );
+    Ok(())
+}
+
+/// The value of the label that names a series' tenant.
+pub(crate) fn label(series: &TimeSeries) -> Option<String> {
+    series.labels.iter().find(|label| label.name == LABEL).map(|label| label.value.clone())
+}

@@ -1,0 +1,11 @@
+//! The filter in a real Envoy when things go wrong: upstreams fail, clients leave, the module traps, processes are
+//! restarted, configurations change. Every part that should arrive does, exactly; nothing else does.
+
+mod batch;
+mod bounds;
+mod departures;
+mod gateway;
+mod prometheus;
+mod traps;
+mod updates;
+mod upstreams;
