@@ -200,5 +200,5 @@ fn defaults() {
     while let (_, Step::Call(_)) = arrive(&mut world, 60) {
         accepted += 1;
     }
-    assert_eq!(accepted, 16);
+    assert_eq!(accepted, 32);
 }
