@@ -240,3 +240,30 @@ async fn a_crowd_that_leaves() -> Result<()> {
     }
     Ok(())
 }
+
+/// Envoy's idle time of a stream goes on while its parts wait for each other: the client hears of it, nothing stays
+/// behind, and what was not sent is not sent.
+#[tokio::test]
+async fn a_request_that_outlives_its_stream() -> Result<()> {
+    let limits = json!({"calls_per_request": 1, "calls_per_worker": 1});
+    let policy = bounded(json!({"timeout": "2s"}), limits);
+    let gateway = Builder::new("gateway", &policy).idle("3s").start().await?;
+    gateway.cortex.fault("team-a", Fault::hang());
+    gateway.cortex.fault("team-b", Fault::hang());
+    let batch = Batch::of(&["team-a", "team-b", "team-c"]);
+    let answer = gateway.client(Protocol::Http1)?.send(batch.push()).await?.expect(504)?;
+    assert_eq!(answer.text(), "stream timeout");
+    gateway.wait_for_requests(0).await?;
+    gateway.cortex.heal("team-a");
+    gateway.cortex.heal("team-b");
+    let last = eventually(DEADLINE, || async {
+        let batch = Batch::of(&TENANTS);
+        gateway.client(Protocol::Http2)?.send(batch.push()).await?.expect(200)?;
+        Ok(batch)
+    })
+    .await?;
+    gateway.wait_for_rest().await?;
+    let parts = [("team-a", 1), ("team-b", 1)];
+    assert_received("in the end", &gateway.cortex.state(), &[(&batch, &parts), (&last, &parts)]);
+    Ok(())
+}

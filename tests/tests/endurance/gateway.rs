@@ -77,12 +77,14 @@ pub(crate) struct Builder {
     listeners: Vec<(String, Plugin)>,
     upstream: Protocol,
     workers: u32,
+    idle: &'static str,
 }
 
 impl Builder {
     /// A listener with this configuration of the filter, one worker, and HTTP/2 to the stand-in.
     pub(crate) fn new(listener: &str, configuration: &Value) -> Self {
-        Self { listeners: Vec::new(), upstream: Protocol::Http2, workers: 1 }.beside(listener, configuration)
+        Self { listeners: Vec::new(), upstream: Protocol::Http2, workers: 1, idle: "60s" }
+            .beside(listener, configuration)
     }
 
     /// One more listener, with another configuration of the filter.
@@ -103,12 +105,21 @@ impl Builder {
         self
     }
 
+    /// Sets how long a stream may be idle.
+    pub(crate) fn idle(mut self, time: &'static str) -> Self {
+        self.idle = time;
+        self
+    }
+
     /// Starts it.
     pub(crate) async fn start(self) -> Result<Gateway> {
         let cortex = Cortex::start()?;
         let mut bootstrap = clusters(Bootstrap::new(), self.upstream, cortex.address());
         for (name, plugin) in self.listeners {
-            let listener = Listener::new(&name).buffer_limit(9 << 20).filter(plugin.filter());
+            let listener = Listener::new(&name)
+                .buffer_limit(9 << 20)
+                .durations("300s", self.idle)
+                .filter(plugin.filter());
             bootstrap = bootstrap.listener(listener.route("/", "cortex"));
         }
         let envoy = Envoy::builder(&bootstrap).concurrency(self.workers).start().await?;

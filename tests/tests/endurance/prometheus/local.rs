@@ -1,5 +1,5 @@
-//! What a Prometheus holds itself, by its remote read: the one API of it that gives the bits of every value, stale markers
-//! among them.
+//! What a Prometheus holds itself, by its remote read: the one API of it that gives the bits of every value, stale
+//! markers among them.
 
 use std::collections::BTreeMap;
 
