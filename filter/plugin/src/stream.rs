@@ -130,8 +130,9 @@ impl<H: Host> Stream<H> {
 
     fn answered(&mut self, id: u32, answer: Answer) -> Step {
         let shared = Rc::clone(&self.shared);
+        let now = self.host.now();
         match &mut self.exchange {
-            Some(exchange) => exchange.answered(&mut shared.worker.borrow_mut(), id, answer),
+            Some(exchange) => exchange.answered(&mut shared.worker.borrow_mut(), id, answer, now),
             None => Step::Wait,
         }
     }
@@ -139,7 +140,7 @@ impl<H: Host> Stream<H> {
     /// The request is gone.
     pub fn closed(&mut self) {
         if let Some(mut exchange) = self.exchange.take() {
-            exchange.closed(&mut self.shared.worker.borrow_mut(), self.host.now());
+            exchange.closed(&mut self.shared.worker.borrow_mut());
         }
         self.tell();
     }

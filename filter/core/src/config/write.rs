@@ -114,7 +114,8 @@ pub struct CallsConfig {
     pub path: Option<Text>,
     /// The `:authority` of the calls; by default the request's own. It is also what a hash policy sees.
     pub authority: Option<Text>,
-    /// How long one call may take, with its retries; by default 30s.
+    /// How long the calls of one request may take in all, with their retries; by default 30s. What is not sent by then
+    /// is not sent, and counts as a failure.
     pub timeout: Option<Millis>,
     /// Retries of a call by Envoy. By default none. Not with `via: listener`, whose routes retry.
     pub retries: Option<RetriesConfig>,

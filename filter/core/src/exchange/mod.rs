@@ -182,7 +182,7 @@ impl Exchange {
     }
 
     /// The call `id` was answered, or could not be made.
-    pub fn answered(&mut self, worker: &mut Worker, id: u32, answer: Answer) -> Step {
+    pub fn answered(&mut self, worker: &mut Worker, id: u32, answer: Answer, now: Millis) -> Step {
         let (mut fanout, backend) = match core::mem::replace(&mut self.phase, Phase::Answered) {
             Phase::Calls(fanout, backend) => (fanout, backend),
             other => {
@@ -197,11 +197,11 @@ impl Exchange {
         };
         worker.tally.add(Metric::Calls { backend, hundred }, 1);
         worker.release(0, released.bytes);
-        if let Some(call) = fanout.next_call() {
+        if let Some(call) = fanout.next_call(now) {
             self.phase = Phase::Calls(fanout, backend);
             return Step::Call(vec![call]);
         }
-        worker.release(1, 0);
+        worker.release(1, fanout.expire(now));
         if let Some(outcome) = fanout.outcome() {
             return self.answer(outcome.reply(self.policy.limits.answer_bytes.0));
         }
@@ -210,11 +210,10 @@ impl Exchange {
     }
 
     /// The request is gone, answered or not. Calls under way go on without it.
-    pub fn closed(&mut self, worker: &mut Worker, now: Millis) {
+    pub fn closed(&mut self, worker: &mut Worker) {
         if let Phase::Calls(fanout, _) = core::mem::replace(&mut self.phase, Phase::Answered) {
             worker.release(0, fanout.waiting_bytes());
-            let expires = now.saturating_add(u64::from(fanout.timeout_ms()));
-            worker.abandon(fanout.flying(), fanout.flying_bytes(), expires);
+            worker.abandon(fanout.flying(), fanout.flying_bytes(), fanout.deadline());
         }
     }
 
@@ -272,8 +271,8 @@ impl Exchange {
             }
         };
         count(worker, Decision::Split);
-        let mut fanout = Fanout::new(Rc::new(target), parts, rejected);
-        let first: Vec<Call> = (0..calls).map_while(|_| fanout.next_call()).collect();
+        let mut fanout = Fanout::new(Rc::new(target), parts, rejected, now);
+        let first: Vec<Call> = (0..calls).map_while(|_| fanout.next_call(now)).collect();
         self.phase = Phase::Calls(Box::new(fanout), backend);
         Step::Call(first)
     }

@@ -21,6 +21,8 @@ pub struct Call {
     pub target: Rc<Target>,
     /// The body.
     pub body: Vec<u8>,
+    /// How long the call may take: what is left of its request's time.
+    pub timeout_ms: u32,
 }
 
 /// Where the calls of a request go, and what they carry.
@@ -30,7 +32,7 @@ pub struct Target {
     pub cluster: String,
     /// The headers but for the tenant's, pseudo-headers first.
     pub headers: Vec<(String, String)>,
-    /// How long a call may take.
+    /// How long all calls together may take.
     pub timeout_ms: u32,
 }
 
@@ -74,6 +76,8 @@ impl Target {
 #[derive(Debug)]
 pub struct Fanout {
     target: Rc<Target>,
+    /// When all of it must be over.
+    deadline: u64,
     waiting: VecDeque<(u32, Part)>,
     /// The calls under way, with what they hold.
     flying: Vec<Flying>,
@@ -96,10 +100,16 @@ pub struct Released {
 }
 
 impl Fanout {
-    /// A fanout that has sent nothing yet.
-    pub fn new(target: Rc<Target>, parts: Vec<Part>, rejected: Rejected) -> Self {
+    /// A fanout that has sent nothing yet, at `now` in milliseconds.
+    ///
+    /// Which part goes first changes with the time: where not all can go at once and some upstreams hang, a request
+    /// that is sent again must not wait for the same ones every time.
+    pub fn new(target: Rc<Target>, mut parts: Vec<Part>, rejected: Rejected, now: u64) -> Self {
+        let deadline = now.saturating_add(u64::from(target.timeout_ms));
+        let first = now.checked_rem(parts.len() as u64).and_then(|first| usize::try_from(first).ok());
+        parts.rotate_left(first.unwrap_or_default());
         let waiting = (0..).zip(parts).collect();
-        Self { target, waiting, flying: Vec::new(), answers: Vec::new(), rejected }
+        Self { target, deadline, waiting, flying: Vec::new(), answers: Vec::new(), rejected }
     }
 
     /// How many bytes have not been sent.
@@ -117,16 +127,36 @@ impl Fanout {
         self.flying.len()
     }
 
-    /// How long a call may take.
-    pub fn timeout_ms(&self) -> u32 {
-        self.target.timeout_ms
+    /// When all of it must be over.
+    pub fn deadline(&self) -> u64 {
+        self.deadline
     }
 
-    /// Takes the next part to send.
-    pub fn next_call(&mut self) -> Option<Call> {
+    /// Takes the next part to send, with what is left of the time. Once there is none left there is no next.
+    pub fn next_call(&mut self, now: u64) -> Option<Call> {
+        let left = self.deadline.checked_sub(now).filter(|left| *left > 0)?;
         let (id, part) = self.waiting.pop_front()?;
         self.flying.push(Flying { id, tenant: part.tenant.clone(), bytes: part.body.len() });
-        Some(Call { id, tenant: part.tenant, target: Rc::clone(&self.target), body: part.body })
+        Some(Call {
+            id,
+            tenant: part.tenant,
+            target: Rc::clone(&self.target),
+            body: part.body,
+            timeout_ms: u32::try_from(left).unwrap_or(u32::MAX),
+        })
+    }
+
+    /// Gives up the parts for which no time is left; gives the bytes they held.
+    pub fn expire(&mut self, now: u64) -> usize {
+        if now < self.deadline {
+            return 0;
+        }
+        let bytes = self.waiting_bytes();
+        self.answers.extend(self.waiting.drain(..).map(|(_, part)| PartAnswer {
+            tenant: part.tenant,
+            answer: Answer::failed("it was not sent, since no time was left (calls.timeout)"),
+        }));
+        bytes
     }
 
     /// Takes the answer to a call; `None` where no such call is under way.

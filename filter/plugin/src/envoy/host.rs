@@ -78,7 +78,7 @@ impl Host for Envoy {
     }
 
     fn call(&self, call: &Call) -> Result<u32, Failure> {
-        let timeout = Duration::from_millis(u64::from(call.target.timeout_ms));
+        let timeout = Duration::from_millis(u64::from(call.timeout_ms));
         // The SDK must know the token to bring the answer here. It takes both statuses that this host call has.
         hostcalls::dispatch_http_call(
             &call.target.cluster,

@@ -102,7 +102,7 @@ fn calls_carry_what_is_listed_and_nothing_else() {
         let (_, step) = world.request(&head, &for_tenants(&["own", "cluster-1"]));
         let calls = calls(step);
         assert_eq!(calls[0].target.cluster, cluster, "{what}");
-        assert_eq!(calls[0].target.timeout_ms, timeout, "{what}");
+        assert_eq!(calls[0].timeout_ms, timeout, "{what}");
         let carried: Vec<(String, String)> =
             calls[0].headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         assert_eq!(carried, expected, "{what}");
@@ -205,7 +205,7 @@ fn one_answer_for_all() {
         let mut last = Step::Wait;
         for (id, answer) in (0..).zip(answers) {
             assert_eq!(describe(&last), "wait", "{what}");
-            last = exchange.answered(&mut world.worker, id, answer);
+            last = exchange.answered(&mut world.worker, id, answer, 0);
         }
         assert_eq!(describe(&last), expected, "{what}");
         assert_eq!(world.worker.in_use(), (0, 0), "{what}");
@@ -219,10 +219,10 @@ fn the_answer_names_tenants_and_is_bounded() {
     let (mut exchange, _) = world.request(&impersonating(), &for_tenants(&["own", "cluster-1", "cluster-2"]));
     let limited =
         Answer { status: Some(429), retry_after: Some(7), message: b"slow\x07 down\nplease".to_vec() };
-    exchange.answered(&mut world.worker, 2, limited);
+    exchange.answered(&mut world.worker, 2, limited, 0);
     world.answered(&mut exchange, 0, 200);
     let gone = Answer { status: Some(503), retry_after: Some(9), message: vec![b'x'; 512] };
-    let reply = answer(exchange.answered(&mut world.worker, 1, gone));
+    let reply = answer(exchange.answered(&mut world.worker, 1, gone, 0));
     assert_eq!(text(&reply), "scopegate: 2 of 3 tenants did not accept their part.\n…\n");
     let mut headers = reply.headers;
     headers.sort();

@@ -7,7 +7,7 @@ use std::rc::Rc;
 /// Every event but the head's, and what comes of it.
 fn everything(world: &mut World, exchange: &mut Exchange) -> Vec<String> {
     let progress = exchange.body_progress(&mut world.worker, 1, world.now);
-    let answered = exchange.answered(&mut world.worker, 0, says(200));
+    let answered = exchange.answered(&mut world.worker, 0, says(200), 0);
     vec![describe(&progress), describe(&answered)]
 }
 
@@ -35,7 +35,7 @@ fn what_is_held_stays_held_and_what_went_on_goes_on() {
             "it is gone",
             Box::new(|world| {
                 let mut exchange = world.head(&impersonating).0;
-                exchange.closed(&mut world.worker, 0);
+                exchange.closed(&mut world.worker);
                 exchange
             }),
             "wait",

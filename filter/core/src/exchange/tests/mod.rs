@@ -76,7 +76,7 @@ impl World {
     fn new(config: Json) -> Self {
         let config = Config::from_json(config).unwrap();
         let policy = Rc::new(Policy::compile(&config, &environment).unwrap());
-        let mut world = Self { policy, worker: Worker::default(), known: Known::default(), now: 1_000_000 };
+        let mut world = Self { policy, worker: Worker::default(), known: Known::default(), now: 5_544_000 };
         world.know("xds cluster_name", b"cortex");
         world
     }
@@ -119,7 +119,7 @@ impl World {
     }
 
     fn answered(&mut self, exchange: &mut Exchange, id: u32, status: u16) -> Step {
-        exchange.answered(&mut self.worker, id, says(status))
+        exchange.answered(&mut self.worker, id, says(status), self.now)
     }
 
     /// What was counted since the last time: tags and name, then by how much.
