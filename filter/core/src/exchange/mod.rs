@@ -271,7 +271,7 @@ impl Exchange {
             }
         };
         count(worker, Decision::Split);
-        let mut fanout = Fanout::new(Rc::new(target), parts, rejected, now);
+        let mut fanout = Fanout::new(Rc::new(target), parts, rejected, calls, now);
         let first: Vec<Call> = (0..calls).map_while(|_| fanout.next_call(now)).collect();
         self.phase = Phase::Calls(Box::new(fanout), backend);
         Step::Call(first)

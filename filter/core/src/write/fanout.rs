@@ -100,14 +100,22 @@ pub struct Released {
 }
 
 impl Fanout {
-    /// A fanout that has sent nothing yet, at `now` in milliseconds.
+    /// A fanout at `now`, in milliseconds, that has sent nothing yet and may send `at_once` parts at once.
     ///
-    /// Which part goes first changes with the time: where not all can go at once and some upstreams hang, a request
+    /// Where that is not all of them, the one that goes first changes with the time: if some upstreams hang, a request
     /// that is sent again must not wait for the same ones every time.
-    pub fn new(target: Rc<Target>, mut parts: Vec<Part>, rejected: Rejected, now: u64) -> Self {
+    pub fn new(
+        target: Rc<Target>,
+        mut parts: Vec<Part>,
+        rejected: Rejected,
+        at_once: usize,
+        now: u64,
+    ) -> Self {
         let deadline = now.saturating_add(u64::from(target.timeout_ms));
-        let first = now.checked_rem(parts.len() as u64).and_then(|first| usize::try_from(first).ok());
-        parts.rotate_left(first.unwrap_or_default());
+        if at_once < parts.len() {
+            let first = now.checked_rem(parts.len() as u64).and_then(|first| usize::try_from(first).ok());
+            parts.rotate_left(first.unwrap_or_default());
+        }
         let waiting = (0..).zip(parts).collect();
         Self { target, deadline, waiting, flying: Vec::new(), answers: Vec::new(), rejected }
     }
