@@ -12,6 +12,8 @@ pub struct Failure(pub u32);
 impl Failure {
     /// There is no such thing.
     pub const NOT_FOUND: Self = Self(1);
+    /// Somebody else was quicker.
+    pub const CAS_MISMATCH: Self = Self(8);
     /// What the host gave could not be read.
     pub const PARSE: Self = Self(4);
 }

@@ -4,7 +4,7 @@ use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
 use scopegate_core::config::{Config, ConfigError};
-use scopegate_core::exchange::Worker;
+use scopegate_core::exchange::{Process, Worker};
 use scopegate_core::policy::Policy;
 
 /// The state of one worker's filter. It lives in the root context, since one VM may serve several
@@ -15,6 +15,13 @@ pub struct Shared {
     pub policy: OnceCell<Rc<Policy>>,
     /// What the core keeps between requests.
     pub worker: RefCell<Worker>,
+}
+
+impl Shared {
+    /// The state of a worker of this process.
+    pub fn new(process: Rc<dyn Process>) -> Self {
+        Self { policy: OnceCell::new(), worker: RefCell::new(Worker::new(process)) }
+    }
 }
 
 /// Reads and compiles the configuration that the host gave.

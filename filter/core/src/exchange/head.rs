@@ -9,8 +9,7 @@ use crate::read;
 use crate::report::Refusal;
 use crate::wire::{Datum, metadata_namespace};
 use crate::write::fanout::Target;
-use crate::write::remote_write::{Version, check_head};
-use crate::write::{Plan, plan};
+use crate::write::{Format, Plan, plan};
 
 /// What becomes of a request, as far as its head tells.
 pub(super) enum Decided {
@@ -83,14 +82,16 @@ fn write(
     mut edits: Edits,
 ) -> Result<Decided, Refusal> {
     let caller = policy.callers.get(identity.caller).ok_or(Refusal::Host { what: "the caller was lost" })?;
-    let version = match operation.protocol {
-        Protocol::RemoteWrite => Some(check_head(headers)?),
-        _ => None,
+    let protocol = operation.protocol;
+    let format = match Format::of(protocol, headers) {
+        Err(refusal) if Format::is_strict(protocol) => return Err(refusal),
+        format => format,
     };
     // What the backend would read otherwise than we did goes on in its plain form.
-    let content_type = version.map_or("", Version::content_type);
-    if version.is_some() && headers.first("content-type") != Some(content_type.as_bytes()) {
-        edits.set(headers, "content-type", content_type);
+    if let Ok(Some(format)) = format
+        && headers.first("content-type") != Some(format.content_type().as_bytes())
+    {
+        edits.set(headers, "content-type", format.content_type());
     }
     let plan = plan(&backend.write, &caller.rights, identity, headers, policy.impersonations())?;
     let plan = match plan {
@@ -98,19 +99,20 @@ fn write(
             let tenants = tenant.as_str().to_owned();
             return Ok(Decided::Whole { backend: position, class: Class::Write, edits, tenants });
         }
-        Plan::Split(plan) if version == Some(Version::V1) => plan,
-        Plan::Split(_) => return Err(Refusal::CannotSplit),
+        Plan::Split(plan) => *plan,
     };
+    let format = format?.filter(|format| format.is_split()).ok_or(Refusal::CannotSplit)?;
     let cluster = match &backend.write.calls.cluster {
         Some(cluster) => cluster.clone(),
         None => route_cluster(attributes)?,
     };
-    let target = Target::new(&backend.write.calls, headers, cluster, content_type);
+    let target = Target::new(&backend.write.calls, headers, cluster, format.content_type());
     edits.remove(headers, "x-scope-orgid");
     Ok(Decided::Look(Box::new(Held {
         backend: position,
         caller: identity.caller,
-        protocol: operation.protocol,
+        protocol,
+        format,
         plan,
         target,
         edits,

@@ -6,12 +6,14 @@
 
 mod head;
 mod observe;
+mod process;
 #[cfg(test)]
 mod tests;
 mod worker;
 
 use std::rc::Rc;
 
+pub use process::{Alone, Process, SlotFailure, Stored};
 pub use worker::Worker;
 
 use crate::caller::Attributes;
@@ -23,7 +25,7 @@ use crate::report::{Decision, Metric, Refusal, SeriesOutcome, reply};
 use crate::tenant::TenantId;
 use crate::write::fanout::{Call, Fanout, Target};
 use crate::write::outcome::{Answer, Outcome};
-use crate::write::{Part, Split, SplitPlan, remote_write};
+use crate::write::{Format, Part, Split, SplitPlan};
 
 use head::Decided;
 use observe::Observed;
@@ -69,7 +71,7 @@ enum Phase {
     /// The body is being kept.
     Body(Box<Held>),
     /// The parts are on their way.
-    Calls(Box<Fanout>, usize),
+    Calls(Box<Sent>),
     /// It went on; nothing more is decided about it.
     WentOn,
     /// It was answered, or is gone; nothing of it goes on.
@@ -82,6 +84,7 @@ struct Held {
     backend: usize,
     caller: usize,
     protocol: Protocol,
+    format: Format,
     plan: SplitPlan,
     /// Where the parts would go.
     target: Target,
@@ -91,6 +94,14 @@ struct Held {
     announced: bool,
     /// The tenant that came with the request, where its whole way is only observed.
     observed: Option<Observed>,
+}
+
+/// A write whose parts are on their way.
+#[derive(Debug)]
+struct Sent {
+    backend: usize,
+    format: Format,
+    fanout: Fanout,
 }
 
 impl Exchange {
@@ -170,7 +181,7 @@ impl Exchange {
         let split = body.map_err(|what| Refusal::Host { what }).and_then(|body| {
             let caller =
                 policy.callers.get(held.caller).ok_or(Refusal::Host { what: "the caller was lost" })?;
-            remote_write::split(&body, &held.plan, &caller.rights, &policy.limits)
+            held.format.split(&body, &held.plan, &caller.rights, &policy.limits)
         });
         match split {
             Ok(split) => self.send(worker, *held, split, now),
@@ -183,35 +194,36 @@ impl Exchange {
 
     /// The call `id` was answered, or could not be made.
     pub fn answered(&mut self, worker: &mut Worker, id: u32, answer: Answer, now: Millis) -> Step {
-        let (mut fanout, backend) = match core::mem::replace(&mut self.phase, Phase::Answered) {
-            Phase::Calls(fanout, backend) => (fanout, backend),
+        let mut sent = match core::mem::replace(&mut self.phase, Phase::Answered) {
+            Phase::Calls(sent) => sent,
             other => {
                 self.phase = other;
                 return self.as_before();
             }
         };
         let hundred = answer.status.map_or(0, |status| status / 100);
-        let Some(released) = fanout.answered(id, answer) else {
-            self.phase = Phase::Calls(fanout, backend);
+        let Some(released) = sent.fanout.answered(id, answer) else {
+            self.phase = Phase::Calls(sent);
             return Step::Wait;
         };
-        worker.tally.add(Metric::Calls { backend, hundred }, 1);
+        worker.tally.add(Metric::Calls { backend: sent.backend, hundred }, 1);
         worker.release(0, released.bytes);
-        if let Some(call) = fanout.next_call(now) {
-            self.phase = Phase::Calls(fanout, backend);
+        if let Some(call) = sent.fanout.next_call(now) {
+            self.phase = Phase::Calls(sent);
             return Step::Call(vec![call]);
         }
-        worker.release(1, fanout.expire(now));
-        if let Some(outcome) = fanout.outcome() {
-            return self.answer(outcome.reply(self.policy.limits.answer_bytes.0));
+        worker.release(1, sent.fanout.expire(now));
+        if let Some(outcome) = sent.fanout.outcome() {
+            return self.answer(sent.format.reply(&outcome, self.policy.limits.answer_bytes.0));
         }
-        self.phase = Phase::Calls(fanout, backend);
+        self.phase = Phase::Calls(sent);
         Step::Wait
     }
 
     /// The request is gone, answered or not. Calls under way go on without it.
     pub fn closed(&mut self, worker: &mut Worker) {
-        if let Phase::Calls(fanout, _) = core::mem::replace(&mut self.phase, Phase::Answered) {
+        if let Phase::Calls(sent) = core::mem::replace(&mut self.phase, Phase::Answered) {
+            let fanout = &sent.fanout;
             worker.release(0, fanout.waiting_bytes());
             worker.abandon(fanout.flying(), fanout.flying_bytes(), fanout.deadline());
         }
@@ -219,7 +231,7 @@ impl Exchange {
 
     /// What becomes of a request that was taken apart.
     fn send(&mut self, worker: &mut Worker, held: Held, split: Split, now: Millis) -> Step {
-        let Held { backend, target, announced, mut edits, observed, .. } = held;
+        let Held { backend, protocol, format, target, announced, mut edits, observed, .. } = held;
         if let Some(observed) = observed {
             return self.observe(
                 worker,
@@ -260,20 +272,20 @@ impl Exchange {
         if parts.is_empty() {
             count(worker, Decision::Empty);
             let outcome = Outcome { answers: Vec::new(), rejected };
-            return self.answer(outcome.reply(self.policy.limits.answer_bytes.0));
+            return self.answer(format.reply(&outcome, self.policy.limits.answer_bytes.0));
         }
         let bytes = parts.iter().fold(0_usize, |sum, part| sum.saturating_add(part.body.len()));
         let calls = match worker.admit(&self.policy.limits, parts.len(), bytes, now) {
             Ok(calls) => calls,
             Err(refusal) => {
                 worker.count_request(Some(backend), Some(Class::Write), Decision::Refused(refusal.reason()));
-                return self.answer(reply(&refusal, Some(Protocol::RemoteWrite)));
+                return self.answer(reply(&refusal, Some(protocol)));
             }
         };
         count(worker, Decision::Split);
         let mut fanout = Fanout::new(Rc::new(target), parts, rejected, calls, now);
         let first: Vec<Call> = (0..calls).map_while(|_| fanout.next_call(now)).collect();
-        self.phase = Phase::Calls(Box::new(fanout), backend);
+        self.phase = Phase::Calls(Box::new(Sent { backend, format, fanout }));
         Step::Call(first)
     }
 
@@ -327,7 +339,7 @@ impl Exchange {
         match self.phase {
             Phase::WentOn => Step::Continue(Changes::default()),
             Phase::Body(_) => Step::Buffer,
-            Phase::Head | Phase::Calls(..) | Phase::Answered => Step::Wait,
+            Phase::Head | Phase::Calls(_) | Phase::Answered => Step::Wait,
         }
     }
 

@@ -1,15 +1,18 @@
 //! What the requests of one worker share: the calls under way, the bytes they hold, and what is to be told.
 
-use super::Millis;
+use std::rc::Rc;
+
+use super::{Alone, Millis, Process};
 use crate::config::Limits;
 use crate::operation::Class;
 use crate::report::{Decision, Metric, Refusal, Tally};
 
 /// The state of one worker thread. Bounds are enforced here; nothing in it is a request's own.
-#[derive(Debug, Default)]
 pub struct Worker {
     /// Counters that the host has not taken yet.
     pub tally: Tally,
+    /// What it shares with the other workers.
+    pub process: Rc<dyn Process>,
     calls: usize,
     bytes: usize,
     abandoned: Vec<Abandoned>,
@@ -30,7 +33,38 @@ struct Abandoned {
 /// Lines a second that one worker may log; the counters know of the rest.
 const LOGS_PER_SECOND: u32 = 10;
 
+impl Default for Worker {
+    /// The only worker of its process.
+    fn default() -> Self {
+        Self::new(Rc::new(Alone::default()))
+    }
+}
+
+impl core::fmt::Debug for Worker {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Worker")
+            .field("calls", &self.calls)
+            .field("bytes", &self.bytes)
+            .field("abandoned", &self.abandoned)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Worker {
+    /// A worker of this process, at rest.
+    pub fn new(process: Rc<dyn Process>) -> Self {
+        Self {
+            tally: Tally::default(),
+            process,
+            calls: 0,
+            bytes: 0,
+            abandoned: Vec::new(),
+            logs: Vec::new(),
+            log_second: 0,
+            log_count: 0,
+        }
+    }
+
     /// Takes the room for the calls of one request: as many as it may have at once, or as many as there are, but
     /// at least one. Who has one goes on with it to the end, so nobody waits for others.
     pub(super) fn admit(

@@ -6,6 +6,8 @@
 //! A new protocol is a module beside `remote_write`; the rest stays as it is.
 
 pub mod fanout;
+mod format;
+pub mod labels;
 pub mod outcome;
 mod parts;
 mod plan;
@@ -15,6 +17,7 @@ mod route;
 mod rules;
 mod snappy;
 
+pub use format::Format;
 pub use parts::{Part, Split};
 pub use plan::{Plan, SplitPlan, plan};
 pub use rules::{CallRules, Rules};

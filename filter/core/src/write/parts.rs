@@ -23,8 +23,10 @@ pub struct Split {
 pub struct Part {
     /// The tenant.
     pub tenant: TenantId,
-    /// How many series.
+    /// How many series: streams of logs, resources of OTLP.
     pub series: u32,
+    /// How many samples and histograms: entries of logs, data points, spans.
+    pub samples: u32,
     /// The body, compressed; empty where the message is untouched.
     pub body: Vec<u8>,
 }
@@ -36,6 +38,7 @@ pub(super) struct Notes {
     /// The length of the part's message.
     len: usize,
     pub(super) series: u32,
+    pub(super) samples: u32,
 }
 
 /// A piece of a part's message. Offsets fit 32 bits, since a message is at most `limits.decoded_bytes` long.
@@ -144,14 +147,18 @@ pub(super) fn assemble(
     if let [(_, only)] = parts.as_slice()
         && only.is_whole(message.len())
     {
-        let part = parts.pop().map(|(tenant, notes)| Part { tenant, series: notes.series, body: Vec::new() });
+        let part = parts.pop().map(|(tenant, notes)| part(tenant, notes, Vec::new()));
         return Some((part.into_iter().collect(), true));
     }
     let mut encoder = Encoder::new();
     let mut scratch = Vec::new();
     let compressed = parts.into_iter().map(|(tenant, notes)| {
         notes.write(message, cuts, &mut scratch);
-        Some(Part { tenant, series: notes.series, body: encoder.encode(&scratch)? })
+        Some(part(tenant, notes, encoder.encode(&scratch)?))
     });
     Some((compressed.collect::<Option<_>>()?, false))
+}
+
+fn part(tenant: TenantId, notes: &Notes, body: Vec<u8>) -> Part {
+    Part { tenant, series: notes.series, samples: notes.samples, body }
 }

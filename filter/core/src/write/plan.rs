@@ -1,5 +1,6 @@
 //! What the head of a write decides: one tenant for the whole request, or a look into its body.
 
+use super::labels::LabelEdits;
 use super::rules::{Rules, Source, Verdict};
 use crate::caller::{Identity, Rights};
 use crate::http::Headers;
@@ -12,7 +13,7 @@ pub enum Plan {
     /// The whole request belongs to this tenant; nobody needs its body.
     Whole(TenantId),
     /// The series decide.
-    Split(SplitPlan),
+    Split(Box<SplitPlan>),
 }
 
 /// How the tenant of each series is found.
@@ -30,6 +31,8 @@ pub struct SplitPlan {
     pub(super) metadata: Option<TenantId>,
     /// The caller's own tenants.
     pub(super) own: TenantSet,
+    /// What changes in the labels of every series.
+    pub(super) edits: LabelEdits,
 }
 
 /// A label that may name the tenant of a series.
@@ -106,14 +109,15 @@ pub fn plan<'a>(
         Verdict::Reject | Verdict::Drop => identity.tenants.single().cloned(),
     };
     let unmapped = rules.on_unmapped.clone();
-    Ok(Plan::Split(SplitPlan {
+    Ok(Plan::Split(Box::new(SplitPlan {
         labels,
         forbidden,
         absent,
         unmapped,
         metadata,
         own: identity.tenants.clone(),
-    }))
+        edits: LabelEdits::default(),
+    })))
 }
 
 /// The tenant that the head alone gives, after the labels that come before it.

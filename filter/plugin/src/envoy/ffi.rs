@@ -48,6 +48,20 @@ mod raw {
             headers_len: usize,
             grpc_status: i32,
         ) -> u32;
+        pub(super) fn proxy_get_shared_data(
+            key: *const u8,
+            key_len: usize,
+            data: *mut *mut u8,
+            len: *mut usize,
+            version: *mut u32,
+        ) -> u32;
+        pub(super) fn proxy_set_shared_data(
+            key: *const u8,
+            key_len: usize,
+            data: *const u8,
+            len: usize,
+            version: u32,
+        ) -> u32;
         pub(super) fn proxy_define_metric(kind: u32, name: *const u8, name_len: usize, id: *mut u32) -> u32;
         pub(super) fn proxy_increment_metric(id: u32, by: i64) -> u32;
     }
@@ -157,6 +171,24 @@ pub(super) fn local_response(status: u16, details: &str, body: &[u8], headers: &
             headers.len(),
             NO_GRPC_STATUS,
         )
+    })
+}
+
+/// A value of the process' shared data, with its version.
+pub(super) fn shared_data(key: &str) -> Result<(Vec<u8>, u32), Failure> {
+    let mut version = 0;
+    // SAFETY: the host reads the key, and writes a pointer, a length and a version.
+    let value = owned(|data, len| unsafe {
+        raw::proxy_get_shared_data(key.as_ptr(), key.len(), data, len, &raw mut version)
+    })?;
+    Ok((value, version))
+}
+
+/// Sets a value of the process' shared data if its version is this one, or in any case if it is 0.
+pub(super) fn set_shared_data(key: &str, value: &[u8], version: u32) -> Result<(), Failure> {
+    // SAFETY: the host reads key and value and keeps copies.
+    checked(unsafe {
+        raw::proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), version)
     })
 }
 

@@ -12,15 +12,22 @@ use scopegate_core::report::Metric;
 use scopegate_core::write::fanout::Call;
 
 use super::ffi::{self, Buffer, Map};
+use super::slots::Slots;
 use crate::host::{Failure, HeaderMap, Host, Level};
 use crate::shared::Shared;
 
 /// Envoy, for the requests of one worker.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Envoy {
     shared: Rc<Shared>,
     /// The host's numbers of the counters; `None` for one that it would not define.
     counters: Rc<RefCell<HashMap<Metric, Option<u32>>>>,
+}
+
+impl Default for Envoy {
+    fn default() -> Self {
+        Self { shared: Rc::new(Shared::new(Rc::new(Slots))), counters: Rc::default() }
+    }
 }
 
 impl Envoy {

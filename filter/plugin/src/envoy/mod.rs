@@ -10,6 +10,7 @@ mod environment;
 mod faults;
 mod ffi;
 mod host;
+mod slots;
 
 use contexts::Root;
 

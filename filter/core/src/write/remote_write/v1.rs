@@ -21,6 +21,10 @@ const TIMESERIES: u32 = 1;
 const METADATA: u32 = 3;
 /// `TimeSeries.labels`.
 const LABELS: u32 = 1;
+/// `TimeSeries.samples`.
+const SAMPLES: u32 = 2;
+/// `TimeSeries.histograms`.
+const HISTOGRAMS: u32 = 4;
 
 /// Takes apart one request body.
 pub(crate) fn split(
@@ -40,6 +44,7 @@ pub(crate) fn split(
         wanted: Lengths::of(plan),
         found: vec![Found::default(); plan.labels.len()],
         labels: 0,
+        samples: 0,
         forbidden_seen: false,
         left_out: Vec::new(),
         metadata_dropped: 0,
@@ -82,6 +87,8 @@ struct Walk<'a> {
     found: Vec<Found<'a>>,
     /// How many labels the series at hand has.
     labels: usize,
+    /// How many samples and histograms it has.
+    samples: u32,
     /// Whether the series at hand has a label that it must not have.
     forbidden_seen: bool,
     /// The labels to take off the series at hand.
@@ -119,6 +126,7 @@ impl<'a> Walk<'a> {
                 let content_start = end.saturating_sub(content.len());
                 let notes = part_notes(&mut self.notes, part)?;
                 notes.series = notes.series.saturating_add(1);
+                notes.samples = notes.samples.saturating_add(self.samples);
                 if self.left_out.is_empty() {
                     notes.raw(start, end);
                 } else {
@@ -136,6 +144,7 @@ impl<'a> Walk<'a> {
         self.found.fill(Found::default());
         self.forbidden_seen = false;
         self.labels = 0;
+        self.samples = 0;
         // Nearly every series begins with all of its labels, and nearly every label is short and plain.
         let mut rest = content;
         while let [0x0a, len @ 0..0x80, after @ ..] = rest
@@ -153,11 +162,15 @@ impl<'a> Walk<'a> {
         while let Some(field) = fields.next() {
             let field = field?;
             let end = content.len().saturating_sub(fields.remaining());
-            if field.number == LABELS {
-                let (name, value) = label(field.value.bytes()?)?;
-                self.labels = self.labels.saturating_add(1);
-                self.note(name, value, (offset_in(content, rest), end));
-                labels_end = end;
+            match field.number {
+                LABELS => {
+                    let (name, value) = label(field.value.bytes()?)?;
+                    self.labels = self.labels.saturating_add(1);
+                    self.note(name, value, (offset_in(content, rest), end));
+                    labels_end = end;
+                }
+                SAMPLES | HISTOGRAMS => self.samples = self.samples.saturating_add(1),
+                _ => {}
             }
             rest = content.get(end..).unwrap_or_default();
         }

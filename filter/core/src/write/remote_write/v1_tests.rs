@@ -17,6 +17,7 @@ use crate::config::CallerConfig;
 use crate::tenant::{TenantId, TenantSet};
 use crate::wire::{put_len, put_varint};
 use crate::write::Part;
+use crate::write::labels::LabelEdits;
 use serde::Deserialize as _;
 
 fn tenant(id: &str) -> TenantId {
@@ -47,6 +48,7 @@ fn plan() -> SplitPlan {
         unmapped: Verdict::Reject,
         metadata: Some(tenant("own")),
         own: TenantSet::from(tenant("own")),
+        edits: LabelEdits::default(),
     }
 }
 

@@ -1,0 +1,69 @@
+//! The formats of writes: how a body is taken apart, and how its sender is answered.
+//!
+//! A new format is a module beside `remote_write`, a variant here, and a line in each `match`.
+
+use super::outcome::Outcome;
+use super::parts::Split;
+use super::plan::SplitPlan;
+use super::remote_write::{self, Version};
+use crate::caller::Rights;
+use crate::config::Limits;
+use crate::http::{Headers, Reply};
+use crate::operation::Protocol;
+use crate::report::Refusal;
+
+/// In which form the body of a write is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// A snappy block with `prometheus.WriteRequest` or `io.prometheus.write.v2.Request`.
+    RemoteWrite(Version),
+}
+
+impl Format {
+    /// The format of a request's body, from its head. `Ok(None)` for protocols that cannot be looked into.
+    pub fn of(protocol: Protocol, headers: &Headers<'_>) -> Result<Option<Self>, Refusal> {
+        match protocol {
+            Protocol::RemoteWrite => remote_write::check_head(headers).map(|v| Some(Self::RemoteWrite(v))),
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether a head that is not understood is refused even where nobody needs the body: a backend would read
+    /// the body as something else, and lose it with a success.
+    pub fn is_strict(protocol: Protocol) -> bool {
+        protocol == Protocol::RemoteWrite
+    }
+
+    /// The content type in the form that all backends understand.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::RemoteWrite(version) => version.content_type(),
+        }
+    }
+
+    /// Whether a body in this format can be taken apart.
+    pub fn is_split(self) -> bool {
+        self != Self::RemoteWrite(Version::V2)
+    }
+
+    /// Takes apart one request body.
+    pub fn split(
+        self,
+        body: &[u8],
+        plan: &SplitPlan,
+        rights: &Rights,
+        limits: &Limits,
+    ) -> Result<Split, Refusal> {
+        match self {
+            Self::RemoteWrite(Version::V1) => remote_write::split(body, plan, rights, limits),
+            Self::RemoteWrite(Version::V2) => Err(Refusal::CannotSplit),
+        }
+    }
+
+    /// The one answer for all parts, with at most `limit` bytes of explanation.
+    pub fn reply(self, outcome: &Outcome, limit: u32) -> Reply {
+        match self {
+            Self::RemoteWrite(_) => outcome.reply(limit),
+        }
+    }
+}
