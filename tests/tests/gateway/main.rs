@@ -5,6 +5,7 @@ mod bodies;
 mod callers;
 mod configuration;
 mod examples;
+mod federation;
 mod gateway;
 mod hostile;
 mod metrics;
