@@ -10,8 +10,8 @@
 //! and in the offline commands.
 //!
 //! The rooms follow a request's life: [`config`] and [`policy`] before it, then [`caller`] (who),
-//! [`operation`] (what), [`tenant`] (whose), [`mod@write`] and [`read`] (how it is rewritten), and [`report`] (what
-//! is told to the outside). [`wire`] and [`http`] are the vocabulary.
+//! [`operation`] (what), [`tenant`] (whose), [`mod@write`] and [`read`] (how it is rewritten), [`isolate`] (how the backend
+//! is told), and [`report`] (what is told to the outside). [`wire`] and [`http`] are the vocabulary.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
@@ -30,6 +30,7 @@ pub mod caller;
 pub mod config;
 pub mod exchange;
 pub mod http;
+pub mod isolate;
 pub mod operation;
 pub mod policy;
 pub mod read;

@@ -1,8 +1,11 @@
 //! The configuration, checked as a whole and compiled: what every decision is made by.
 
+use std::rc::Rc;
+
 use crate::caller::{Caller, Environment, Impersonate};
-use crate::config::{BackendConfig, Config, ConfigError, Isolation, Limits, Mode, WriteConfig};
+use crate::config::{BackendConfig, Config, ConfigError, Limits, Mode, WriteConfig};
 use crate::http::{host_name, under_prefix};
+use crate::isolate::Isolate;
 use crate::operation::{Kind, Router};
 use crate::report::Refusal;
 use crate::write::Rules;
@@ -29,6 +32,8 @@ pub struct Backend {
     pub name: String,
     /// What it is.
     pub kind: Kind,
+    /// How it keeps tenants apart.
+    pub isolate: Rc<Isolate>,
     /// Which paths it has.
     pub router: Router,
     /// How its writes find their tenants.
@@ -47,8 +52,16 @@ enum HostPattern {
 }
 
 /// Headers by which the backends, or their neighbours, take a tenant from a request.
-const TENANCY_HEADERS: &[&str] =
-    &["x-scope-orgid", "x-prom-label-policy", "thanos-tenant", "accountid", "projectid", "x-influxdb-org"];
+const TENANCY_HEADERS: &[&str] = &[
+    "x-scope-orgid",
+    "x-prom-label-policy",
+    "thanos-tenant",
+    "accountid",
+    "projectid",
+    "vl-extra-fields",
+    "vt-extra-fields",
+    "x-influxdb-org",
+];
 
 impl Policy {
     /// Compiles a configuration. `env` gives the environment of the filter, where secrets are.
@@ -160,17 +173,7 @@ impl Policy {
 impl Backend {
     fn compile(config: &BackendConfig, path: &str, write: Option<&WriteConfig>) -> Result<Self, ConfigError> {
         check_name(&config.name, path)?;
-        let knows_header = matches!(config.kind, Kind::Cortex | Kind::Mimir | Kind::Loki | Kind::Tempo);
-        if !knows_header && config.isolate != Some(Isolation::Header) {
-            return Err(ConfigError::new(
-                format!("{path}.isolate"),
-                format!(
-                    "missing: {} knows no X-Scope-OrgID, so that every tenant would see everything; say `header` only if \
-                     something behind this Envoy does",
-                    config.kind.as_str()
-                ),
-            ));
-        }
+        let isolate = Isolate::compile(config.isolate.as_ref(), config.kind, &format!("{path}.isolate"))?;
         let mut hosts = Vec::new();
         for (position, host) in config.host.0.iter().enumerate() {
             hosts.push(
@@ -191,12 +194,18 @@ impl Backend {
         let router = Router::new(config.kind, &config.prefixes, &config.paths)
             .map_err(|error| ConfigError::new(format!("{path}.{}", error.field()), error.to_string()))?;
         let name = config.name.0.clone();
-        let mut write = Rules::compile(write.unwrap_or(&WriteConfig::default()), &format!("write.{name}"))?;
+        let mut write = Rules::compile(
+            write.unwrap_or(&WriteConfig::default()),
+            config.kind,
+            isolate.label(),
+            &format!("write.{name}"),
+        )?;
         let forward_authorization = config.forward_authorization;
         if forward_authorization {
             write.calls.headers.push("authorization".to_owned());
         }
-        Ok(Self { name, kind: config.kind, router, write, forward_authorization, hosts, prefix })
+        let isolate = Rc::new(isolate);
+        Ok(Self { name, kind: config.kind, isolate, router, write, forward_authorization, hosts, prefix })
     }
 
     /// How well the backend fits a host: `None` not at all, 0 for one that names no hosts.

@@ -13,12 +13,12 @@ pub(super) enum Claims<'a> {
 }
 
 /// Where a claim stands: names that lead through nested objects; never empty.
-#[derive(Clone, Debug)]
-pub(super) struct ClaimPath(Vec<String>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimPath(Vec<String>);
 
 /// What stands in a claim, as far as it can name something.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Named {
+pub enum Named {
     /// The claim is absent or null.
     Absent,
     /// The strings (and whole numbers, as their digits) that it holds; one, unless it is a list.
@@ -27,8 +27,22 @@ pub(super) enum Named {
     Other,
 }
 
+impl Named {
+    /// The name, where there is exactly one.
+    pub fn only(&self) -> Option<&str> {
+        match self {
+            Self::Names(names) => match names.as_slice() {
+                [name] => Some(name),
+                _ => None,
+            },
+            Self::Absent | Self::Other => None,
+        }
+    }
+}
+
 impl ClaimPath {
-    pub(super) fn compile(config: &OneOrMany, path: &str) -> Result<Self, ConfigError> {
+    /// Compiles what stands at `path`.
+    pub fn compile(config: &OneOrMany, path: &str) -> Result<Self, ConfigError> {
         if config.0.is_empty() {
             return Err(ConfigError::new(path, "name the claim, or the names that lead to it"));
         }

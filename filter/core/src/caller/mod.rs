@@ -18,6 +18,7 @@ mod tests;
 use std::cell::OnceCell;
 
 pub use basic::password_hash;
+pub use claims::{ClaimPath, Named};
 pub use rights::{Impersonate, Rights};
 
 use crate::config::{CallerConfig, ConfigError, SourceConfig};
@@ -85,6 +86,8 @@ pub struct Identity {
     pub caller: usize,
     /// Its own tenants; never empty.
     pub tenants: TenantSet,
+    /// What it has in the claims that were asked for, in their order.
+    pub claims: Vec<Named>,
 }
 
 /// Where secrets come from: the value of an environment variable.
@@ -138,11 +141,12 @@ impl Caller {
     }
 }
 
-/// The caller of a request: the first entry that recognises it.
+/// The caller of a request: the first entry that recognises it, and what it has in these claims.
 pub fn recognise(
     callers: &[Caller],
     headers: &Headers<'_>,
     attributes: &dyn Attributes,
+    asked: &[ClaimPath],
 ) -> Result<Identity, Refusal> {
     let authorization = headers.only("authorization").map_err(|_| Refusal::Repeated("authorization"))?;
     let evidence = Evidence { authorization, attributes, metadata: OnceCell::new() };
@@ -178,7 +182,9 @@ pub fn recognise(
         if tenants.as_slice().is_empty() {
             return Err(Refusal::NoTenant { caller: caller.name.clone() });
         }
-        return Ok(Identity { caller: position, tenants });
+        let named = |path| claims.as_ref().map_or(Named::Absent, |claims| claims.names(path));
+        let claims = asked.iter().map(named).collect();
+        return Ok(Identity { caller: position, tenants, claims });
     }
     let mut challenges: Vec<String> = callers.iter().filter_map(Caller::challenge).collect();
     challenges.sort_unstable();

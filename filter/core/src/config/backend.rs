@@ -1,5 +1,7 @@
 //! A backend: a system that keeps the tenants' data.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::scalar::{OneOrMany, Text};
@@ -21,7 +23,9 @@ pub struct BackendConfig {
     /// taking it off for the upstream is the Envoy route's business (`prefix_rewrite`).
     pub path: Option<Text>,
     /// How it keeps tenants apart. Backends that know `X-Scope-OrgID` (cortex, mimir, loki, tempo) need
-    /// not say so; for the others `header` claims that something behind this Envoy does.
+    /// not say so. The others must: by a label (prometheus, victoriametrics), by numbered accounts
+    /// (victoriametrics-cluster, victorialogs, victoriatraces), or by `header`, which claims that something behind
+    /// this Envoy knows it.
     pub isolate: Option<Isolation>,
     /// Path prefixes that were changed in the backend's own configuration.
     #[serde(default)]
@@ -35,10 +39,16 @@ pub struct BackendConfig {
 }
 
 /// How a backend keeps tenants apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Isolation {
     /// By the header `X-Scope-OrgID`.
     Header,
+    /// By this label: every series that is written gets it, whatever it had, and its value is the tenant. Reads are
+    /// refused, since nothing narrows them yet.
+    Label(Text),
+    /// By numbered accounts: `ACCOUNT` or `"ACCOUNT:PROJECT"` for each tenant. A tenant that has none is refused, and
+    /// no account is for two tenants.
+    Account(BTreeMap<String, Text>),
 }

@@ -5,6 +5,7 @@
 
 mod backend;
 mod caller;
+mod labels;
 mod limits;
 mod load;
 mod scalar;
@@ -20,6 +21,7 @@ pub use caller::{
     BasicConfig, CallerConfig, ConditionConfig, EnvKey, ImpersonateConfig, JwtConfig, MetadataConfig,
     SourceConfig, TenantsConfig, UserConfig,
 };
+pub use labels::{LabelEditsConfig, LabelFrom, LabelProtocol, LabelValueConfig, LabelsConfig};
 pub use limits::Limits;
 pub use load::ConfigError;
 pub(crate) use load::whole as load_whole;

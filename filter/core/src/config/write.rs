@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 
+use super::labels::LabelsConfig;
 use super::scalar::{Count, Millis, Text};
 
 /// The write rules of one backend.
@@ -23,6 +24,12 @@ pub struct WriteConfig {
     /// Rejects series with an impersonation label, and requests with an impersonation header, from
     /// callers without that right. By default they are data like any other. Every write is then looked into.
     pub strict: bool,
+    /// What changes in the labels of the series, whatever their tenant. Every write is then looked into, but for one to
+    /// `victoriametrics` that has one tenant and only gets labels: its URL says so (`extra_label`).
+    pub labels: LabelsConfig,
+    /// Labels by which an HA tracker of the backend decides: `labels` must not change them. By default `cluster` and
+    /// `__replica__`.
+    pub ha_labels: Option<Vec<Text>>,
     /// How the parts of a split request are sent.
     pub calls: CallsConfig,
 }

@@ -2,18 +2,19 @@
 
 use super::Held;
 use crate::caller::{Attributes, Identity, recognise};
-use crate::http::{Edits, Headers, split_query};
-use crate::operation::{Class, Operation, Protocol, Unclassified};
+use crate::http::{Edits, Headers, add_argument, split_query, without_arguments};
+use crate::isolate::{Address, Isolate};
+use crate::operation::{Class, Kind, Operation, Protocol, Unclassified};
 use crate::policy::{Backend, Policy};
 use crate::read;
 use crate::report::Refusal;
 use crate::wire::{Datum, metadata_namespace};
 use crate::write::fanout::Target;
-use crate::write::{Format, Plan, plan};
+use crate::write::{Format, Plan, Wanted, plan};
 
 /// What becomes of a request, as far as its head tells.
 pub(super) enum Decided {
-    /// It goes on to these tenants (the value of `X-Scope-OrgID`), its body unseen.
+    /// It goes on to these tenants (as `X-Scope-OrgID` names them), its body unseen. The backend is told by `edits`.
     Whole { backend: usize, class: Class, edits: Edits, tenants: String },
     /// Its body must be looked into.
     Look(Box<Held>),
@@ -42,83 +43,138 @@ fn decide_knowing(
     attributes: &dyn Attributes,
     known: &mut Refused,
 ) -> Result<Decided, Refusal> {
-    let (path, query) = split_query(headers.pseudo(":path"));
+    let (whole_path, query) = split_query(headers.pseudo(":path"));
     if query.contains('#') {
         return Err(Refusal::NotCanonical("a fragment"));
     }
     let named = if policy.has_choice() { named_backend(attributes)? } else { None };
-    let (position, path) = policy.backend(named.as_deref(), headers.pseudo(":authority"), path)?;
+    let (position, path) = policy.backend(named.as_deref(), headers.pseudo(":authority"), whole_path)?;
     let backend = policy.backends.get(position).ok_or(Refusal::NoBackend)?;
     known.backend = Some(position);
     let operation = backend.router.classify(headers.pseudo(":method"), path);
     known.protocol = operation.as_ref().ok().map(|operation| operation.protocol);
     // Who is not known learns nothing about which paths there are.
-    let identity = recognise(&policy.callers, headers, attributes)?;
+    let identity = recognise(&policy.callers, headers, attributes, backend.write.labels.claims())?;
     let operation = operation.map_err(unclassified)?;
     known.class = Some(operation.class);
     let caller = policy.callers.get(identity.caller).ok_or(Refusal::Host { what: "the caller was lost" })?;
     if !caller.rights.may.contains(&operation.class) {
         return Err(Refusal::NotPermitted { class: operation.class });
     }
-    let edits = strip(policy, backend, headers);
+    let mut edits = strip(policy, backend, headers);
+    let prefix = whole_path.len().saturating_sub(path.len());
+    let address = Address::new(&backend.isolate, operation.class, headers.pseudo(":path"), prefix);
     match operation.class {
-        Class::Write => write(policy, position, backend, &identity, operation, headers, attributes, edits),
+        Class::Write => {
+            let asked = Asked { policy, position, backend, identity: &identity, operation, headers };
+            asked.write(attributes, edits, address)
+        }
         class => {
             let tenants = read::tenants(&identity, headers, operation.tenancy, policy.limits.tenants.0)?;
+            let told = match (&*backend.isolate, tenants.single()) {
+                (Isolate::Header, _) => vec![("x-scope-orgid".to_owned(), tenants.header())],
+                (Isolate::Label(_), _) => return Err(Refusal::NotNarrowed),
+                (_, Some(tenant)) if backend.isolate.knows(tenant) => address.tell(tenant),
+                (_, Some(tenant)) => return Err(Refusal::NoAccount { tenant: tenant.clone() }),
+                (_, None) => return Err(Refusal::SeveralTenants { tenants: tenants.header() }),
+            };
+            tell(&mut edits, headers, &told);
             Ok(Decided::Whole { backend: position, class, edits, tenants: tenants.header() })
         }
     }
 }
 
-#[allow(clippy::too_many_arguments)] // all that is known about a request by now
-fn write(
-    policy: &Policy,
+/// Arguments by which a client could say what its data are labelled with, or which of them it sees.
+const TENANCY_ARGUMENTS: &[&str] =
+    &["extra_label", "extra_filters", "extra_filters[]", "extra_fields", "extra_stream_filters"];
+
+/// All that is known about a request by now.
+struct Asked<'a> {
+    policy: &'a Policy,
     position: usize,
-    backend: &Backend,
-    identity: &Identity,
+    backend: &'a Backend,
+    identity: &'a Identity,
     operation: Operation,
-    headers: &Headers<'_>,
-    attributes: &dyn Attributes,
-    mut edits: Edits,
-) -> Result<Decided, Refusal> {
-    let caller = policy.callers.get(identity.caller).ok_or(Refusal::Host { what: "the caller was lost" })?;
-    let protocol = operation.protocol;
-    let format = match Format::of(protocol, headers) {
-        Err(refusal) if Format::is_strict(protocol) => return Err(refusal),
-        format => format,
-    };
-    // What the backend would read otherwise than we did goes on in its plain form.
-    if let Ok(Some(format)) = format
-        && headers.first("content-type") != Some(format.content_type().as_bytes())
-    {
-        edits.set(headers, "content-type", format.content_type());
-    }
-    let plan = plan(&backend.write, &caller.rights, identity, headers, policy.impersonations())?;
-    let plan = match plan {
-        Plan::Whole(tenant) => {
-            let tenants = tenant.as_str().to_owned();
-            return Ok(Decided::Whole { backend: position, class: Class::Write, edits, tenants });
+    headers: &'a Headers<'a>,
+}
+
+impl Asked<'_> {
+    fn write(
+        &self,
+        attributes: &dyn Attributes,
+        mut edits: Edits,
+        mut address: Address,
+    ) -> Result<Decided, Refusal> {
+        let Self { policy, position, backend, identity, headers, .. } = *self;
+        let caller =
+            policy.callers.get(identity.caller).ok_or(Refusal::Host { what: "the caller was lost" })?;
+        let protocol = self.operation.protocol;
+        let format = match Format::of(protocol, headers) {
+            Err(refusal) if Format::is_strict(protocol) => return Err(refusal),
+            format => format,
+        };
+        // What the backend would read otherwise than we did goes on in its plain form.
+        if let Ok(Some(format)) = format
+            && headers.first("content-type") != Some(format.content_type().as_bytes())
+        {
+            edits.set(headers, "content-type", format.content_type());
         }
-        Plan::Split(plan) => *plan,
-    };
-    let format = format?.filter(|format| format.is_split()).ok_or(Refusal::CannotSplit)?;
-    let cluster = match &backend.write.calls.cluster {
-        Some(cluster) => cluster.clone(),
-        None => route_cluster(attributes)?,
-    };
-    let target = Target::new(&backend.write.calls, headers, cluster, format.content_type());
-    edits.remove(headers, "x-scope-orgid");
-    Ok(Decided::Look(Box::new(Held {
-        backend: position,
-        caller: identity.caller,
-        protocol,
-        format,
-        plan,
-        target,
-        edits,
-        announced: headers.first("content-length").is_some(),
-        observed: None,
-    })))
+        let (path, query) = split_query(address.path());
+        if let Some(query) = without_arguments(query, TENANCY_ARGUMENTS).map_err(Refusal::NotCanonical)? {
+            address.go_to(format!("{path}{query}"));
+        }
+        let labels = backend.write.labels.edits(protocol, &caller.name, identity)?;
+        // Its `extra_label` wins over every label of that name in the body, in each of its protocols.
+        let in_url = backend.kind == Kind::VictoriaMetrics && labels.only_set();
+        let wanted = Wanted { edits: &labels, in_url, isolate: &backend.isolate };
+        let impersonations = policy.impersonations();
+        let plan = match plan(&backend.write, &caller.rights, identity, headers, impersonations, &wanted)? {
+            Plan::Whole(tenant) => {
+                if !labels.is_empty() {
+                    let mut path = address.path().to_owned();
+                    for (name, value) in &labels.set {
+                        let label = [name.as_slice(), b"=", value.text(&tenant)].concat();
+                        add_argument(&mut path, "extra_label", &label);
+                    }
+                    address.go_to(path);
+                }
+                tell(&mut edits, headers, &address.tell(&tenant));
+                let tenants = tenant.as_str().to_owned();
+                return Ok(Decided::Whole { backend: position, class: Class::Write, edits, tenants });
+            }
+            Plan::Split(plan) => *plan,
+        };
+        let format = format?.filter(|format| format.is_split()).ok_or(Refusal::CannotSplit)?;
+        let cluster = match &backend.write.calls.cluster {
+            Some(cluster) => cluster.clone(),
+            None => route_cluster(attributes)?,
+        };
+        let calls = &backend.write.calls;
+        let target = Target::new(calls, headers, cluster, format.content_type(), &address);
+        edits.remove(headers, "x-scope-orgid");
+        Ok(Decided::Look(Box::new(Held {
+            backend: position,
+            caller: identity.caller,
+            protocol,
+            format,
+            plan,
+            target,
+            address,
+            edits,
+            announced: headers.first("content-length").is_some(),
+            observed: None,
+        })))
+    }
+}
+
+/// Sets the headers that tell the tenant, in place of what the client said.
+fn tell(edits: &mut Edits, headers: &Headers<'_>, told: &[(String, String)]) {
+    if told.iter().all(|(name, _)| name != "x-scope-orgid") {
+        edits.remove(headers, "x-scope-orgid");
+    }
+    for (name, value) in told {
+        edits.set(headers, name, value);
+    }
 }
 
 /// Takes off what a client may have said about tenancy, and credentials that end here.

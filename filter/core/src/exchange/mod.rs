@@ -19,10 +19,10 @@ pub use worker::Worker;
 use crate::caller::Attributes;
 use crate::config::Mode;
 use crate::http::{Edits, Headers, Reply};
+use crate::isolate::Address;
 use crate::operation::{Class, Protocol};
 use crate::policy::Policy;
 use crate::report::{Decision, Metric, Refusal, SeriesOutcome, reply};
-use crate::tenant::TenantId;
 use crate::write::fanout::{Call, Fanout, Target};
 use crate::write::outcome::{Answer, Outcome};
 use crate::write::{Format, Part, Split, SplitPlan};
@@ -88,6 +88,8 @@ struct Held {
     plan: SplitPlan,
     /// Where the parts would go.
     target: Target,
+    /// Where it goes itself, if it has one tenant.
+    address: Address,
     /// What changes in the head in any case.
     edits: Edits,
     /// Whether the head announces the length of the body.
@@ -125,8 +127,7 @@ impl Exchange {
             (Ok(Decided::Whole { backend, class, tenants, .. }), Some(observed)) => {
                 self.observe(worker, observed.compare_whole(&tenants), Some(backend), Some(class), now)
             }
-            (Ok(Decided::Whole { backend, class, mut edits, tenants }), None) => {
-                edits.set(headers, "x-scope-orgid", &tenants);
+            (Ok(Decided::Whole { backend, class, edits, .. }), None) => {
                 worker.count_request(Some(backend), Some(class), Decision::Forwarded);
                 self.go_on(edits, None)
             }
@@ -231,7 +232,7 @@ impl Exchange {
 
     /// What becomes of a request that was taken apart.
     fn send(&mut self, worker: &mut Worker, held: Held, split: Split, now: Millis) -> Step {
-        let Held { backend, protocol, format, target, announced, mut edits, observed, .. } = held;
+        let Held { backend, protocol, format, target, address, announced, mut edits, observed, .. } = held;
         if let Some(observed) = observed {
             return self.observe(
                 worker,
@@ -260,7 +261,8 @@ impl Exchange {
         let single = if rejected.any_rejected() || parts.len() > 1 { None } else { parts.pop() };
         if let Some(Part { tenant, body, .. }) = single {
             count(worker, Decision::Forwarded);
-            set_tenant(&mut edits, &tenant);
+            // What the client said about it is removed already.
+            edits.set.extend(address.tell(&tenant));
             if untouched {
                 return self.go_on(edits, None);
             }
@@ -352,11 +354,6 @@ impl Exchange {
         self.phase = Phase::Answered;
         Step::Reply(reply)
     }
-}
-
-/// Sets the tenant; what the client said about it is removed already.
-fn set_tenant(edits: &mut Edits, tenant: &TenantId) {
-    edits.set.push(("x-scope-orgid".to_owned(), tenant.as_str().to_owned()));
 }
 
 fn parse_number(value: &[u8]) -> Option<u64> {

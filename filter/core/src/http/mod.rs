@@ -2,9 +2,11 @@
 
 mod headers;
 mod path;
+mod query;
 
 pub use headers::{Edits, Headers, Repeated};
 pub use path::{host_name, split_query, under_prefix};
+pub use query::{add_argument, without_arguments};
 
 /// An answer given by the filter itself.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -18,7 +18,10 @@ mod loki;
 mod mimir;
 mod prometheus;
 mod tempo;
+mod victorialogs;
 mod victoriametrics;
+mod victoriametrics_cluster;
+mod victoriatraces;
 
 #[cfg(test)]
 mod properties;
@@ -50,6 +53,13 @@ pub enum Kind {
     Prometheus,
     /// `VictoriaMetrics`, single node: tenants by a label.
     VictoriaMetrics,
+    /// `VictoriaMetrics`, cluster: tenants by accounts, in the path.
+    #[serde(rename = "victoriametrics-cluster")]
+    VictoriaMetricsCluster,
+    /// `VictoriaLogs`: logs, tenants by accounts, in headers.
+    VictoriaLogs,
+    /// `VictoriaTraces`: traces, tenants by accounts, in headers.
+    VictoriaTraces,
 }
 
 impl Kind {
@@ -62,6 +72,9 @@ impl Kind {
             Self::Tempo => "tempo",
             Self::Prometheus => "prometheus",
             Self::VictoriaMetrics => "victoriametrics",
+            Self::VictoriaMetricsCluster => "victoriametrics-cluster",
+            Self::VictoriaLogs => "victorialogs",
+            Self::VictoriaTraces => "victoriatraces",
         }
     }
 
@@ -73,6 +86,9 @@ impl Kind {
             Self::Tempo => &tempo::SYSTEM,
             Self::Prometheus => &prometheus::SYSTEM,
             Self::VictoriaMetrics => &victoriametrics::SYSTEM,
+            Self::VictoriaMetricsCluster => &victoriametrics_cluster::SYSTEM,
+            Self::VictoriaLogs => &victorialogs::SYSTEM,
+            Self::VictoriaTraces => &victoriatraces::SYSTEM,
         }
     }
 }

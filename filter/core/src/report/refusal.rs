@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::excerpt::Excerpt;
 use crate::operation::{Class, Methods};
-use crate::tenant::InvalidTenant;
+use crate::tenant::{InvalidTenant, TenantId};
 use crate::wire::Malformed;
 
 /// Why a request goes no further. Each says what is wrong and what to do; none holds a secret.
@@ -52,8 +52,18 @@ pub enum Refusal {
     NoSource { header: Option<String>, tenants: String },
     /// More tenants than a request may have.
     TooManyTenants { limit: u32 },
+    /// The backend keeps tenants apart by accounts, and this one has none.
+    NoAccount { tenant: TenantId },
+    /// Nothing can narrow this operation to one tenant.
+    NotNarrowed,
     /// Impersonation was asked for by a caller without that right.
     MayNotImpersonate,
+
+    // Which labels
+    /// A label is taken from a claim that holds no text, or several.
+    LabelClaim { claim: String },
+    /// A label is taken from the caller's own tenant, and it has several.
+    LabelTenant { tenants: String },
 
     // The body
     /// Neither of the content types that can be read here.
@@ -95,6 +105,10 @@ impl Refusal {
             | Self::ClosedPath
             | Self::NotPermitted { .. }
             | Self::ForeignTenant { .. }
+            | Self::NoAccount { .. }
+            | Self::NotNarrowed
+            | Self::LabelClaim { .. }
+            | Self::LabelTenant { .. }
             | Self::MayNotImpersonate => 403,
             Self::NoBackend | Self::UnknownPath => 404,
             Self::Method { .. } => 405,
@@ -123,6 +137,10 @@ impl Refusal {
             Self::NoCaller { .. } => "no_caller",
             Self::BadCredential { .. } => "bad_credential",
             Self::ClaimType { .. } | Self::ClaimTenant { .. } => "bad_claim",
+            Self::NoAccount { .. } => "no_account",
+            Self::NotNarrowed => "not_narrowed",
+            Self::LabelClaim { .. } => "label_claim",
+            Self::LabelTenant { .. } => "label_tenant",
             Self::NoTenant { .. } => "no_tenant",
             Self::NoBackend | Self::UnknownBackend => "no_backend",
             Self::NotCanonical(_) => "path_not_canonical",
@@ -196,13 +214,29 @@ impl fmt::Display for Refusal {
             ),
             Self::TooManyTenants { limit } => write!(f, "a request may have at most {limit} tenants"),
             Self::MayNotImpersonate => f.write_str("this caller has no right to impersonate other tenants"),
+            Self::NoAccount { tenant } => write!(
+                f,
+                "the tenant {tenant} has no account in this backend; an operator can give it one (`isolate`)"
+            ),
+            Self::NotNarrowed => f.write_str(
+                "this backend keeps tenants apart by a label, and nothing narrows this operation to the caller's own tenants",
+            ),
+            Self::LabelClaim { claim } => write!(
+                f,
+                "what is written gets a label from the claim {claim} of this caller, which must be exactly one text"
+            ),
+            Self::LabelTenant { tenants } => write!(
+                f,
+                "what is written gets a label from the one tenant of its caller, and this one has several ({})",
+                Excerpt::new(tenants.as_bytes(), 1024)
+            ),
             Self::MediaType { expected } => write!(f, "the content type must be {expected}"),
             Self::Encoding { expected } => write!(f, "the content encoding must be {expected}"),
             Self::Version { expected } => {
                 write!(f, "X-Prometheus-Remote-Write-Version does not fit the content type: expected {expected}")
             }
             Self::CannotSplit => f.write_str(
-                "tenants are taken from the series here, and the protocol of this path cannot be split; use remote write 1.0",
+                "tenants or labels depend on the series here, and the protocol of this path cannot be taken apart; use remote write 1.0",
             ),
             Self::BodyTooLarge { limit } => {
                 write!(f, "the body is larger than {limit} bytes (limits.request_bytes); send smaller batches")

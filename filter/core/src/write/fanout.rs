@@ -8,6 +8,7 @@ use super::parts::Part;
 use super::rejected::Rejected;
 use super::rules::CallRules;
 use crate::http::Headers;
+use crate::isolate::Address;
 use crate::tenant::TenantId;
 
 /// A call to an upstream, for one part.
@@ -17,6 +18,8 @@ pub struct Call {
     pub id: u32,
     /// The part's tenant.
     pub tenant: TenantId,
+    /// The headers that tell the backend the part's tenant.
+    pub told: Vec<(String, String)>,
     /// What it shares with the other calls of its request.
     pub target: Rc<Target>,
     /// The body.
@@ -32,28 +35,45 @@ pub struct Target {
     pub cluster: String,
     /// The headers but for the tenant's, pseudo-headers first.
     pub headers: Vec<(String, String)>,
+    /// How the tenants are told.
+    pub address: Address,
     /// How long all calls together may take.
     pub timeout_ms: u32,
 }
 
 impl Call {
-    /// All headers of the call.
+    /// All headers of the call. What tells the tenant stands in for what the calls share.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        let shared = self.target.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        shared.chain([("x-scope-orgid", self.tenant.as_str())])
+        let shared = self.target.headers.iter().map(|(name, value)| {
+            let told = self.told.iter().find(|(known, _)| known == name);
+            (name.as_str(), told.map_or(value.as_str(), |(_, told)| told.as_str()))
+        });
+        let is_shared = |name: &String| self.target.headers.iter().any(|(known, _)| known == name);
+        let further = self.told.iter().filter(move |(name, _)| !is_shared(name));
+        shared.chain(further.map(|(name, value)| (name.as_str(), value.as_str())))
     }
 }
 
 impl Target {
-    /// The target of the calls for a request with these headers. `cluster` is the route's own. A header whose
-    /// value is not UTF-8 is not carried.
-    pub fn new(rules: &CallRules, headers: &Headers<'_>, cluster: String, content_type: &str) -> Self {
+    /// The target of the calls for a request with these headers, which goes to `address` itself. `cluster` is the route's
+    /// own. A header whose value is not UTF-8 is not carried.
+    pub fn new(
+        rules: &CallRules,
+        headers: &Headers<'_>,
+        cluster: String,
+        content_type: &str,
+        address: &Address,
+    ) -> Self {
+        let address = match &rules.path {
+            Some(path) => address.elsewhere(path),
+            None => address.clone(),
+        };
         let pseudo = |name: &str, fixed: Option<&String>| {
             (name.to_owned(), fixed.cloned().unwrap_or_else(|| headers.pseudo(name).to_owned()))
         };
         let mut out = vec![
             pseudo(":method", None),
-            pseudo(":path", rules.path.as_ref()),
+            (":path".to_owned(), address.path().to_owned()),
             pseudo(":authority", rules.authority.as_ref()),
         ];
         for name in &rules.headers {
@@ -68,7 +88,7 @@ impl Target {
             out.push(("x-envoy-retry-on".to_owned(), on.clone()));
             out.push(("x-envoy-max-retries".to_owned(), max.clone()));
         }
-        Self { cluster, headers: out, timeout_ms: rules.timeout_ms }
+        Self { cluster, headers: out, address, timeout_ms: rules.timeout_ms }
     }
 }
 
@@ -147,6 +167,7 @@ impl Fanout {
         self.flying.push(Flying { id, tenant: part.tenant.clone(), bytes: part.body.len() });
         Some(Call {
             id,
+            told: self.target.address.tell(&part.tenant),
             tenant: part.tenant,
             target: Rc::clone(&self.target),
             body: part.body,

@@ -6,7 +6,8 @@
 use crate::tenant::TenantId;
 
 /// Changes to the labels of every series of a request, in this order: removed, renamed, replaced, set. What is set
-/// always wins over what came, and renaming onto a name that is there replaces it.
+/// always wins over what came, and renaming onto a name that is there replaces it. A value that is empty takes the
+/// label off. No name stands in two places here, so that making the edits twice is making them once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LabelEdits {
     /// Labels that go.
@@ -44,8 +45,41 @@ impl LabelEdits {
         self.remove.is_empty() && self.rename.is_empty() && self.replace.is_empty() && self.set.is_empty()
     }
 
+    /// Whether all they do is to set labels.
+    pub fn only_set(&self) -> bool {
+        self.remove.is_empty() && self.rename.is_empty() && self.replace.is_empty()
+    }
+
+    /// Whether the edits change anything in these labels, which are asked for as often as needed. Where they do not,
+    /// nothing has to be written anew.
+    pub fn change<'a, L>(&self, labels: impl Fn() -> L, tenant: &TenantId) -> bool
+    where
+        L: Iterator<Item = (&'a [u8], &'a [u8])>,
+    {
+        let is_there = |name: &[u8]| labels().any(|(known, _)| known == name);
+        // What a label must be afterwards: the value once, or nothing.
+        let differs = |name: &[u8], value: &LabelValue| {
+            let wanted = value.text(tenant);
+            let mut values = labels().filter(|(known, _)| *known == name).map(|(_, value)| value);
+            match values.next() {
+                None => !wanted.is_empty(),
+                Some(value) => wanted.is_empty() || value != wanted || values.next().is_some(),
+            }
+        };
+        self.remove.iter().any(|name| is_there(name))
+            || self.rename.iter().any(|(old, _)| is_there(old))
+            || self.replace.iter().any(|(name, value)| is_there(name) && differs(name, value))
+            || self.set.iter().any(|(name, value)| differs(name, value))
+    }
+
+    /// Whether a label of this name is renamed or replaced where it is present. Where an empty value means that it is
+    /// absent, such a label is to be taken off before the edits are made.
+    pub fn looks_for(&self, name: &[u8]) -> bool {
+        self.rename.iter().any(|(old, _)| old == name) || self.replace.iter().any(|(known, _)| known == name)
+    }
+
     /// Makes the edits. Afterwards the labels are sorted by name, bytewise, and every name that an edit gave
-    /// stands once; `make` turns text into the protocol's value.
+    /// stands at most once; `make` turns text into the protocol's value.
     pub fn apply<'a, V>(
         &'a self,
         labels: &mut Vec<(&'a [u8], V)>,
@@ -57,23 +91,35 @@ impl LabelEdits {
         }
         labels.retain(|(name, _)| self.remove.iter().all(|gone| gone != name));
         for (old, new) in &self.rename {
-            if labels.iter().any(|(name, _)| name == old) {
-                labels.retain(|(name, _)| name != new);
-                for (name, _) in labels.iter_mut().filter(|(name, _)| name == old) {
-                    *name = new;
-                }
+            // Of several the last counts, as it does for the backends' decoders.
+            if let Some(last) = labels.iter().rposition(|(name, _)| name == old) {
+                let (_, value) = labels.remove(last);
+                labels.retain(|(name, _)| name != old && name != new);
+                labels.push((new, value));
             }
         }
         for (name, value) in &self.replace {
-            for (_, old) in labels.iter_mut().filter(|(known, _)| known == name) {
-                *old = make(value.text(tenant));
+            if labels.iter().any(|(known, _)| known == name) {
+                put(labels, name, value.text(tenant), &make);
             }
         }
         for (name, value) in &self.set {
-            labels.retain(|(known, _)| known != name);
-            labels.push((name, make(value.text(tenant))));
+            put(labels, name, value.text(tenant), &make);
         }
         labels.sort_by_key(|(name, _)| *name);
+    }
+}
+
+/// Leaves the label `name` with this value, or takes it off where that is empty.
+fn put<'a, V>(
+    labels: &mut Vec<(&'a [u8], V)>,
+    name: &'a [u8],
+    value: &'a [u8],
+    make: &impl Fn(&'a [u8]) -> V,
+) {
+    labels.retain(|(known, _)| *known != name);
+    if !value.is_empty() {
+        labels.push((name, make(value)));
     }
 }
 
@@ -89,7 +135,11 @@ mod tests {
             remove: vec![name("tmp")],
             rename: vec![(name("ns"), name("namespace"))],
             replace: vec![(name("zone"), text("z")), (name("absent"), text("x"))],
-            set: vec![(name("region"), text("eu")), (name("tenant"), LabelValue::Tenant)],
+            set: vec![
+                (name("region"), text("eu")),
+                (name("tenant"), LabelValue::Tenant),
+                (name("gone"), text("")),
+            ],
         };
         let tenant = TenantId::new("team-a").unwrap();
         let cases: &[(&[(&str, &str)], &[(&str, &str)])] = &[
@@ -98,14 +148,38 @@ mod tests {
                 &[("zone", "1"), ("tmp", "2"), ("region", "us"), ("ns", "n"), ("namespace", "evil")],
                 &[("namespace", "n"), ("region", "eu"), ("tenant", "team-a"), ("zone", "z")],
             ),
+            (
+                &[
+                    ("tenant", "x"),
+                    ("zone", "1"),
+                    ("gone", "1"),
+                    ("tenant", "team-a"),
+                    ("zone", "2"),
+                    ("ns", "1"),
+                    ("ns", "2"),
+                ],
+                &[("namespace", "2"), ("region", "eu"), ("tenant", "team-a"), ("zone", "z")],
+            ),
+            (
+                &[("zz", "1"), ("region", "eu"), ("tenant", "team-a"), ("a", "1"), ("a", "2")],
+                &[("a", "1"), ("a", "2"), ("region", "eu"), ("tenant", "team-a"), ("zz", "1")],
+            ),
         ];
         for (before, after) in cases {
             let mut labels: Vec<_> = before.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())).collect();
+            let before = labels.clone();
+            let changes = edits.change(|| before.iter().copied(), &tenant);
             edits.apply(&mut labels, &tenant, |text| text);
+            let sorted = |mut labels: Vec<_>| {
+                labels.sort_unstable();
+                labels
+            };
+            assert_eq!(changes, sorted(before.clone()) != sorted(labels.clone()), "{before:?}");
             let after: Vec<_> = after.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())).collect();
             assert_eq!(labels, after);
             edits.apply(&mut labels, &tenant, |text| text);
             assert_eq!(labels, after, "twice is once");
+            assert!(!edits.change(|| labels.iter().copied(), &tenant));
         }
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod fanout;
 mod format;
+mod label_rules;
 pub mod labels;
 pub mod outcome;
 mod parts;
@@ -19,5 +20,5 @@ mod snappy;
 
 pub use format::Format;
 pub use parts::{Part, Split};
-pub use plan::{Plan, SplitPlan, plan};
+pub use plan::{Plan, SplitPlan, Wanted, plan};
 pub use rules::{CallRules, Rules};

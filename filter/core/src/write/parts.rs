@@ -48,7 +48,13 @@ enum Piece {
     Raw { start: u32, end: u32 },
     /// A length-delimited field `number` with the content `start..end` less some of its ranges.
     Less { number: u32, start: u32, end: u32, cuts: u32, first_cut: u32, len: u32 },
+    /// A range of what was made, tags and all.
+    Made { start: u32, end: u32 },
 }
+
+/// Fields that were written anew, in the order in which they are noted. Offsets into it fit 32 bits as well.
+#[derive(Debug, Default)]
+pub(super) struct Made(pub(super) Vec<u8>);
 
 /// Ranges that are left out of pieces.
 #[derive(Debug, Default)]
@@ -67,6 +73,19 @@ impl Notes {
             return;
         }
         self.pieces.push(Piece::Raw { start, end });
+    }
+
+    /// Adds a range of what was made. Neighbours become one.
+    pub(super) fn made(&mut self, start: usize, end: usize) {
+        self.len = self.len.saturating_add(end.saturating_sub(start));
+        let (start, end) = (offset(start), offset(end));
+        if let Some(Piece::Made { end: last, .. }) = self.pieces.last_mut()
+            && *last == start
+        {
+            *last = end;
+            return;
+        }
+        self.pieces.push(Piece::Made { start, end });
     }
 
     /// Adds the field `number` with the content `start..end` less the ranges `left_out`, which are in order
@@ -106,7 +125,7 @@ impl Notes {
     }
 
     /// Writes the part's message to `out`.
-    fn write(&self, message: &[u8], cuts: &Cuts, out: &mut Vec<u8>) {
+    fn write(&self, message: &[u8], cuts: &Cuts, made: &Made, out: &mut Vec<u8>) {
         out.clear();
         out.reserve(self.len);
         let copy = |out: &mut Vec<u8>, start: u32, end: u32| {
@@ -124,6 +143,9 @@ impl Notes {
                     }
                     copy(out, from, end);
                 }
+                Piece::Made { start, end } => {
+                    out.extend_from_slice(made.0.get(start as usize..end as usize).unwrap_or_default());
+                }
             }
         }
     }
@@ -134,13 +156,14 @@ fn offset(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }
 
-/// Copies the noted ranges of `message` into one compressed body a tenant. Parts that got nothing are left
+/// Copies the noted ranges of `message`, and of what was `made`, into one compressed body a tenant. Parts that got nothing are left
 /// out. `None` only if a part is too large to be compressed, which no limit allows.
 pub(super) fn assemble(
     message: &[u8],
     tenants: Vec<TenantId>,
     notes: &[Notes],
     cuts: &Cuts,
+    made: &Made,
 ) -> Option<(Vec<Part>, bool)> {
     let mut parts: Vec<(TenantId, &Notes)> =
         tenants.into_iter().zip(notes).filter(|(_, n)| !n.pieces.is_empty()).collect();
@@ -153,7 +176,7 @@ pub(super) fn assemble(
     let mut encoder = Encoder::new();
     let mut scratch = Vec::new();
     let compressed = parts.into_iter().map(|(tenant, notes)| {
-        notes.write(message, cuts, &mut scratch);
+        notes.write(message, cuts, made, &mut scratch);
         Some(part(tenant, notes, encoder.encode(&scratch)?))
     });
     Some((compressed.collect::<Option<_>>()?, false))

@@ -1,9 +1,12 @@
 //! What the head of a write decides: one tenant for the whole request, or a look into its body.
 
+use std::rc::Rc;
+
 use super::labels::LabelEdits;
 use super::rules::{Rules, Source, Verdict};
 use crate::caller::{Identity, Rights};
 use crate::http::Headers;
+use crate::isolate::Isolate;
 use crate::report::Refusal;
 use crate::tenant::{TenantId, TenantSet};
 
@@ -33,6 +36,19 @@ pub struct SplitPlan {
     pub(super) own: TenantSet,
     /// What changes in the labels of every series.
     pub(super) edits: LabelEdits,
+    /// Which tenants the backend can be told.
+    pub(super) isolate: Rc<Isolate>,
+}
+
+/// What the writes to a backend must bring about besides reaching their tenants.
+#[derive(Debug)]
+pub struct Wanted<'a> {
+    /// What changes in the labels of every series.
+    pub edits: &'a LabelEdits,
+    /// Whether that can be said in the URL of a request that has one tenant.
+    pub in_url: bool,
+    /// Which tenants the backend can be told.
+    pub isolate: &'a Rc<Isolate>,
 }
 
 /// A label that may name the tenant of a series.
@@ -71,6 +87,7 @@ pub fn plan<'a>(
     identity: &Identity,
     headers: &Headers<'_>,
     others: impl Iterator<Item = &'a crate::caller::Impersonate>,
+    wanted: &Wanted<'_>,
 ) -> Result<Plan, Refusal> {
     let mut labels = Vec::new();
     let asked = match &rights.impersonate {
@@ -95,13 +112,18 @@ pub fn plan<'a>(
     let absent = constant(rules, identity, headers, &mut labels)?.map(Verdict::Tenant);
     let absent = absent.unwrap_or_else(|| rules.on_absent.clone());
     if labels.is_empty() && forbidden.is_empty() {
-        match absent {
-            Verdict::Tenant(tenant) => return Ok(Plan::Whole(tenant)),
+        match absent.clone() {
+            Verdict::Tenant(tenant) if !wanted.isolate.knows(&tenant) => {
+                return Err(Refusal::NoAccount { tenant });
+            }
+            Verdict::Tenant(tenant) if wanted.edits.is_empty() || wanted.in_url => {
+                return Ok(Plan::Whole(tenant));
+            }
             Verdict::Reject => {
                 let header = rules.tenant_headers().next().map(str::to_owned);
                 return Err(Refusal::NoSource { header, tenants: identity.tenants.header() });
             }
-            Verdict::Drop => {}
+            Verdict::Tenant(_) | Verdict::Drop => {}
         }
     }
     let metadata = match &absent {
@@ -116,7 +138,8 @@ pub fn plan<'a>(
         unmapped,
         metadata,
         own: identity.tenants.clone(),
-        edits: LabelEdits::default(),
+        edits: wanted.edits.clone(),
+        isolate: Rc::clone(wanted.isolate),
     })))
 }
 

@@ -36,6 +36,8 @@ pub(super) enum Reason {
     Text,
     /// No label is there, or left.
     NoLabels,
+    /// The backend keeps tenants apart by accounts, and this one has none.
+    NoAccount,
 }
 
 impl Reason {
@@ -49,6 +51,7 @@ impl Reason {
             Self::Duplicate => "duplicate_label",
             Self::Text => "not_utf8",
             Self::NoLabels => "no_labels",
+            Self::NoAccount => "no_account",
         }
     }
 
@@ -62,6 +65,9 @@ impl Reason {
             Self::Duplicate => "the label that names the tenant stands twice",
             Self::Text => "a label is not UTF-8",
             Self::NoLabels => "no label is left, and a backend would refuse the whole request for that",
+            Self::NoAccount => {
+                "the tenant has no account in this backend; an operator can give it one (`isolate`)"
+            }
         }
     }
 }
@@ -94,6 +100,11 @@ impl<'a> Router<'a> {
             last: None,
             absent: None,
         }
+    }
+
+    /// The tenant of the part at this position.
+    pub(super) fn tenant(&self, part: usize) -> Option<&TenantId> {
+        self.tenants.get(part)
     }
 
     /// The tenants so far, in the order they first appeared.
@@ -132,11 +143,7 @@ impl<'a> Router<'a> {
             .labels
             .get(source)
             .is_some_and(|label| label.allowed.allows(&tenant, &self.plan.own, self.rights));
-        if allowed {
-            self.part(tenant).map(Destination::Part)
-        } else {
-            Ok(Destination::Reject(Reason::Forbidden))
-        }
+        if allowed { self.to(tenant) } else { Ok(Destination::Reject(Reason::Forbidden)) }
     }
 
     /// Where a series goes that has none of the labels.
@@ -153,14 +160,24 @@ impl<'a> Router<'a> {
 
     /// Where metadata goes; `None` where it has no tenant.
     pub(super) fn metadata(&mut self) -> Result<Option<usize>, Refusal> {
-        self.plan.metadata.clone().map(|tenant| self.part(tenant)).transpose()
+        let tenant = self.plan.metadata.clone().filter(|tenant| self.plan.isolate.knows(tenant));
+        tenant.map(|tenant| self.part(tenant)).transpose()
     }
 
     fn verdict(&mut self, verdict: &Verdict, reason: Reason) -> Result<Destination, Refusal> {
         match verdict {
-            Verdict::Tenant(tenant) => self.part(tenant.clone()).map(Destination::Part),
+            Verdict::Tenant(tenant) => self.to(tenant.clone()),
             Verdict::Reject => Ok(Destination::Reject(reason)),
             Verdict::Drop => Ok(Destination::Drop(reason)),
+        }
+    }
+
+    /// To this tenant, if the backend can be told it.
+    fn to(&mut self, tenant: TenantId) -> Result<Destination, Refusal> {
+        if self.plan.isolate.knows(&tenant) {
+            self.part(tenant).map(Destination::Part)
+        } else {
+            Ok(Destination::Reject(Reason::NoAccount))
         }
     }
 

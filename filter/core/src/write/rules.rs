@@ -1,6 +1,8 @@
 //! The write rules of one backend, compiled.
 
+use super::label_rules::LabelRules;
 use crate::config::{ConfigError, Fallback, TenantSourceConfig, Via, WriteConfig};
+use crate::operation::Kind;
 use crate::tenant::TenantId;
 
 /// See [`WriteConfig`].
@@ -10,6 +12,8 @@ pub struct Rules {
     pub(super) on_absent: Verdict,
     pub(super) on_unmapped: Verdict,
     pub(super) strict: bool,
+    /// Which labels the series get.
+    pub labels: LabelRules,
     /// How the parts are sent.
     pub calls: CallRules,
 }
@@ -83,8 +87,14 @@ const NEVER_CARRIED: &[&str] = &[
 ];
 
 impl Rules {
-    /// Compiles the rules that stand at `path`.
-    pub fn compile(config: &WriteConfig, path: &str) -> Result<Self, ConfigError> {
+    /// Compiles the rules that stand at `path`, for a backend that keeps its tenants apart by `tenant_label` where there
+    /// is one.
+    pub fn compile(
+        config: &WriteConfig,
+        kind: Kind,
+        tenant_label: Option<&str>,
+        path: &str,
+    ) -> Result<Self, ConfigError> {
         let sources = match &config.tenant {
             None => vec![Source::Header("x-scope-orgid".to_owned()), Source::Caller],
             Some(sources) if sources.is_empty() => {
@@ -117,6 +127,7 @@ impl Rules {
             on_absent: Verdict::compile(&config.on_absent, &format!("{path}.on_absent"))?,
             on_unmapped: Verdict::compile(&config.on_unmapped, &format!("{path}.on_unmapped"))?,
             strict: config.strict,
+            labels: LabelRules::compile(config, kind, tenant_label, path)?,
             calls: CallRules::compile(config, &format!("{path}.calls"))?,
         })
     }

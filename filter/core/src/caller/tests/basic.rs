@@ -129,7 +129,7 @@ fn a_bad_credential_is_challenged_by_its_own_realm() {
     for (credentials, realm) in [("old:x", "first"), ("reader:x", "scopegate"), ("no colon", "first")] {
         let header = basic(credentials.as_bytes());
         let headers = Headers::new(vec![(b"authorization", &header)]);
-        let refusal = recognise(&callers, &headers, &Known::default()).unwrap_err();
+        let refusal = recognise(&callers, &headers, &Known::default(), &[]).unwrap_err();
         assert_eq!(refusal, Refusal::BadCredential { challenge: format!("Basic realm=\"{realm}\"") });
     }
 }

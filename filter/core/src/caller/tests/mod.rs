@@ -31,7 +31,7 @@ fn compile(mut caller: Json) -> Result<Caller, String> {
 /// Who it is: `name: tenants`, or the reason of the refusal.
 fn who(callers: &[Caller], authorization: &[&[u8]], known: &Known) -> String {
     let headers = Headers::new(authorization.iter().map(|value| (&b"authorization"[..], *value)).collect());
-    match recognise(callers, &headers, known) {
+    match recognise(callers, &headers, known, &[]) {
         Ok(identity) => format!("{}: {}", callers[identity.caller].name, identity.tenants.header()),
         Err(refusal) => refusal.reason().to_owned(),
     }

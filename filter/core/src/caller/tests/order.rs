@@ -34,7 +34,7 @@ fn challenges_are_sorted_and_each_once() {
     ];
     for (mut list, expected) in cases {
         let told = |list: &[Json], pairs: Vec<(&'static [u8], &'static [u8])>| {
-            recognise(&callers(list), &Headers::new(pairs), &Known::default()).unwrap_err()
+            recognise(&callers(list), &Headers::new(pairs), &Known::default(), &[]).unwrap_err()
         };
         let challenges: Vec<String> = expected.iter().map(|challenge| (*challenge).to_owned()).collect();
         let refusal = Refusal::NoCaller { presented: false, challenges: challenges.clone() };

@@ -90,8 +90,8 @@ fn heads() {
             "remote write 2.0 that would have to be split",
             "agent",
             and(&but(WRITE, "content-type", REMOTE_WRITE_2), &[OPT_IN]),
-            "out a tenant, would be refused with 415: tenants are taken from the series here, and the protocol of this \
-             path cannot be split; use remote write 1.0",
+            "out a tenant, would be refused with 415: tenants or labels depend on the series here, and the protocol of this \
+             path cannot be taken apart; use remote write 1.0",
         ),
         ("a read", "user", and(QUERY, &[own]), ""),
         ("a read without a tenant", "user", QUERY.to_vec(), "out a tenant, would go to own"),

@@ -7,6 +7,7 @@ mod head;
 #[cfg(test)]
 pub(crate) mod testing;
 mod v1;
+mod v1_edit;
 
 pub use head::{Version, check_head};
 pub(crate) use v1::split;

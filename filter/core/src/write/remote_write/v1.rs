@@ -5,22 +5,23 @@
 //! the last of several wins), so that no label can be hidden from it, and it never passes over anything it
 //! cannot read.
 
-use super::super::parts::{Cuts, Notes, Split, assemble};
+use super::super::parts::{Cuts, Made, Notes, Split, assemble};
 use super::super::plan::SplitPlan;
 use super::super::rejected::Rejected;
 use super::super::route::{Destination, Reason, Router};
 use super::super::snappy;
+use super::v1_edit::{Edited, Editor};
 use crate::caller::Rights;
 use crate::config::Limits;
 use crate::report::{Excerpt, Refusal};
 use crate::wire::{Field, Fields, Malformed, Value};
 
 /// `WriteRequest.timeseries`.
-const TIMESERIES: u32 = 1;
+pub(super) const TIMESERIES: u32 = 1;
 /// `WriteRequest.metadata`.
 const METADATA: u32 = 3;
 /// `TimeSeries.labels`.
-const LABELS: u32 = 1;
+pub(super) const LABELS: u32 = 1;
 /// `TimeSeries.samples`.
 const SAMPLES: u32 = 2;
 /// `TimeSeries.histograms`.
@@ -47,6 +48,9 @@ pub(crate) fn split(
         samples: 0,
         forbidden_seen: false,
         left_out: Vec::new(),
+        editor: Editor::new(&plan.edits),
+        made: Made::default(),
+        made_limit: limits.decoded_bytes.0,
         metadata_dropped: 0,
     };
     let mut fields = Fields::new(&message);
@@ -93,6 +97,12 @@ struct Walk<'a> {
     forbidden_seen: bool,
     /// The labels to take off the series at hand.
     left_out: Vec<(usize, usize)>,
+    /// Changes the labels of the series.
+    editor: Editor<'a>,
+    /// The series whose labels changed.
+    made: Made,
+    /// How many bytes of them there may be.
+    made_limit: u32,
     metadata_dropped: u32,
 }
 
@@ -124,10 +134,18 @@ impl<'a> Walk<'a> {
         match destination {
             Destination::Part(part) => {
                 let content_start = end.saturating_sub(content.len());
+                let edited =
+                    if self.editor.is_idle() { Edited::Same } else { self.edit(part, content, end)? };
+                if edited == Edited::NoLabels {
+                    self.rejected.reject(Reason::NoLabels, || describe(content));
+                    return Ok(());
+                }
                 let notes = part_notes(&mut self.notes, part)?;
                 notes.series = notes.series.saturating_add(1);
                 notes.samples = notes.samples.saturating_add(self.samples);
-                if self.left_out.is_empty() {
+                if let Edited::Made(from, to) = edited {
+                    notes.made(from, to);
+                } else if self.left_out.is_empty() {
                     notes.raw(start, end);
                 } else {
                     notes.less(TIMESERIES, (content_start, end), &self.left_out, &mut self.cuts);
@@ -137,6 +155,19 @@ impl<'a> Walk<'a> {
             Destination::Drop(reason) => self.rejected.drop(reason),
         }
         Ok(())
+    }
+
+    /// Changes the labels of a series that goes to this part, and whose content ends at `end` of the message.
+    #[cold]
+    fn edit(&mut self, part: usize, content: &'a [u8], end: usize) -> Result<Edited, Refusal> {
+        let start = end.saturating_sub(content.len());
+        let tenant = self.router.tenant(part).ok_or(Refusal::Host { what: "a tenant was lost" })?;
+        let left_out = |at: usize| self.left_out.iter().any(|(from, _)| *from == start.saturating_add(at));
+        let edited = self.editor.edit(content, left_out, tenant, &mut self.made);
+        if self.made.0.len() > self.made_limit as usize {
+            return Err(Refusal::DecodedTooLarge { limit: self.made_limit });
+        }
+        edited.map_err(|problem| Refusal::Body { problem, offset: start })
     }
 
     /// Reads every label of a series: those of the plan go into `found`.
@@ -227,8 +258,8 @@ impl<'a> Walk<'a> {
     }
 
     fn finish(self) -> Result<Split, Refusal> {
-        let Self { message, router, notes, cuts, rejected, metadata_dropped, .. } = self;
-        let (parts, untouched) = assemble(message, router.into_tenants(), &notes, &cuts)
+        let Self { message, router, notes, cuts, made, rejected, metadata_dropped, .. } = self;
+        let (parts, untouched) = assemble(message, router.into_tenants(), &notes, &cuts, &made)
             .ok_or(Refusal::Host { what: "a part could not be compressed" })?;
         Ok(Split { parts, rejected, metadata_dropped, untouched })
     }
@@ -332,7 +363,7 @@ fn is_ascii(run: &[u8]) -> bool {
 }
 
 /// Name and value of any label, as the backends' decoders read it: fields in any order, the last of several wins.
-fn label(message: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
+pub(super) fn label(message: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
     let (mut name, mut value): (&[u8], &[u8]) = (&[], &[]);
     for field in Fields::new(message) {
         let field = field?;
@@ -387,4 +418,4 @@ fn describe(content: &[u8]) -> String {
 
 #[cfg(test)]
 #[path = "v1_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -1,6 +1,7 @@
 //! What the walk makes of messages: tables for what is known to be tricky, properties for everything else.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use proptest::prelude::*;
 use prost::Message as _;
@@ -26,7 +27,7 @@ fn tenant(id: &str) -> TenantId {
 
 /// A caller that owns `own`, impersonates with `imp` whom it likes but for `foreign-*`, and writes on behalf of
 /// `team-*`.
-fn rights() -> Rights {
+pub(crate) fn rights() -> Rights {
     let config: Json = json!({
         "name": "agent", "jwt": {"provider": "p", "issuer": "i"}, "tenants": ["own"], "may": ["write"],
         "impersonate": {"label": "imp", "tenants": ["cluster-*"]}, "on_behalf_of": ["team-*"],
@@ -49,7 +50,14 @@ fn plan() -> SplitPlan {
         metadata: Some(tenant("own")),
         own: TenantSet::from(tenant("own")),
         edits: LabelEdits::default(),
+        isolate: Rc::default(),
     }
+}
+
+/// Everything to one tenant, with these edits.
+pub(crate) fn edited_plan(edits: LabelEdits) -> SplitPlan {
+    let absent = Verdict::Tenant(tenant("team-a"));
+    SplitPlan { labels: vec![], forbidden: vec![], absent, edits, ..plan() }
 }
 
 fn run(plan: &SplitPlan, body: &[u8]) -> Result<Split, Refusal> {

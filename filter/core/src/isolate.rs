@@ -1,0 +1,216 @@
+//! How a backend keeps its tenants apart, and how it is told which one a request is for.
+
+use std::rc::Rc;
+
+use hashbrown::HashMap;
+
+use crate::config::{ConfigError, Isolation};
+use crate::operation::{Class, Kind};
+use crate::tenant::TenantId;
+
+/// How one backend keeps its tenants apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Isolate {
+    /// By the header `X-Scope-OrgID`.
+    #[default]
+    Header,
+    /// By a label of this name.
+    Label(String),
+    /// By accounts in the path: `/insert/ACCOUNT:PROJECT/…`.
+    AccountInPath(Accounts),
+    /// By accounts in the headers `AccountID` and `ProjectID`.
+    AccountInHeaders(Accounts),
+}
+
+/// The account of each tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accounts(HashMap<TenantId, (u32, u32)>);
+
+impl Isolate {
+    /// Compiles what a backend of this kind says at `path`.
+    pub fn compile(config: Option<&Isolation>, kind: Kind, path: &str) -> Result<Self, ConfigError> {
+        let takes = Takes::of(kind);
+        let error = |problem: &str| {
+            let problem = format!("{problem}: {} {}", kind.as_str(), takes.words());
+            Err(ConfigError::new(path, problem))
+        };
+        match (config, takes) {
+            (None, Takes::Header) | (Some(Isolation::Header), _) => Ok(Self::Header),
+            (None, _) => error("missing"),
+            (Some(Isolation::Label(label)), Takes::Label) if label.is_empty() => {
+                Err(ConfigError::new(format!("{path}.label"), "a label has a name"))
+            }
+            (Some(Isolation::Label(label)), Takes::Label) => Ok(Self::Label(label.0.clone())),
+            (Some(Isolation::Label(_)), _) => error("not by a label"),
+            (Some(Isolation::Account(accounts)), Takes::AccountInPath) => {
+                Accounts::compile(accounts, &format!("{path}.account")).map(Self::AccountInPath)
+            }
+            (Some(Isolation::Account(accounts)), Takes::AccountInHeaders) => {
+                Accounts::compile(accounts, &format!("{path}.account")).map(Self::AccountInHeaders)
+            }
+            (Some(Isolation::Account(_)), _) => error("not by accounts"),
+        }
+    }
+
+    /// The label, where one keeps the tenants apart.
+    pub fn label(&self) -> Option<&str> {
+        match self {
+            Self::Label(label) => Some(label),
+            _ => None,
+        }
+    }
+
+    /// Whether the backend can be told this tenant.
+    pub fn knows(&self, tenant: &TenantId) -> bool {
+        match self {
+            Self::Header | Self::Label(_) => true,
+            Self::AccountInPath(accounts) | Self::AccountInHeaders(accounts) => {
+                accounts.0.contains_key(tenant)
+            }
+        }
+    }
+}
+
+/// What a kind of backend can keep tenants apart by, besides what stands in front of it.
+#[derive(Clone, Copy)]
+enum Takes {
+    Header,
+    Label,
+    AccountInPath,
+    AccountInHeaders,
+}
+
+impl Takes {
+    fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::Cortex | Kind::Mimir | Kind::Loki | Kind::Tempo => Self::Header,
+            Kind::Prometheus | Kind::VictoriaMetrics => Self::Label,
+            Kind::VictoriaMetricsCluster => Self::AccountInPath,
+            Kind::VictoriaLogs | Kind::VictoriaTraces => Self::AccountInHeaders,
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Header => "knows X-Scope-OrgID: leave it out, or say `header`",
+            Self::Label => {
+                "knows no X-Scope-OrgID, so that every tenant would see everything; say `{label: NAME}`, or `header` only \
+                 if something behind this Envoy does"
+            }
+            Self::AccountInPath | Self::AccountInHeaders => {
+                "knows no X-Scope-OrgID; say `{account: {TENANT: \"ACCOUNT:PROJECT\"}}`, or `header` only if something \
+                 behind this Envoy does"
+            }
+        }
+    }
+}
+
+impl Accounts {
+    fn compile(
+        config: &std::collections::BTreeMap<String, crate::config::Text>,
+        path: &str,
+    ) -> Result<Self, ConfigError> {
+        let mut accounts = HashMap::new();
+        if config.is_empty() {
+            return Err(ConfigError::new(path, "name the account of at least one tenant"));
+        }
+        for (name, text) in config {
+            let at = format!("{path}.{name}");
+            let tenant = TenantId::new(name).map_err(|error| ConfigError::new(&at, error.to_string()))?;
+            let account = parse(text).ok_or_else(|| {
+                ConfigError::new(
+                    &at,
+                    "an account is a number up to 4294967295, or two as in \"ACCOUNT:PROJECT\"",
+                )
+            })?;
+            if let Some((other, _)) = accounts.iter().find(|(_, known)| **known == account) {
+                return Err(ConfigError::new(
+                    at,
+                    format!("{other} has this account: they would share their data"),
+                ));
+            }
+            accounts.insert(tenant, account);
+        }
+        Ok(Self(accounts))
+    }
+}
+
+/// `1` or `1:2`, in plain digits.
+fn parse(text: &str) -> Option<(u32, u32)> {
+    let number = |text: &str| {
+        let is_plain = text.bytes().all(|c| c.is_ascii_digit());
+        if is_plain { text.parse().ok() } else { None }
+    };
+    match text.split_once(':') {
+        Some((account, project)) => Some((number(account)?, number(project)?)),
+        None => Some((number(text)?, 0)),
+    }
+}
+
+/// Where a request goes, and how its tenant is told there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    isolate: Rc<Isolate>,
+    /// The request's path with its query.
+    path: String,
+    /// Whether that is another one than the client's.
+    is_new: bool,
+    /// How much of it stands before the backend's own paths.
+    prefix: usize,
+    class: Class,
+}
+
+impl Address {
+    /// The address of a request of this class with `path`, of which the first `prefix` bytes are not the backend's.
+    pub fn new(isolate: &Rc<Isolate>, class: Class, path: &str, prefix: usize) -> Self {
+        Self { isolate: Rc::clone(isolate), path: path.to_owned(), is_new: false, prefix, class }
+    }
+
+    /// Goes to another path, which has the same prefix.
+    pub fn go_to(&mut self, path: String) {
+        self.path = path;
+        self.is_new = true;
+    }
+
+    /// The same at another path, all of which is the backend's.
+    pub fn elsewhere(&self, path: &str) -> Self {
+        Self::new(&self.isolate, self.class, path, 0)
+    }
+
+    /// The path, before anything about a tenant is said in it.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The headers that are set to these values, `:path` among them where it is to be changed. They say the same to the
+    /// backend however often they are set.
+    pub fn tell(&self, tenant: &TenantId) -> Vec<(String, String)> {
+        let header = |name: &str, value: String| (name.to_owned(), value);
+        let mut told = match &*self.isolate {
+            Isolate::Header => vec![header("x-scope-orgid", tenant.as_str().to_owned())],
+            Isolate::Label(_) => Vec::new(),
+            Isolate::AccountInPath(accounts) => {
+                let verb = if self.class == Class::Write { "insert" } else { "select" };
+                let (before, own) = self.path.split_at_checked(self.prefix).unwrap_or(("", &self.path));
+                let account = accounts.0.get(tenant).map(|(account, project)| format!("{account}:{project}"));
+                return vec![header(":path", format!("{before}/{verb}/{}{own}", known(account)))];
+            }
+            Isolate::AccountInHeaders(accounts) => {
+                let account = accounts.0.get(tenant);
+                vec![
+                    header("accountid", known(account.map(|(account, _)| account.to_string()))),
+                    header("projectid", known(account.map(|(_, project)| project.to_string()))),
+                ]
+            }
+        };
+        if self.is_new {
+            told.push(header(":path", self.path.clone()));
+        }
+        told
+    }
+}
+
+/// No request gets so far for a tenant without an account; if one did, no backend would take this for a number.
+fn known(account: Option<String>) -> String {
+    account.unwrap_or_else(|| "none".to_owned())
+}
