@@ -1,5 +1,6 @@
 //! The write rules of one backend, compiled.
 
+use super::answers::AnswerRules;
 use crate::config::{ConfigError, Fallback, TenantSourceConfig, Via, WriteConfig};
 use crate::tenant::TenantId;
 
@@ -12,6 +13,8 @@ pub struct Rules {
     pub(super) strict: bool,
     /// How the parts are sent.
     pub calls: CallRules,
+    /// How the answers to its parts become one.
+    pub answers: AnswerRules,
 }
 
 /// A place where a tenant may stand.
@@ -118,6 +121,7 @@ impl Rules {
             on_unmapped: Verdict::compile(&config.on_unmapped, &format!("{path}.on_unmapped"))?,
             strict: config.strict,
             calls: CallRules::compile(config, &format!("{path}.calls"))?,
+            answers: AnswerRules::compile(&config.answers, &format!("{path}.answers"))?,
         })
     }
 
