@@ -21,6 +21,8 @@ pub struct Policy {
     pub callers: Vec<Caller>,
     /// The bounds.
     pub limits: Limits,
+    /// Which configuration it is: a [hash](crate::write::ledger::version) of its bytes, where there are any.
+    pub version: [u8; 16],
     /// Headers that say something about tenancy, in lower case: none of a client's ever goes on.
     tenancy_headers: Vec<String>,
 }
@@ -124,7 +126,7 @@ impl Policy {
                 ));
             }
         }
-        Ok(Self { mode: config.mode, backends, callers, limits, tenancy_headers })
+        Ok(Self { mode: config.mode, backends, callers, limits, version: [0; 16], tenancy_headers })
     }
 
     /// The backend a request is for: the one that the route's metadata names, else the one with the best

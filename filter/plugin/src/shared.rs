@@ -6,6 +6,7 @@ use std::rc::Rc;
 use scopegate_core::config::{Config, ConfigError};
 use scopegate_core::exchange::{Process, Worker};
 use scopegate_core::policy::Policy;
+use scopegate_core::write::ledger::version;
 
 /// The state of one worker's filter. It lives in the root context, since one VM may serve several
 /// configurations.
@@ -26,5 +27,7 @@ impl Shared {
 
 /// Reads and compiles the configuration that the host gave.
 pub fn configure(bytes: &[u8], env: &dyn Fn(&str) -> Option<Vec<u8>>) -> Result<Policy, ConfigError> {
-    Policy::compile(&Config::from_envoy(bytes)?, env)
+    let mut policy = Policy::compile(&Config::from_envoy(bytes)?, env)?;
+    policy.version = version(bytes);
+    Ok(policy)
 }

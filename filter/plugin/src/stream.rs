@@ -91,18 +91,12 @@ impl<H: Host> Stream<H> {
 
     fn whole_body(&mut self) -> Flow {
         let shared = Rc::clone(&self.shared);
-        let Some(exchange) = self.exchange.as_mut().filter(|exchange| exchange.wants_body()) else {
+        if !self.exchange.as_ref().is_some_and(Exchange::wants_body) {
             return self.flow;
-        };
-        let body = match self.body_size {
-            0 => Ok(Vec::new()),
-            size => self.host.request_body(size).map_err(|_| "the body could not be read"),
-        };
-        // The host gives what it has: less than all of it must not pass for the whole.
-        let body = body.and_then(|body| {
-            if body.len() == self.body_size { Ok(body) } else { Err("the body could not be read whole") }
-        });
+        }
+        let body = self.kept_body();
         let now = self.host.now();
+        let Some(exchange) = &mut self.exchange else { return self.flow };
         let step = exchange.body(&mut shared.worker.borrow_mut(), body, now);
         self.take(step)
     }
@@ -131,10 +125,26 @@ impl<H: Host> Stream<H> {
     fn answered(&mut self, id: u32, answer: Answer) -> Step {
         let shared = Rc::clone(&self.shared);
         let now = self.host.now();
+        let Some(exchange) = &mut self.exchange else { return Step::Wait };
+        let step = exchange.answered(&mut shared.worker.borrow_mut(), id, answer, now);
+        if !matches!(step, Step::Read) {
+            return step;
+        }
+        let body = self.kept_body();
         match &mut self.exchange {
-            Some(exchange) => exchange.answered(&mut shared.worker.borrow_mut(), id, answer, now),
+            Some(exchange) => exchange.body(&mut shared.worker.borrow_mut(), body, now),
             None => Step::Wait,
         }
+    }
+
+    /// The whole body, as the host keeps it.
+    fn kept_body(&self) -> Result<Vec<u8>, &'static str> {
+        let body = match self.body_size {
+            0 => Vec::new(),
+            size => self.host.request_body(size).map_err(|_| "the body could not be read")?,
+        };
+        // The host gives what it has: less than all of it must not pass for the whole.
+        if body.len() == self.body_size { Ok(body) } else { Err("the body could not be read whole") }
     }
 
     /// The request is gone.
@@ -152,7 +162,7 @@ impl<H: Host> Stream<H> {
                 Ok(()) => Flow::Continue,
                 Err(_) => self.refuse("the request could not be changed"),
             },
-            Step::Buffer | Step::Wait => Flow::Pause,
+            Step::Buffer | Step::Wait | Step::Read => Flow::Pause,
             Step::Reply(reply) => {
                 self.give(&reply);
                 Flow::Pause
@@ -195,7 +205,7 @@ impl<H: Host> Stream<H> {
             match self.answered(call.id, Answer::failed(failure)) {
                 Step::Call(more) => calls.extend(more),
                 Step::Reply(reply) => self.give(&reply),
-                Step::Continue(_) | Step::Buffer | Step::Wait => {}
+                Step::Continue(_) | Step::Buffer | Step::Wait | Step::Read => {}
             }
         }
     }

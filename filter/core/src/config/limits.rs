@@ -27,6 +27,9 @@ pub struct Limits {
     pub calls_per_worker: Count,
     /// The bytes of split requests that one worker holds until their answers come; beyond it 503.
     pub held_bytes_per_worker: ByteSize,
+    /// The bytes in which the workers of one Envoy remember together what need not be sent again
+    /// (`answers.remember`). Beyond it the oldest is forgotten, and sent again.
+    pub remembered_bytes: ByteSize,
     /// The longest explanation in an answer; the rest is cut off.
     pub answer_bytes: ByteSize,
 }
@@ -41,6 +44,7 @@ impl Default for Limits {
             calls_per_request: Count(32),
             calls_per_worker: Count(1024),
             held_bytes_per_worker: ByteSize(64 << 20),
+            remembered_bytes: ByteSize(1 << 20),
             answer_bytes: ByteSize(4 << 10),
         }
     }

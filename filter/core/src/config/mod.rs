@@ -3,6 +3,7 @@
 //! Here are only the shapes; what they mean is compiled by the rooms that use them into a
 //! [`Policy`](crate::policy::Policy). The doc comments of these types are the reference page.
 
+mod answers;
 mod backend;
 mod caller;
 mod labels;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+pub use answers::{AnswersConfig, GiveUpConfig, RateLimited, SoftErrors};
 pub use backend::{BackendConfig, Isolation};
 pub use caller::{
     BasicConfig, CallerConfig, ConditionConfig, EnvKey, ImpersonateConfig, JwtConfig, MetadataConfig,

@@ -214,6 +214,16 @@ mod schema {
         }
     }
 
+    /// As people write it: the largest unit that fits.
+    impl Serialize for Millis {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let units = [(3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
+            let unit = units.into_iter().find(|(factor, _)| self.0 != 0 && self.0 % factor == 0);
+            let (factor, unit) = unit.unwrap_or((1, "s"));
+            serializer.collect_str(&format_args!("{}{unit}", self.0 / factor))
+        }
+    }
+
     macro_rules! schema {
         ($type:ty, $name:literal, $schema:tt) => {
             impl JsonSchema for $type {

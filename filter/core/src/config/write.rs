@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 
 use super::labels::LabelsConfig;
+use super::answers::AnswersConfig;
 use super::scalar::{Count, Millis, Text};
 
 /// The write rules of one backend.
@@ -32,6 +33,8 @@ pub struct WriteConfig {
     pub ha_labels: Option<Vec<Text>>,
     /// How the parts of a split request are sent.
     pub calls: CallsConfig,
+    /// How the answers to its parts become one, and what is remembered for when it comes again.
+    pub answers: AnswersConfig,
 }
 
 /// A place where the tenant of a series may stand.

@@ -7,6 +7,8 @@
 mod head;
 mod observe;
 mod process;
+mod retries;
+mod settle;
 #[cfg(test)]
 mod tests;
 mod worker;
@@ -14,6 +16,7 @@ mod worker;
 use std::rc::Rc;
 
 pub use process::{Alone, Process, SlotFailure, Stored};
+pub use retries::prepare;
 pub use worker::Worker;
 
 use crate::caller::Attributes;
@@ -21,14 +24,16 @@ use crate::config::Mode;
 use crate::http::{Edits, Headers, Reply};
 use crate::isolate::Address;
 use crate::operation::{Class, Protocol};
-use crate::policy::Policy;
+use crate::policy::{Backend, Policy};
 use crate::report::{Decision, Metric, Refusal, SeriesOutcome, reply};
 use crate::write::fanout::{Call, Fanout, Target};
 use crate::write::outcome::{Answer, Outcome};
-use crate::write::{Format, Part, Split, SplitPlan};
+use crate::write::{Format, Part, Rules, Split, SplitPlan};
 
 use head::Decided;
 use observe::Observed;
+use retries::{Watch, look_up};
+use settle::{Keeping, Sending};
 
 /// Milliseconds on any clock that does not go back.
 pub type Millis = u64;
@@ -44,6 +49,8 @@ pub enum Step {
     Call(Vec<Call>),
     /// Hold it; what it waits for is under way.
     Wait,
+    /// Hold it, and give its whole body once more, by [`Exchange::body`].
+    Read,
     /// Answer it. Nothing further is decided about it.
     Reply(Reply),
 }
@@ -72,6 +79,8 @@ enum Phase {
     Body(Box<Held>),
     /// The parts are on their way.
     Calls(Box<Sent>),
+    /// All parts are answered, and the body is wanted once more to remember that.
+    Keeping(Box<Keeping>),
     /// It went on; nothing more is decided about it.
     WentOn,
     /// It was answered, or is gone; nothing of it goes on.
@@ -101,8 +110,7 @@ struct Held {
 /// A write whose parts are on their way.
 #[derive(Debug)]
 struct Sent {
-    backend: usize,
-    format: Format,
+    sending: Sending,
     fanout: Fanout,
 }
 
@@ -177,15 +185,21 @@ impl Exchange {
 
     /// The whole body has arrived, or could not be read.
     pub fn body(&mut self, worker: &mut Worker, body: Result<Vec<u8>, &'static str>, now: Millis) -> Step {
+        if matches!(self.phase, Phase::Keeping(_))
+            && let Phase::Keeping(keeping) = core::mem::replace(&mut self.phase, Phase::Answered)
+        {
+            return self.keep(worker, *keeping, body.ok().as_deref(), now);
+        }
         let Some(held) = self.take_held() else { return self.as_before() };
         let policy = Rc::clone(&self.policy);
         let split = body.map_err(|what| Refusal::Host { what }).and_then(|body| {
             let caller =
                 policy.callers.get(held.caller).ok_or(Refusal::Host { what: "the caller was lost" })?;
-            held.format.split(&body, &held.plan, &caller.rights, &policy.limits)
+            let split = held.format.split(&body, &held.plan, &caller.rights, &policy.limits)?;
+            Ok((split, body))
         });
         match split {
-            Ok(split) => self.send(worker, *held, split, now),
+            Ok((split, body)) => self.send(worker, *held, split, body, now),
             Err(refusal) => {
                 self.phase = Phase::Body(held);
                 self.refuse_body(worker, &refusal, now)
@@ -207,7 +221,7 @@ impl Exchange {
             self.phase = Phase::Calls(sent);
             return Step::Wait;
         };
-        worker.tally.add(Metric::Calls { backend: sent.backend, hundred }, 1);
+        worker.tally.add(Metric::Calls { backend: sent.sending.backend, hundred }, 1);
         worker.release(0, released.bytes);
         if let Some(call) = sent.fanout.next_call(now) {
             self.phase = Phase::Calls(sent);
@@ -215,7 +229,7 @@ impl Exchange {
         }
         worker.release(1, sent.fanout.expire(now));
         if let Some(outcome) = sent.fanout.outcome() {
-            return self.answer(sent.format.reply(&outcome, self.policy.limits.answer_bytes.0));
+            return self.settle(worker, sent.sending, outcome, now);
         }
         self.phase = Phase::Calls(sent);
         Step::Wait
@@ -231,8 +245,9 @@ impl Exchange {
     }
 
     /// What becomes of a request that was taken apart.
-    fn send(&mut self, worker: &mut Worker, held: Held, split: Split, now: Millis) -> Step {
-        let Held { backend, protocol, format, target, address, announced, mut edits, observed, .. } = held;
+    fn send(&mut self, worker: &mut Worker, held: Held, split: Split, body: Vec<u8>, now: Millis) -> Step {
+        let Held { backend, caller, protocol, format, plan, target, address, announced, mut edits, observed } =
+            held;
         if let Some(observed) = observed {
             return self.observe(
                 worker,
@@ -243,6 +258,31 @@ impl Exchange {
             );
         }
         let Split { mut parts, rejected, metadata_dropped, untouched } = split;
+        let policy = Rc::clone(&self.policy);
+        let (Some(names), Some(Backend { name, write: Rules { answers: rules, .. }, .. })) =
+            (policy.callers.get(caller), policy.backends.get(backend))
+        else {
+            return self.answer(reply(&Refusal::Host { what: "the backend was lost" }, Some(protocol)));
+        };
+        let process = Rc::clone(&worker.process);
+        let watch = Watch::new(&*process, rules.give_up, &names.name, name);
+        let watched = watch.concerns(&parts, now);
+        let is_split = parts.len() > 1;
+        let by_call = is_split
+            || rejected.any_rejected()
+            || rules.change_answers()
+            || watched;
+        let mut earlier = None;
+        let mut before = Vec::new();
+        if by_call {
+            if untouched && let [part] = parts.as_mut_slice() {
+                part.body = body;
+            } else if is_split && rules.remember_ms > 0 {
+                let [who, own] = Sending::who(&names.name, &plan);
+                earlier = look_up(&*process, &policy.version, &[&who, &own], &target, &body, now);
+            }
+            before = watch.leave_out(&*process, earlier.as_ref(), &mut parts, now);
+        }
         let sent = parts.iter().fold(0_u32, |sum, part| sum.saturating_add(part.series));
         // Not before it is decided: what is refused now comes again.
         let count = |worker: &mut Worker, decision| {
@@ -258,7 +298,7 @@ impl Exchange {
             }
             worker.tally.add(Metric::MetadataDropped { backend }, u64::from(metadata_dropped));
         };
-        let single = if rejected.any_rejected() || parts.len() > 1 { None } else { parts.pop() };
+        let single = if by_call { None } else { parts.pop() };
         if let Some(Part { tenant, body, .. }) = single {
             count(worker, Decision::Forwarded);
             // What the client said about it is removed already.
@@ -271,10 +311,11 @@ impl Exchange {
             }
             return self.go_on(edits, Some(body));
         }
+        let target = Rc::new(target);
+        let sending = Sending { backend, caller, format, plan, target: Rc::clone(&target), earlier, watched };
         if parts.is_empty() {
-            count(worker, Decision::Empty);
-            let outcome = Outcome { answers: Vec::new(), rejected };
-            return self.answer(format.reply(&outcome, self.policy.limits.answer_bytes.0));
+            count(worker, if before.is_empty() { Decision::Empty } else { Decision::Split });
+            return self.settle(worker, sending, Outcome { answers: before, rejected }, now);
         }
         let bytes = parts.iter().fold(0_usize, |sum, part| sum.saturating_add(part.body.len()));
         let calls = match worker.admit(&self.policy.limits, parts.len(), bytes, now) {
@@ -285,9 +326,13 @@ impl Exchange {
             }
         };
         count(worker, Decision::Split);
-        let mut fanout = Fanout::new(Rc::new(target), parts, rejected, calls, now);
+        let mut fanout = Fanout::new(target, parts, rejected, calls, now);
+        fanout.answered_before(before);
+        if is_split && rules.remember_ms > 0 {
+            fanout.take_prints();
+        }
         let first: Vec<Call> = (0..calls).map_while(|_| fanout.next_call(now)).collect();
-        self.phase = Phase::Calls(Box::new(Sent { backend, format, fanout }));
+        self.phase = Phase::Calls(Box::new(Sent { sending, fanout }));
         Step::Call(first)
     }
 
@@ -341,7 +386,7 @@ impl Exchange {
         match self.phase {
             Phase::WentOn => Step::Continue(Changes::default()),
             Phase::Body(_) => Step::Buffer,
-            Phase::Head | Phase::Calls(_) | Phase::Answered => Step::Wait,
+            Phase::Head | Phase::Calls(_) | Phase::Keeping(_) | Phase::Answered => Step::Wait,
         }
     }
 

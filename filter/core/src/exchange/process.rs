@@ -37,6 +37,27 @@ pub trait Process {
     fn swap(&self, slot: &str, value: &[u8], version: u32) -> Result<(), SlotFailure>;
 }
 
+/// How often a slot is tried that other workers change at the same time.
+const TRIES: u32 = 4;
+
+/// Changes a slot to what `new` makes of its value, which is asked again whenever another worker was quicker; a few
+/// times, then [`SlotFailure::Changed`]. Whether it was changed: with `None` it is left as it is.
+pub(super) fn change(
+    process: &dyn Process,
+    slot: &str,
+    mut new: impl FnMut(&[u8]) -> Option<Vec<u8>>,
+) -> Result<bool, SlotFailure> {
+    for _ in 0..TRIES {
+        let stored = process.load(slot)?;
+        let Some(value) = new(&stored.value) else { return Ok(false) };
+        match process.swap(slot, &value, stored.version) {
+            Err(SlotFailure::Changed) => {}
+            done => return done.map(|()| true),
+        }
+    }
+    Err(SlotFailure::Changed)
+}
+
 /// A process with one worker, which shares with nobody: tests and offline commands.
 #[derive(Debug, Default)]
 pub struct Alone(RefCell<BTreeMap<String, Stored>>);

@@ -8,4 +8,4 @@ mod tally;
 pub use answer::reply;
 pub use excerpt::Excerpt;
 pub use refusal::Refusal;
-pub use tally::{Decision, Metric, SeriesOutcome, Tally};
+pub use tally::{Decision, Metric, PartOutcome, SeriesOutcome, Tally};

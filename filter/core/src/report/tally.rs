@@ -34,6 +34,36 @@ pub enum SeriesOutcome {
     Dropped(&'static str),
 }
 
+/// What became of parts of split requests besides being sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PartOutcome {
+    /// Settled, and noted for the next attempt of a request that its sender shall send again.
+    Remembered,
+    /// Settled, and not noted: no room, or the host failed. They are sent again.
+    NotRemembered,
+    /// Settled by an earlier attempt, and so not sent again.
+    NotSentAgain,
+    /// Refused for samples that nobody misses, which counts as a success.
+    SoftError,
+    /// Rate limited, and dropped as configured.
+    RateLimited,
+    /// Dropped, since the tenant has failed for too long.
+    GivenUp,
+}
+
+impl PartOutcome {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Remembered => "remembered",
+            Self::NotRemembered => "not_remembered",
+            Self::NotSentAgain => "not_sent_again",
+            Self::SoftError => "soft_error",
+            Self::RateLimited => "rate_limited",
+            Self::GivenUp => "given_up",
+        }
+    }
+}
+
 /// A counter with its tags; the tags' values are few and known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Metric {
@@ -57,6 +87,13 @@ pub enum Metric {
     MetadataDropped {
         /// The backend's position in the configuration.
         backend: usize,
+    },
+    /// Parts whose answer did not decide by itself.
+    Parts {
+        /// The backend's position in the configuration.
+        backend: usize,
+        /// What became of them.
+        outcome: PartOutcome,
     },
     /// Calls for parts of split requests, by the hundred of their status; 0 where no answer came.
     Calls {
@@ -109,6 +146,11 @@ impl Metric {
             Self::MetadataDropped { backend } => {
                 tag("backend", &backend_name(backend));
                 "scopegate_metadata_dropped_total"
+            }
+            Self::Parts { backend, outcome } => {
+                tag("backend", &backend_name(backend));
+                tag("outcome", outcome.word());
+                "scopegate_parts_total"
             }
             Self::Calls { backend, hundred } => {
                 tag("backend", &backend_name(backend));
@@ -182,6 +224,10 @@ mod tests {
                 "backend=b0 outcome=dropped reason=no_tenant series",
             ),
             (Metric::MetadataDropped { backend: 2 }, "backend=b2 metadata_dropped"),
+            (
+                Metric::Parts { backend: 0, outcome: PartOutcome::NotSentAgain },
+                "backend=b0 outcome=not_sent_again parts",
+            ),
             (Metric::Calls { backend: 0, hundred: 5 }, "backend=b0 code=5xx calls"),
         ];
         for (metric, words) in cases {

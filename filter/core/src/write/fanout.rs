@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use super::ledger;
 use super::outcome::{Answer, Outcome, PartAnswer};
 use super::parts::Part;
 use super::rejected::Rejected;
@@ -103,6 +104,8 @@ pub struct Fanout {
     flying: Vec<Flying>,
     answers: Vec<PartAnswer>,
     rejected: Rejected,
+    /// Whether the parts' prints are wanted.
+    prints: bool,
 }
 
 #[derive(Debug)]
@@ -110,6 +113,8 @@ struct Flying {
     id: u32,
     tenant: TenantId,
     bytes: usize,
+    series: u32,
+    print: u64,
 }
 
 /// What a fanout lets go of when one of its calls ends.
@@ -137,7 +142,17 @@ impl Fanout {
             parts.rotate_left(first.unwrap_or_default());
         }
         let waiting = (0..).zip(parts).collect();
-        Self { target, deadline, waiting, flying: Vec::new(), answers: Vec::new(), rejected }
+        Self { target, deadline, waiting, flying: Vec::new(), answers: Vec::new(), rejected, prints: false }
+    }
+
+    /// Adds the answers to parts that need not be sent.
+    pub fn answered_before(&mut self, answers: Vec<PartAnswer>) {
+        self.answers.extend(answers);
+    }
+
+    /// Takes the [print](ledger::print) of every part that is sent.
+    pub fn take_prints(&mut self) {
+        self.prints = true;
     }
 
     /// How many bytes have not been sent.
@@ -164,7 +179,13 @@ impl Fanout {
     pub fn next_call(&mut self, now: u64) -> Option<Call> {
         let left = self.deadline.checked_sub(now).filter(|left| *left > 0)?;
         let (id, part) = self.waiting.pop_front()?;
-        self.flying.push(Flying { id, tenant: part.tenant.clone(), bytes: part.body.len() });
+        self.flying.push(Flying {
+            id,
+            tenant: part.tenant.clone(),
+            bytes: part.body.len(),
+            series: part.series,
+            print: if self.prints { ledger::print(&part.tenant, &part.body) } else { 0 },
+        });
         Some(Call {
             id,
             told: self.target.address.tell(&part.tenant),
@@ -181,9 +202,9 @@ impl Fanout {
             return 0;
         }
         let bytes = self.waiting_bytes();
-        self.answers.extend(self.waiting.drain(..).map(|(_, part)| PartAnswer {
-            tenant: part.tenant,
-            answer: Answer::failed("it was not sent, since no time was left (calls.timeout)"),
+        self.answers.extend(self.waiting.drain(..).map(|(_, part)| {
+            let answer = Answer::failed("it was not sent, since no time was left (calls.timeout)");
+            PartAnswer { sent: false, series: part.series, ..PartAnswer::new(part.tenant, answer) }
         }));
         bytes
     }
@@ -191,8 +212,8 @@ impl Fanout {
     /// Takes the answer to a call; `None` where no such call is under way.
     pub fn answered(&mut self, id: u32, answer: Answer) -> Option<Released> {
         let position = self.flying.iter().position(|flying| flying.id == id)?;
-        let Flying { tenant, bytes, .. } = self.flying.swap_remove(position);
-        self.answers.push(PartAnswer { tenant, answer });
+        let Flying { tenant, bytes, series, print, .. } = self.flying.swap_remove(position);
+        self.answers.push(PartAnswer { series, print, ..PartAnswer::new(tenant, answer) });
         Some(Released { bytes })
     }
 

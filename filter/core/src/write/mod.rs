@@ -5,10 +5,13 @@
 //! noted ranges into one body a tenant, [`fanout`] sends them in waves, and [`outcome`] makes one answer.
 //! A new protocol is a module beside `remote_write`; the rest stays as it is.
 
+mod answers;
+pub mod failing;
 pub mod fanout;
 mod format;
 mod label_rules;
 pub mod labels;
+pub mod ledger;
 pub mod outcome;
 mod parts;
 mod plan;
@@ -18,6 +21,7 @@ mod route;
 mod rules;
 mod snappy;
 
+pub use answers::AnswerRules;
 pub use format::Format;
 pub use parts::{Part, Split};
 pub use plan::{Plan, SplitPlan, Wanted, plan};

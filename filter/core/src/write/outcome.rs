@@ -6,6 +6,7 @@
 
 use core::fmt::Write as _;
 
+use super::answers::AnswerRules;
 use super::rejected::Rejected;
 use crate::http::Reply;
 use crate::report::Excerpt;
@@ -29,6 +30,31 @@ pub struct PartAnswer {
     pub tenant: TenantId,
     /// What its upstream said.
     pub answer: Answer,
+    /// What it counts as.
+    pub judged: Judged,
+    /// It was settled by an earlier attempt of the same request, and was not sent again.
+    pub before: bool,
+    /// Whether it was tried to send the part.
+    pub sent: bool,
+    /// Whether the sender may know of the tenant.
+    pub named: bool,
+    /// How many series it has.
+    pub series: u32,
+    /// Its print for the [ledger](super::ledger); 0 where nothing is remembered.
+    pub print: u64,
+}
+
+/// What an answer counts as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judged {
+    /// As what it is.
+    AsIs,
+    /// A refusal of samples that nobody misses: a success.
+    Soft,
+    /// Rate limited, and dropped as configured: a success.
+    RateLimited,
+    /// A failure of a tenant that has failed for too long: a refusal.
+    GivenUp,
 }
 
 /// What became of all parts.
@@ -54,6 +80,11 @@ impl Answer {
     /// How many bytes of an upstream's message are worth keeping.
     pub const MESSAGE_BYTES: usize = 512;
 
+    /// An answer with this status that came some time ago, and the beginning of its message.
+    pub fn remembered(status: u16, message: Vec<u8>) -> Self {
+        Self { status: Some(status), retry_after: None, message }
+    }
+
     /// No answer came, for this reason.
     pub fn failed(reason: &str) -> Self {
         Self { status: None, retry_after: None, message: reason.as_bytes().to_vec() }
@@ -73,11 +104,101 @@ impl Answer {
     }
 }
 
+impl PartAnswer {
+    /// An answer that came just now and counts as what it is.
+    pub fn new(tenant: TenantId, answer: Answer) -> Self {
+        Self { tenant, answer, judged: Judged::AsIs, before: false, sent: true, named: true, series: 0, print: 0 }
+    }
+
+    fn severity(&self) -> Severity {
+        match self.judged {
+            Judged::AsIs => self.answer.severity(),
+            Judged::Soft | Judged::RateLimited => Severity::Success,
+            Judged::GivenUp => Severity::Refused,
+        }
+    }
+
+    /// Whether sending the part again would make it good.
+    pub fn asks_again(&self) -> bool {
+        self.severity() > Severity::Refused
+    }
+
+    /// Whether the backend has taken the part, or never will: sending it again changes nothing.
+    pub fn is_settled(&self) -> bool {
+        match self.judged {
+            Judged::AsIs => !self.asks_again(),
+            Judged::Soft => true,
+            Judged::RateLimited | Judged::GivenUp => false,
+        }
+    }
+
+    /// The series that are lost by the judgement, and the word for why.
+    pub fn dropped(&self) -> Option<(u32, &'static str)> {
+        match self.judged {
+            Judged::AsIs | Judged::Soft => None,
+            Judged::RateLimited => Some((self.series, "rate_limited")),
+            Judged::GivenUp => Some((self.series, "given_up")),
+        }
+    }
+
+    /// The tenant as the sender may see it.
+    fn who(&self) -> &str {
+        if self.named { self.tenant.as_str() } else { "(not this caller's)" }
+    }
+}
+
 impl Outcome {
+    /// Judges every answer as the backend's options say.
+    pub fn judge(&mut self, rules: &AnswerRules) {
+        self.answers.iter_mut().for_each(|part| rules.judge(part));
+    }
+
+    /// Whether the sender is asked to send the request again.
+    pub fn asks_again(&self) -> bool {
+        self.answers.iter().any(PartAnswer::asks_again)
+    }
+
+    /// The outcome in a line, for a header: `TENANT=STATUS` for each tenant, the worst first, in at most `limit`
+    /// bytes; `…` stands for tenants that found no room, or that the sender may not know of.
+    pub fn summary(&self, limit: usize) -> String {
+        const REST: &str = ", …";
+        let mut line = String::new();
+        let mut left_out = false;
+        for part in self.sorted(self.answers.iter()) {
+            let status = part.answer.status.map_or_else(|| "none".to_owned(), |status| status.to_string());
+            let how = match part.judged {
+                Judged::AsIs if part.before => ";before",
+                Judged::AsIs => "",
+                Judged::Soft => ";soft",
+                Judged::RateLimited => ";dropped",
+                Judged::GivenUp => ";given-up",
+            };
+            let comma = if line.is_empty() { "" } else { ", " };
+            let word = format!("{comma}{}={status}{how}", part.tenant);
+            let len = line.len().saturating_add(word.len()).saturating_add(REST.len());
+            if part.named && len <= limit {
+                line.push_str(&word);
+            } else {
+                left_out = true;
+            }
+        }
+        if left_out {
+            line.push_str(if line.is_empty() { "…" } else { REST });
+        }
+        line
+    }
+
+    /// The worst first, then by tenant.
+    fn sorted<'a>(&self, parts: impl Iterator<Item = &'a PartAnswer>) -> Vec<&'a PartAnswer> {
+        let mut parts: Vec<_> = parts.collect();
+        parts.sort_by(|a, b| b.severity().cmp(&a.severity()).then_with(|| a.tenant.cmp(&b.tenant)));
+        parts
+    }
+
     /// The combined answer for remote write 1.0, with at most `limit` bytes of explanation.
     pub fn reply(&self, limit: u32) -> Reply {
         let refused = self.rejected.any_rejected().then_some(Severity::Refused);
-        let worst = self.answers.iter().map(|part| part.answer.severity()).chain(refused).max();
+        let worst = self.answers.iter().map(PartAnswer::severity).chain(refused).max();
         let all =
             |status| !self.answers.is_empty() && self.answers.iter().all(|p| p.answer.status == Some(status));
         let (status, details) = match worst {
@@ -103,15 +224,12 @@ impl Outcome {
     }
 
     fn failed(&self) -> impl Iterator<Item = &PartAnswer> {
-        self.answers.iter().filter(|part| part.answer.severity() != Severity::Success)
+        self.answers.iter().filter(|part| part.severity() != Severity::Success)
     }
 
     /// Which tenants and which series it is about, the worst first.
     fn explain(&self, limit: usize) -> String {
-        let mut failed: Vec<_> = self.failed().collect();
-        failed.sort_by(|a, b| {
-            b.answer.severity().cmp(&a.answer.severity()).then_with(|| a.tenant.cmp(&b.tenant))
-        });
+        let failed = self.sorted(self.failed());
         let mut text = String::from("scopegate:");
         if !failed.is_empty() {
             let _ = write!(
@@ -125,10 +243,12 @@ impl Outcome {
             let _ = write!(text, " {} series were not written.", self.rejected.total());
         }
         text.push('\n');
-        for PartAnswer { tenant, answer } in &failed {
-            let line = match answer.status {
-                Some(status) => format!("tenant {tenant}: {status} {}\n", first_line(&answer.message)),
-                None => format!("tenant {tenant}: no answer: {}\n", first_line(&answer.message)),
+        for part in &failed {
+            let (tenant, message) = (part.who(), first_line(&part.answer.message));
+            let given_up = if part.judged == Judged::GivenUp { "given up: " } else { "" };
+            let line = match part.answer.status {
+                Some(status) => format!("tenant {tenant}: {given_up}{status} {message}\n"),
+                None => format!("tenant {tenant}: {given_up}no answer: {message}\n"),
             };
             if !append(&mut text, &line, limit) {
                 return text;
@@ -165,13 +285,13 @@ mod tests {
     use super::*;
 
     fn outcome(statuses: &[(u16, Option<u32>)], rejected: bool) -> Reply {
-        let answers = (0..).zip(statuses).map(|(n, (status, retry_after))| PartAnswer {
-            tenant: TenantId::new(&format!("t{n}")).unwrap(),
-            answer: Answer {
+        let answers = (0..).zip(statuses).map(|(n, (status, retry_after))| {
+            let answer = Answer {
                 status: (*status > 0).then_some(*status),
                 retry_after: *retry_after,
                 message: format!("said {status}\nsecond line").into_bytes(),
-            },
+            };
+            PartAnswer::new(TenantId::new(&format!("t{n}")).unwrap(), answer)
         });
         let mut series = Rejected::default();
         if rejected {

@@ -51,6 +51,21 @@ pub struct Wanted<'a> {
     pub isolate: &'a Rc<Isolate>,
 }
 
+impl SplitPlan {
+    /// The caller's own tenants.
+    pub fn own(&self) -> &TenantSet {
+        &self.own
+    }
+
+    /// Whether the caller may know of this tenant: it is its own, or one that it may write for. Others are where the
+    /// configuration sends what has no tenant.
+    pub fn may_know(&self, tenant: &TenantId, rights: &Rights) -> bool {
+        [Allowed::Impersonation, Allowed::OnBehalfOf]
+            .iter()
+            .any(|right| right.allows(tenant, &self.own, rights))
+    }
+}
+
 /// A label that may name the tenant of a series.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LabelSource {

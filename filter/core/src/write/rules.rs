@@ -1,6 +1,7 @@
 //! The write rules of one backend, compiled.
 
 use super::label_rules::LabelRules;
+use super::answers::AnswerRules;
 use crate::config::{ConfigError, Fallback, TenantSourceConfig, Via, WriteConfig};
 use crate::operation::Kind;
 use crate::tenant::TenantId;
@@ -16,6 +17,8 @@ pub struct Rules {
     pub labels: LabelRules,
     /// How the parts are sent.
     pub calls: CallRules,
+    /// How the answers to its parts become one.
+    pub answers: AnswerRules,
 }
 
 /// A place where a tenant may stand.
@@ -129,6 +132,7 @@ impl Rules {
             strict: config.strict,
             labels: LabelRules::compile(config, kind, tenant_label, path)?,
             calls: CallRules::compile(config, &format!("{path}.calls"))?,
+            answers: AnswerRules::compile(&config.answers, &format!("{path}.answers"))?,
         })
     }
 

@@ -5,6 +5,8 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType};
 
+use scopegate_core::exchange::prepare;
+
 use super::environment;
 use super::ffi::{self, Buffer};
 use super::host::Envoy;
@@ -24,7 +26,14 @@ impl RootContext for Root {
     fn on_configure(&mut self, _size: usize) -> bool {
         let bytes = ffi::buffer(Buffer::PluginConfiguration, usize::MAX >> 1).unwrap_or_default();
         match configure(&bytes, &environment::read()) {
-            Ok(policy) => self.envoy.shared().policy.set(Rc::new(policy)).is_ok(),
+            Ok(policy) => {
+                let shared = self.envoy.shared();
+                // Without them nothing is remembered, and more is sent again than must be.
+                if prepare(&*shared.worker.borrow().process, &policy).is_err() {
+                    self.envoy.log(Level::Warn, "scopegate: the workers can share no state");
+                }
+                shared.policy.set(Rc::new(policy)).is_ok()
+            }
             Err(error) => {
                 self.envoy.log(Level::Error, &format!("scopegate: the configuration is refused: {error}"));
                 false

@@ -228,7 +228,11 @@ fn the_answer_names_tenants_and_is_bounded() {
     headers.sort();
     assert_eq!(
         headers,
-        [("content-type", "text/plain; charset=utf-8".to_owned()), ("retry-after", "9".to_owned())]
+        [
+            ("content-type", "text/plain; charset=utf-8".to_owned()),
+            ("retry-after", "9".to_owned()),
+            ("x-scopegate-outcome", "cluster-1=503, cluster-2=429, own=200".to_owned()),
+        ]
     );
     assert_eq!(
         world.counted(),

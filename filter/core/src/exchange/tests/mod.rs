@@ -197,6 +197,7 @@ fn describe(step: &Step) -> String {
             format!("call {}", tenants.join(" "))
         }
         Step::Wait => "wait".to_owned(),
+        Step::Read => "read".to_owned(),
         Step::Reply(reply) => format!("answer {} {}", reply.status, reply.details),
     }
 }
