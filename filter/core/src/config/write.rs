@@ -23,8 +23,20 @@ pub struct WriteConfig {
     /// Rejects series with an impersonation label, and requests with an impersonation header, from
     /// callers without that right. By default they are data like any other. Every write is then looked into.
     pub strict: bool,
+    /// Which versions of Prometheus remote write the backend takes.
+    pub remote_write: RemoteWriteConfig,
     /// How the parts of a split request are sent.
     pub calls: CallsConfig,
+}
+
+/// What a backend knows of Prometheus remote write.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct RemoteWriteConfig {
+    /// The versions that the backend takes, `"1.0"` and `"2.0"`; by default both. Any other is answered 415, on which a
+    /// sender can go back to 1.0. Say `["1.0"]` for a backend that would take 2.0 for 1.0, and lose it with a success.
+    pub versions: Option<Vec<Text>>,
 }
 
 /// A place where the tenant of a series may stand.

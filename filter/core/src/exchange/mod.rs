@@ -202,7 +202,7 @@ impl Exchange {
             }
         };
         let hundred = answer.status.map_or(0, |status| status / 100);
-        let Some(released) = sent.fanout.answered(id, answer) else {
+        let Some(released) = sent.fanout.answered(id, sent.format.judge(answer)) else {
             self.phase = Phase::Calls(sent);
             return Step::Wait;
         };

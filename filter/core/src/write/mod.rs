@@ -16,6 +16,7 @@ pub mod remote_write;
 mod route;
 mod rules;
 mod snappy;
+pub mod written;
 
 pub use format::Format;
 pub use parts::{Part, Split};

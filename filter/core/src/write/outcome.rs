@@ -7,6 +7,7 @@
 use core::fmt::Write as _;
 
 use super::rejected::Rejected;
+use super::written::Written;
 use crate::http::Reply;
 use crate::report::Excerpt;
 use crate::tenant::TenantId;
@@ -20,6 +21,8 @@ pub struct Answer {
     pub retry_after: Option<u32>,
     /// The beginning of the body.
     pub message: Vec<u8>,
+    /// What it says that was written.
+    pub written: Written,
 }
 
 /// The answer for one part.
@@ -56,11 +59,17 @@ impl Answer {
 
     /// No answer came, for this reason.
     pub fn failed(reason: &str) -> Self {
-        Self { status: None, retry_after: None, message: reason.as_bytes().to_vec() }
+        Self {
+            status: None,
+            retry_after: None,
+            message: reason.as_bytes().to_vec(),
+            written: Written::Untold,
+        }
     }
 
     fn severity(&self) -> Severity {
         match self.status {
+            Some(200..=299) if self.written == Written::Missing => Severity::Misconfigured,
             Some(200..=299) => Severity::Success,
             Some(429) => Severity::RateLimited,
             // No answer of a backend, or one for which the sender would drop its data although only an operator can
@@ -171,6 +180,7 @@ mod tests {
                 status: (*status > 0).then_some(*status),
                 retry_after: *retry_after,
                 message: format!("said {status}\nsecond line").into_bytes(),
+                written: Written::Untold,
             },
         });
         let mut series = Rejected::default();

@@ -36,6 +36,8 @@ pub(super) enum Reason {
     Text,
     /// No label is there, or left.
     NoLabels,
+    /// Neither a sample nor a histogram is there.
+    NoSamples,
 }
 
 impl Reason {
@@ -49,6 +51,7 @@ impl Reason {
             Self::Duplicate => "duplicate_label",
             Self::Text => "not_utf8",
             Self::NoLabels => "no_labels",
+            Self::NoSamples => "no_samples",
         }
     }
 
@@ -62,6 +65,9 @@ impl Reason {
             Self::Duplicate => "the label that names the tenant stands twice",
             Self::Text => "a label is not UTF-8",
             Self::NoLabels => "no label is left, and a backend would refuse the whole request for that",
+            Self::NoSamples => {
+                "it has neither samples nor histograms, and a backend would refuse the whole request for that"
+            }
         }
     }
 }

@@ -1,6 +1,9 @@
 //! The write rules of one backend, compiled.
 
+use super::format::Format;
+use super::remote_write::Accepted;
 use crate::config::{ConfigError, Fallback, TenantSourceConfig, Via, WriteConfig};
+use crate::report::Refusal;
 use crate::tenant::TenantId;
 
 /// See [`WriteConfig`].
@@ -10,6 +13,7 @@ pub struct Rules {
     pub(super) on_absent: Verdict,
     pub(super) on_unmapped: Verdict,
     pub(super) strict: bool,
+    remote_write: Accepted,
     /// How the parts are sent.
     pub calls: CallRules,
 }
@@ -117,8 +121,16 @@ impl Rules {
             on_absent: Verdict::compile(&config.on_absent, &format!("{path}.on_absent"))?,
             on_unmapped: Verdict::compile(&config.on_unmapped, &format!("{path}.on_unmapped"))?,
             strict: config.strict,
+            remote_write: Accepted::compile(&config.remote_write, &format!("{path}.remote_write"))?,
             calls: CallRules::compile(config, &format!("{path}.calls"))?,
         })
+    }
+
+    /// Refuses a format that the backend does not take, whoever needs its body.
+    pub fn check(&self, format: Format) -> Result<(), Refusal> {
+        match format {
+            Format::RemoteWrite(version) => self.remote_write.check(version),
+        }
     }
 
     /// Headers from which a tenant is taken, in lower case.

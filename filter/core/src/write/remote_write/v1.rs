@@ -10,9 +10,10 @@ use super::super::plan::SplitPlan;
 use super::super::rejected::Rejected;
 use super::super::route::{Destination, Reason, Router};
 use super::super::snappy;
+use super::describe::describe;
 use crate::caller::Rights;
 use crate::config::Limits;
-use crate::report::{Excerpt, Refusal};
+use crate::report::Refusal;
 use crate::wire::{Field, Fields, Malformed, Value};
 
 /// `WriteRequest.timeseries`.
@@ -133,7 +134,9 @@ impl<'a> Walk<'a> {
                     notes.less(TIMESERIES, (content_start, end), &self.left_out, &mut self.cuts);
                 }
             }
-            Destination::Reject(reason) => self.rejected.reject(reason, || describe(content)),
+            Destination::Reject(reason) => {
+                self.rejected.reject(reason, || describe(labels(content).flatten()))
+            }
             Destination::Drop(reason) => self.rejected.drop(reason),
         }
         Ok(())
@@ -322,27 +325,6 @@ fn labels_are_text(content: &[u8]) -> Result<bool, Malformed> {
     Ok(true)
 }
 
-/// A series in the notation of queries, cut short.
-fn describe(content: &[u8]) -> String {
-    const SHOWN: usize = 8;
-    let mut metric = String::new();
-    let mut rest = Vec::new();
-    let mut more = false;
-    for (name, value) in labels(content).flatten() {
-        if name == b"__name__" {
-            metric = Excerpt::new(value, 80).to_string();
-        } else if rest.len() < SHOWN {
-            rest.push(format!("{}=\"{}\"", Excerpt::new(name, 40), Excerpt::new(value, 40)));
-        } else {
-            more = true;
-        }
-    }
-    if more {
-        rest.push("…".to_owned());
-    }
-    format!("{metric}{{{}}}", rest.join(", "))
-}
-
 #[cfg(test)]
 #[path = "v1_tests.rs"]
-mod tests;
+pub(super) mod tests;

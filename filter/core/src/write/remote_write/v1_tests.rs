@@ -20,13 +20,13 @@ use crate::write::Part;
 use crate::write::labels::LabelEdits;
 use serde::Deserialize as _;
 
-fn tenant(id: &str) -> TenantId {
+pub(crate) fn tenant(id: &str) -> TenantId {
     TenantId::new(id).unwrap()
 }
 
 /// A caller that owns `own`, impersonates with `imp` whom it likes but for `foreign-*`, and writes on behalf of
 /// `team-*`.
-fn rights() -> Rights {
+pub(crate) fn rights() -> Rights {
     let config: Json = json!({
         "name": "agent", "jwt": {"provider": "p", "issuer": "i"}, "tenants": ["own"], "may": ["write"],
         "impersonate": {"label": "imp", "tenants": ["cluster-*"]}, "on_behalf_of": ["team-*"],
@@ -40,7 +40,7 @@ fn label(name: &str, remove: bool, allowed: Allowed) -> LabelSource {
 }
 
 /// Impersonation, then a namespace label, then the own tenant.
-fn plan() -> SplitPlan {
+pub(crate) fn plan() -> SplitPlan {
     SplitPlan {
         labels: vec![label("imp", true, Allowed::Impersonation), label("ns", false, Allowed::OnBehalfOf)],
         forbidden: vec![b"secret".to_vec()],
