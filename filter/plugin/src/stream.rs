@@ -14,6 +14,7 @@ use scopegate_core::policy::Policy;
 use scopegate_core::report::{Refusal, reply};
 use scopegate_core::write::fanout::Call;
 use scopegate_core::write::outcome::Answer;
+use scopegate_core::write::written::Written;
 
 use crate::host::{Failure, Host, Level};
 use crate::shared::Shared;
@@ -119,6 +120,7 @@ impl<H: Host> Stream<H> {
             status: Some(status),
             retry_after: number("retry-after"),
             message: message.unwrap_or_default(),
+            written: Written::of(&headers),
         })
     }
 

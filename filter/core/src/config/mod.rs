@@ -28,7 +28,9 @@ pub use limits::Limits;
 pub use load::ConfigError;
 pub(crate) use load::whole as load_whole;
 pub use scalar::{ByteSize, Count, Millis, OneOrMany, Text};
-pub use write::{CallsConfig, Fallback, RetriesConfig, TenantSourceConfig, Via, WriteConfig};
+pub use write::{
+    CallsConfig, Fallback, RemoteWriteConfig, RetriesConfig, TenantSourceConfig, Via, WriteConfig,
+};
 
 /// The whole configuration of the filter.
 #[derive(Clone, Debug, Deserialize)]

@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 
-use super::labels::LabelsConfig;
 use super::answers::AnswersConfig;
+use super::labels::LabelsConfig;
 use super::scalar::{Count, Millis, Text};
 
 /// The write rules of one backend.
@@ -31,10 +31,22 @@ pub struct WriteConfig {
     /// Labels by which an HA tracker of the backend decides: `labels` must not change them. By default `cluster` and
     /// `__replica__`.
     pub ha_labels: Option<Vec<Text>>,
+    /// Which versions of Prometheus remote write the backend takes.
+    pub remote_write: RemoteWriteConfig,
     /// How the parts of a split request are sent.
     pub calls: CallsConfig,
     /// How the answers to its parts become one, and what is remembered for when it comes again.
     pub answers: AnswersConfig,
+}
+
+/// What a backend knows of Prometheus remote write.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct RemoteWriteConfig {
+    /// The versions that the backend takes, `"1.0"` and `"2.0"`; by default both. Any other is answered 415, on which a
+    /// sender can go back to 1.0. Say `["1.0"]` for a backend that would take 2.0 for 1.0, and lose it with a success.
+    pub versions: Option<Vec<Text>>,
 }
 
 /// A place where the tenant of a series may stand.

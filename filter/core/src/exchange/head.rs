@@ -113,6 +113,9 @@ impl Asked<'_> {
             Err(refusal) if Format::is_strict(protocol) => return Err(refusal),
             format => format,
         };
+        if let Ok(Some(format)) = format {
+            backend.write.check(format)?;
+        }
         // What the backend would read otherwise than we did goes on in its plain form.
         if let Ok(Some(format)) = format
             && headers.first("content-type") != Some(format.content_type().as_bytes())
@@ -144,7 +147,7 @@ impl Asked<'_> {
             }
             Plan::Split(plan) => *plan,
         };
-        let format = format?.filter(|format| format.is_split()).ok_or(Refusal::CannotSplit)?;
+        let format = format?.ok_or(Refusal::CannotSplit)?;
         let cluster = match &backend.write.calls.cluster {
             Some(cluster) => cluster.clone(),
             None => route_cluster(attributes)?,

@@ -217,7 +217,7 @@ impl Exchange {
             }
         };
         let hundred = answer.status.map_or(0, |status| status / 100);
-        let Some(released) = sent.fanout.answered(id, answer) else {
+        let Some(released) = sent.fanout.answered(id, sent.sending.format.judge(answer)) else {
             self.phase = Phase::Calls(sent);
             return Step::Wait;
         };
@@ -268,10 +268,7 @@ impl Exchange {
         let watch = Watch::new(&*process, rules.give_up, &names.name, name);
         let watched = watch.concerns(&parts, now);
         let is_split = parts.len() > 1;
-        let by_call = is_split
-            || rejected.any_rejected()
-            || rules.change_answers()
-            || watched;
+        let by_call = is_split || rejected.any_rejected() || rules.change_answers() || watched;
         let mut earlier = None;
         let mut before = Vec::new();
         if by_call {

@@ -4,8 +4,8 @@
 //! Every failure of the host, and every slot that others change too often at once, ends on the safe side: what is not
 //! remembered is sent again, and who is not on the list is not given up.
 
-use super::process::{Process, SlotFailure, change};
 use super::Millis;
+use super::process::{Process, SlotFailure, change};
 use crate::policy::Policy;
 use crate::write::Part;
 use crate::write::failing::{Failing, GiveUp, Name, Standing};
@@ -221,7 +221,8 @@ impl<'a> Watch<'a> {
                 }
             }
         }
-        let answer = Answer::failed("it was not sent, since the tenant has failed for too long (answers.give_up)");
+        let answer =
+            Answer::failed("it was not sent, since the tenant has failed for too long (answers.give_up)");
         let new = PartAnswer::new(part.tenant.clone(), answer);
         Some(PartAnswer { judged: Judged::GivenUp, series: part.series, ..new })
     }

@@ -82,6 +82,8 @@ pub enum Refusal {
     PartsTooLarge { limit: u32 },
     /// More series than are looked into.
     TooManySeries { limit: u32 },
+    /// More symbols than are looked into.
+    TooManySymbols { limit: u32 },
     /// The body does not decompress.
     Compression,
     /// The body is no message of its protocol; `offset` is where, in the decompressed body.
@@ -115,7 +117,8 @@ impl Refusal {
             Self::BodyTooLarge { .. }
             | Self::DecodedTooLarge { .. }
             | Self::PartsTooLarge { .. }
-            | Self::TooManySeries { .. } => 413,
+            | Self::TooManySeries { .. }
+            | Self::TooManySymbols { .. } => 413,
             Self::MediaType { .. } | Self::Encoding { .. } | Self::CannotSplit => 415,
             Self::NotCanonical(_)
             | Self::Repeated(_)
@@ -162,6 +165,7 @@ impl Refusal {
                 "body_too_large"
             }
             Self::TooManySeries { .. } => "too_many_series",
+            Self::TooManySymbols { .. } => "too_many_symbols",
             Self::Compression | Self::Body { .. } => "malformed_body",
             Self::Overloaded { .. } => "overloaded",
             Self::Host { .. } => "host",
@@ -236,7 +240,7 @@ impl fmt::Display for Refusal {
                 write!(f, "X-Prometheus-Remote-Write-Version does not fit the content type: expected {expected}")
             }
             Self::CannotSplit => f.write_str(
-                "tenants or labels depend on the series here, and the protocol of this path cannot be taken apart; use remote write 1.0",
+                "tenants or labels depend on the series here, and the protocol of this path cannot be taken apart; use remote write",
             ),
             Self::BodyTooLarge { limit } => {
                 write!(f, "the body is larger than {limit} bytes (limits.request_bytes); send smaller batches")
@@ -251,6 +255,9 @@ impl fmt::Display for Refusal {
             ),
             Self::TooManySeries { limit } => {
                 write!(f, "the body has more than {limit} series (limits.series); send smaller batches")
+            }
+            Self::TooManySymbols { limit } => {
+                write!(f, "the symbol table has more than {limit} strings; send smaller batches")
             }
             Self::Compression => f.write_str("the body is no valid snappy block"),
             Self::Body { problem, offset } => {

@@ -17,6 +17,14 @@ pub enum Malformed {
     Unexpected,
     /// A string is not UTF-8.
     Text,
+    /// The symbol table does not begin with the empty string.
+    Symbols,
+    /// A reference points outside of the symbol table.
+    Reference,
+    /// References to labels come without their partners.
+    Pairs,
+    /// A series has more labels than any backend takes.
+    Labels,
 }
 
 impl fmt::Display for Malformed {
@@ -28,6 +36,10 @@ impl fmt::Display for Malformed {
             Self::WireType => "a field has an unknown wire type",
             Self::Unexpected => "a known field has the wrong wire type",
             Self::Text => "a string is not UTF-8",
+            Self::Symbols => "its symbol table does not begin with the empty string",
+            Self::Reference => "a reference points outside of the symbol table",
+            Self::Pairs => "a list of label references is not made of pairs",
+            Self::Labels => "a series has more labels than any backend takes",
         })
     }
 }
@@ -169,9 +181,9 @@ fn long_tag(input: &mut &[u8]) -> Result<u32, Malformed> {
     }
 }
 
-/// A number of at most 64 bits. Longer than needed is allowed: it reads the same everywhere.
+/// Takes a number of at most 64 bits. Longer than needed is allowed: it reads the same everywhere.
 #[inline]
-fn varint(input: &mut &[u8]) -> Result<u64, Malformed> {
+pub fn varint(input: &mut &[u8]) -> Result<u64, Malformed> {
     match *input {
         [first @ 0..0x80, rest @ ..] => {
             *input = rest;

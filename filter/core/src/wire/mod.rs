@@ -12,7 +12,7 @@ mod fields;
 mod structure;
 
 pub use envoy::metadata_namespace;
-pub use fields::{Field, Fields, Malformed, Value, put_len, put_varint, varint_len};
+pub use fields::{Field, Fields, Malformed, Value, put_len, put_varint, varint, varint_len};
 pub use structure::{Datum, List, Structure};
 
 #[cfg(test)]

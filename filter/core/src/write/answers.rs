@@ -80,7 +80,8 @@ const SOFT: &[&str] = &[
 ];
 
 /// The same of Loki, for each entry that it did not take (`pkg/ingester/stream.go`, `pkg/chunkenc/interface.go`).
-const SOFT_ENTRIES: &[&str] = &["ignored, reason: 'entry too far behind", "ignored, reason: 'entry out of order'"];
+const SOFT_ENTRIES: &[&str] =
+    &["ignored, reason: 'entry too far behind", "ignored, reason: 'entry out of order'"];
 
 /// Whether the message of a 400 says only that samples are too old, out of order or there already.
 fn is_soft(message: &[u8]) -> bool {
@@ -105,6 +106,7 @@ mod tests {
     use super::super::outcome::{Answer, PartAnswer};
     use super::*;
     use crate::tenant::TenantId;
+    use crate::write::written::Written;
     use serde_json::{Value, json};
 
     fn rules(config: Value) -> Result<AnswerRules, String> {
@@ -128,7 +130,10 @@ mod tests {
         assert_eq!(give_up(json!({"after": "0s"})), Ok(None));
         assert_eq!(give_up(json!({"after": "2h"})), Ok(of(Some(7_200_000), None, 60_000)));
         assert_eq!(give_up(json!({"after": "0s", "attempts": 9})), Ok(of(None, Some(9), 60_000)));
-        assert_eq!(give_up(json!({"attempts": 9, "try_every": "5s"})), Ok(of(Some(3_600_000), Some(9), 5_000)));
+        assert_eq!(
+            give_up(json!({"attempts": 9, "try_every": "5s"})),
+            Ok(of(Some(3_600_000), Some(9), 5_000))
+        );
         for (wrong, expected) in [
             (json!({"give_up": {"attempts": 0}}), "answers.give_up.attempts: 0 would give up"),
             (json!({"give_up": {"try_every": "0s"}}), "answers.give_up.try_every: with 0s every request"),
@@ -143,7 +148,8 @@ mod tests {
         }
     }
 
-    const CORTEX: &str = "user=own: err: out of order sample. timestamp=2026-01-01T00:00:00Z, series={__name__=\"up\"}\n";
+    const CORTEX: &str =
+        "user=own: err: out of order sample. timestamp=2026-01-01T00:00:00Z, series={__name__=\"up\"}\n";
 
     #[test]
     fn what_an_answer_counts_as() {
@@ -161,7 +167,12 @@ mod tests {
             (&change, None, CORTEX, Judged::AsIs),
         ];
         for (config, status, message, expected) in cases {
-            let answer = Answer { status: *status, retry_after: None, message: message.as_bytes().to_vec() };
+            let answer = Answer {
+                status: *status,
+                retry_after: None,
+                message: message.as_bytes().to_vec(),
+                written: Written::Untold,
+            };
             let mut part = PartAnswer::new(TenantId::new("own").unwrap(), answer);
             rules((*config).clone()).unwrap().judge(&mut part);
             assert_eq!(part.judged, *expected, "{config} {status:?} {message}");

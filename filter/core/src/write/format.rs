@@ -2,10 +2,11 @@
 //!
 //! A new format is a module beside `remote_write`, a variant here, and a line in each `match`.
 
-use super::outcome::Outcome;
+use super::outcome::{Answer, Outcome};
 use super::parts::Split;
 use super::plan::SplitPlan;
 use super::remote_write::{self, Version};
+use super::written;
 use crate::caller::Rights;
 use crate::config::Limits;
 use crate::http::{Headers, Reply};
@@ -41,11 +42,6 @@ impl Format {
         }
     }
 
-    /// Whether a body in this format can be taken apart.
-    pub fn is_split(self) -> bool {
-        self != Self::RemoteWrite(Version::V2)
-    }
-
     /// Takes apart one request body.
     pub fn split(
         self,
@@ -55,15 +51,23 @@ impl Format {
         limits: &Limits,
     ) -> Result<Split, Refusal> {
         match self {
-            Self::RemoteWrite(Version::V1) => remote_write::split(body, plan, rights, limits),
-            Self::RemoteWrite(Version::V2) => Err(Refusal::CannotSplit),
+            Self::RemoteWrite(version) => remote_write::split(version, body, plan, rights, limits),
+        }
+    }
+
+    /// The answer to one part, as a sender of this format would take it.
+    pub fn judge(self, answer: Answer) -> Answer {
+        match self {
+            Self::RemoteWrite(Version::V2) => written::must_tell(answer),
+            Self::RemoteWrite(Version::V1) => answer,
         }
     }
 
     /// The one answer for all parts, with at most `limit` bytes of explanation.
     pub fn reply(self, outcome: &Outcome, limit: u32) -> Reply {
         match self {
-            Self::RemoteWrite(_) => outcome.reply(limit),
+            Self::RemoteWrite(Version::V1) => outcome.reply(limit),
+            Self::RemoteWrite(Version::V2) => written::reply(outcome, limit),
         }
     }
 }

@@ -20,6 +20,7 @@ pub mod remote_write;
 mod route;
 mod rules;
 mod snappy;
+pub mod written;
 
 pub use answers::AnswerRules;
 pub use format::Format;

@@ -8,6 +8,7 @@ use core::fmt::Write as _;
 
 use super::answers::AnswerRules;
 use super::rejected::Rejected;
+use super::written::Written;
 use crate::http::Reply;
 use crate::report::Excerpt;
 use crate::tenant::TenantId;
@@ -21,6 +22,8 @@ pub struct Answer {
     pub retry_after: Option<u32>,
     /// The beginning of the body.
     pub message: Vec<u8>,
+    /// What it says that was written.
+    pub written: Written,
 }
 
 /// The answer for one part.
@@ -82,16 +85,22 @@ impl Answer {
 
     /// An answer with this status that came some time ago, and the beginning of its message.
     pub fn remembered(status: u16, message: Vec<u8>) -> Self {
-        Self { status: Some(status), retry_after: None, message }
+        Self { status: Some(status), retry_after: None, message, written: Written::Untold }
     }
 
     /// No answer came, for this reason.
     pub fn failed(reason: &str) -> Self {
-        Self { status: None, retry_after: None, message: reason.as_bytes().to_vec() }
+        Self {
+            status: None,
+            retry_after: None,
+            message: reason.as_bytes().to_vec(),
+            written: Written::Untold,
+        }
     }
 
     fn severity(&self) -> Severity {
         match self.status {
+            Some(200..=299) if self.written == Written::Missing => Severity::Misconfigured,
             Some(200..=299) => Severity::Success,
             Some(429) => Severity::RateLimited,
             // No answer of a backend, or one for which the sender would drop its data although only an operator can
@@ -107,7 +116,16 @@ impl Answer {
 impl PartAnswer {
     /// An answer that came just now and counts as what it is.
     pub fn new(tenant: TenantId, answer: Answer) -> Self {
-        Self { tenant, answer, judged: Judged::AsIs, before: false, sent: true, named: true, series: 0, print: 0 }
+        Self {
+            tenant,
+            answer,
+            judged: Judged::AsIs,
+            before: false,
+            sent: true,
+            named: true,
+            series: 0,
+            print: 0,
+        }
     }
 
     fn severity(&self) -> Severity {
@@ -290,6 +308,7 @@ mod tests {
                 status: (*status > 0).then_some(*status),
                 retry_after: *retry_after,
                 message: format!("said {status}\nsecond line").into_bytes(),
+                written: Written::Untold,
             };
             PartAnswer::new(TenantId::new(&format!("t{n}")).unwrap(), answer)
         });

@@ -38,6 +38,8 @@ pub(super) enum Reason {
     NoLabels,
     /// The backend keeps tenants apart by accounts, and this one has none.
     NoAccount,
+    /// Neither a sample nor a histogram is there.
+    NoSamples,
 }
 
 impl Reason {
@@ -52,6 +54,7 @@ impl Reason {
             Self::Text => "not_utf8",
             Self::NoLabels => "no_labels",
             Self::NoAccount => "no_account",
+            Self::NoSamples => "no_samples",
         }
     }
 
@@ -67,6 +70,9 @@ impl Reason {
             Self::NoLabels => "no label is left, and a backend would refuse the whole request for that",
             Self::NoAccount => {
                 "the tenant has no account in this backend; an operator can give it one (`isolate`)"
+            }
+            Self::NoSamples => {
+                "it has neither samples nor histograms, and a backend would refuse the whole request for that"
             }
         }
     }

@@ -1,9 +1,12 @@
 //! The write rules of one backend, compiled.
 
-use super::label_rules::LabelRules;
 use super::answers::AnswerRules;
+use super::format::Format;
+use super::label_rules::LabelRules;
+use super::remote_write::Accepted;
 use crate::config::{ConfigError, Fallback, TenantSourceConfig, Via, WriteConfig};
 use crate::operation::Kind;
+use crate::report::Refusal;
 use crate::tenant::TenantId;
 
 /// See [`WriteConfig`].
@@ -15,6 +18,7 @@ pub struct Rules {
     pub(super) strict: bool,
     /// Which labels the series get.
     pub labels: LabelRules,
+    remote_write: Accepted,
     /// How the parts are sent.
     pub calls: CallRules,
     /// How the answers to its parts become one.
@@ -131,9 +135,17 @@ impl Rules {
             on_unmapped: Verdict::compile(&config.on_unmapped, &format!("{path}.on_unmapped"))?,
             strict: config.strict,
             labels: LabelRules::compile(config, kind, tenant_label, path)?,
+            remote_write: Accepted::compile(&config.remote_write, &format!("{path}.remote_write"))?,
             calls: CallRules::compile(config, &format!("{path}.calls"))?,
             answers: AnswerRules::compile(&config.answers, &format!("{path}.answers"))?,
         })
+    }
+
+    /// Refuses a format that the backend does not take, whoever needs its body.
+    pub fn check(&self, format: Format) -> Result<(), Refusal> {
+        match format {
+            Format::RemoteWrite(version) => self.remote_write.check(version),
+        }
     }
 
     /// Headers from which a tenant is taken, in lower case.

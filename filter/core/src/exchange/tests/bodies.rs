@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{Head, OPT_IN, REMOTE_WRITE_2, WRITE, World, and, but, describe, up};
+use super::{Head, OPT_IN, WRITE, World, and, but, describe, up};
 use crate::write::remote_write::testing::{body, compress};
 
 type Change = fn(&mut Json);
@@ -123,13 +123,10 @@ fn a_body_is_kept_only_where_it_decides() {
 #[test]
 fn what_cannot_be_taken_apart_by_series_is_refused() {
     let otlp = || but(WRITE, ":path", "/api/v1/otlp/v1/metrics");
-    let second = || but(WRITE, "content-type", REMOTE_WRITE_2);
     let cases: &[(&str, Change, &str, Vec<(&str, &str)>)] = &[
         ("OTLP, tenants by label", by_label, "user", otlp()),
         ("OTLP, impersonation", as_is, "agent", and(&otlp(), &[OPT_IN])),
         ("OTLP, strict", strict, "user", otlp()),
-        ("remote write 2.0, tenants by label", by_label, "user", second()),
-        ("remote write 2.0, impersonation", as_is, "agent", and(&second(), &[OPT_IN])),
     ];
     for (what, change, who, head) in cases {
         let mut world = World::with(change).caller(who, &["own"]);

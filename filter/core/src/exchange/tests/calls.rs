@@ -182,7 +182,12 @@ fn further_parts_wait_for_answers() {
 #[test]
 fn one_answer_for_all() {
     let timeout = || Answer::failed("no healthy upstream");
-    let busy = || Answer { status: Some(429), retry_after: Some(7), message: b"slow down\nplease".to_vec() };
+    let busy = || Answer {
+        status: Some(429),
+        retry_after: Some(7),
+        message: b"slow down\nplease".to_vec(),
+        ..says(429)
+    };
     let cases: Vec<(&str, Vec<Answer>, &str)> = vec![
         ("all well", vec![says(200), says(204), says(202)], "answer 200 split"),
         ("all there already", vec![says(202), says(202), says(202)], "answer 202 split"),
@@ -217,11 +222,15 @@ fn the_answer_names_tenants_and_is_bounded() {
     let mut world = World::with(|config| config["limits"]["answer_bytes"] = json!(120));
     world = world.caller("agent", &["own"]);
     let (mut exchange, _) = world.request(&impersonating(), &for_tenants(&["own", "cluster-1", "cluster-2"]));
-    let limited =
-        Answer { status: Some(429), retry_after: Some(7), message: b"slow\x07 down\nplease".to_vec() };
+    let limited = Answer {
+        status: Some(429),
+        retry_after: Some(7),
+        message: b"slow\x07 down\nplease".to_vec(),
+        ..says(429)
+    };
     exchange.answered(&mut world.worker, 2, limited, 0);
     world.answered(&mut exchange, 0, 200);
-    let gone = Answer { status: Some(503), retry_after: Some(9), message: vec![b'x'; 512] };
+    let gone = Answer { status: Some(503), retry_after: Some(9), message: vec![b'x'; 512], ..says(503) };
     let reply = answer(exchange.answered(&mut world.worker, 1, gone, 0));
     assert_eq!(text(&reply), "scopegate: 2 of 3 tenants did not accept their part.\n…\n");
     let mut headers = reply.headers;

@@ -10,6 +10,7 @@ mod events;
 mod forward;
 mod observe;
 mod refusals;
+mod second;
 mod single;
 mod wording;
 
@@ -25,6 +26,7 @@ use crate::policy::Policy;
 use crate::write::fanout::Call;
 use crate::write::outcome::Answer;
 use crate::write::remote_write::testing::{TimeSeries, body, decompress, series};
+use crate::write::written::Written;
 
 /// Headers as they are written in tables.
 type Head<'a> = &'a [(&'a str, &'a str)];
@@ -169,7 +171,7 @@ fn message(series: &[TimeSeries]) -> Vec<u8> {
 }
 
 fn says(status: u16) -> Answer {
-    Answer { status: Some(status), retry_after: None, message: Vec::new() }
+    Answer { status: Some(status), retry_after: None, message: Vec::new(), written: Written::Untold }
 }
 
 /// A step in a line: `go on` with the headers that go (`-name`) and that are set (`name=value`),

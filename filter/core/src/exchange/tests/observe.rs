@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{Changes, OPT_IN, QUERY, REMOTE_WRITE_2, Step, WRITE, World, and, but, describe, up};
+use super::{Changes, OPT_IN, QUERY, Step, WRITE, World, and, but, describe, up};
 use crate::write::remote_write::testing::body;
 
 type Change = fn(&mut Json);
@@ -87,11 +87,11 @@ fn heads() {
             "out a tenant, would be refused with 405: this path takes POST",
         ),
         (
-            "remote write 2.0 that would have to be split",
+            "OTLP that would have to be split",
             "agent",
-            and(&but(WRITE, "content-type", REMOTE_WRITE_2), &[OPT_IN]),
+            and(&but(WRITE, ":path", "/api/v1/otlp/v1/metrics"), &[OPT_IN]),
             "out a tenant, would be refused with 415: tenants or labels depend on the series here, and the protocol of this \
-             path cannot be taken apart; use remote write 1.0",
+             path cannot be taken apart; use remote write",
         ),
         ("a read", "user", and(QUERY, &[own]), ""),
         ("a read without a tenant", "user", QUERY.to_vec(), "out a tenant, would go to own"),

@@ -10,10 +10,11 @@ use super::super::plan::SplitPlan;
 use super::super::rejected::Rejected;
 use super::super::route::{Destination, Reason, Router};
 use super::super::snappy;
+use super::describe::describe;
 use super::v1_edit::{Edited, Editor};
 use crate::caller::Rights;
 use crate::config::Limits;
-use crate::report::{Excerpt, Refusal};
+use crate::report::Refusal;
 use crate::wire::{Field, Fields, Malformed, Value};
 
 /// `WriteRequest.timeseries`.
@@ -137,7 +138,7 @@ impl<'a> Walk<'a> {
                 let edited =
                     if self.editor.is_idle() { Edited::Same } else { self.edit(part, content, end)? };
                 if edited == Edited::NoLabels {
-                    self.rejected.reject(Reason::NoLabels, || describe(content));
+                    self.rejected.reject(Reason::NoLabels, || describe(labels(content).flatten()));
                     return Ok(());
                 }
                 let notes = part_notes(&mut self.notes, part)?;
@@ -151,7 +152,9 @@ impl<'a> Walk<'a> {
                     notes.less(TIMESERIES, (content_start, end), &self.left_out, &mut self.cuts);
                 }
             }
-            Destination::Reject(reason) => self.rejected.reject(reason, || describe(content)),
+            Destination::Reject(reason) => {
+                self.rejected.reject(reason, || describe(labels(content).flatten()))
+            }
             Destination::Drop(reason) => self.rejected.drop(reason),
         }
         Ok(())
@@ -393,27 +396,6 @@ fn labels_are_text(content: &[u8]) -> Result<bool, Malformed> {
         }
     }
     Ok(true)
-}
-
-/// A series in the notation of queries, cut short.
-fn describe(content: &[u8]) -> String {
-    const SHOWN: usize = 8;
-    let mut metric = String::new();
-    let mut rest = Vec::new();
-    let mut more = false;
-    for (name, value) in labels(content).flatten() {
-        if name == b"__name__" {
-            metric = Excerpt::new(value, 80).to_string();
-        } else if rest.len() < SHOWN {
-            rest.push(format!("{}=\"{}\"", Excerpt::new(name, 40), Excerpt::new(value, 40)));
-        } else {
-            more = true;
-        }
-    }
-    if more {
-        rest.push("…".to_owned());
-    }
-    format!("{metric}{{{}}}", rest.join(", "))
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::write::Part;
 use crate::write::labels::LabelEdits;
 use serde::Deserialize as _;
 
-fn tenant(id: &str) -> TenantId {
+pub(crate) fn tenant(id: &str) -> TenantId {
     TenantId::new(id).unwrap()
 }
 
@@ -41,7 +41,7 @@ fn label(name: &str, remove: bool, allowed: Allowed) -> LabelSource {
 }
 
 /// Impersonation, then a namespace label, then the own tenant.
-fn plan() -> SplitPlan {
+pub(crate) fn plan() -> SplitPlan {
     SplitPlan {
         labels: vec![label("imp", true, Allowed::Impersonation), label("ns", false, Allowed::OnBehalfOf)],
         forbidden: vec![b"secret".to_vec()],
