@@ -8,6 +8,8 @@ mod bounds;
 mod calls;
 mod events;
 mod forward;
+mod isolation;
+mod labels;
 mod observe;
 mod refusals;
 mod second;

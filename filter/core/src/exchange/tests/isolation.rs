@@ -1,0 +1,257 @@
+//! Backends that know no `X-Scope-OrgID`: a label or an account keeps their tenants apart.
+
+use serde_json::{Value as Json, json};
+
+use super::labels::{load, new_body};
+use super::{WRITE, World, and, answer, but, calls, describe, message, text, up};
+use crate::write::remote_write::testing::{TimeSeries, body, decompress};
+
+#[test]
+fn contradictory_isolation_is_an_error() {
+    let cases: Vec<(&str, Json, &str)> = vec![
+        ("cortex", Json::Null, "fine"),
+        ("cortex", json!("header"), "fine"),
+        ("victoriametrics", json!("header"), "fine"),
+        ("victoriametrics", json!({"label": "tenantId"}), "fine"),
+        ("prometheus", json!({"label": "tenantId"}), "fine"),
+        ("victoriametrics-cluster", json!({"account": {"a": "1", "b": "1:2"}}), "fine"),
+        ("victorialogs", json!({"account": {"a": "1"}}), "fine"),
+        ("victoriatraces", json!({"account": {"a": "1"}}), "fine"),
+        ("cortex", json!({"label": "x"}), "backends[0].isolate: not by a label: cortex knows X-Scope-OrgID"),
+        (
+            "cortex",
+            json!({"account": {}}),
+            "backends[0].isolate: not by accounts: cortex knows X-Scope-OrgID",
+        ),
+        (
+            "victoriametrics",
+            Json::Null,
+            "backends[0].isolate: missing: victoriametrics knows no X-Scope-OrgID",
+        ),
+        (
+            "victoriametrics",
+            json!({"account": {"a": "1"}}),
+            "backends[0].isolate: not by accounts: victoriametrics knows no",
+        ),
+        ("victoriametrics", json!({"label": ""}), "backends[0].isolate.label: a label has a name"),
+        (
+            "victoriametrics",
+            json!({"label": 7}),
+            "backends[0].isolate.label: expected a string, found a number: quote it",
+        ),
+        (
+            "victoriametrics-cluster",
+            Json::Null,
+            "backends[0].isolate: missing: victoriametrics-cluster knows no",
+        ),
+        ("victorialogs", Json::Null, "backends[0].isolate: missing: victorialogs knows no"),
+        ("victorialogs", json!({"label": "x"}), "backends[0].isolate: not by a label: victorialogs knows no"),
+        (
+            "victorialogs",
+            json!({"account": {}}),
+            "backends[0].isolate.account: name the account of at least one tenant",
+        ),
+        (
+            "victorialogs",
+            json!({"account": {"a/b": "1"}}),
+            "backends[0].isolate.account.a/b: a tenant ID is made of",
+        ),
+        (
+            "victorialogs",
+            json!({"account": {"a": 1}}),
+            "backends[0].isolate.account.a: expected a string, found a number: quote it",
+        ),
+        (
+            "victorialogs",
+            json!({"account": {"a": "x"}}),
+            "backends[0].isolate.account.a: an account is a number",
+        ),
+        (
+            "victorialogs",
+            json!({"account": {"a": "+1"}}),
+            "backends[0].isolate.account.a: an account is a number",
+        ),
+        (
+            "victorialogs",
+            json!({"account": {"a": "1:"}}),
+            "backends[0].isolate.account.a: an account is a number",
+        ),
+        (
+            "victorialogs",
+            json!({"account": {"a": "4294967296"}}),
+            "backends[0].isolate.account.a: an account is a number",
+        ),
+        (
+            "victorialogs",
+            json!({"account": {"a": "1", "b": "1:0"}}),
+            "backends[0].isolate.account.b: a has this account",
+        ),
+    ];
+    for (kind, isolate, expected) in cases {
+        let got = load(|config| {
+            config["backends"][0]["kind"] = json!(kind);
+            config["backends"][0]["isolate"] = isolate.clone();
+        });
+        assert!(got.starts_with(expected), "{kind} {isolate}\n got: {got}\nwant: {expected}");
+    }
+    let got = load(|config| {
+        config["backends"][0] =
+            json!({"name": "metrics", "kind": "victoriametrics", "isolate": {"label": "tenantId"}});
+        config["write"]["metrics"]["labels"] = json!({"remove": "tenantId"});
+    });
+    assert!(got.starts_with("write.metrics.labels.remove[0]: this label keeps the tenants apart"), "{got}");
+}
+
+fn victoria(kind: &str, isolate: &Json, labels: &Json) -> World {
+    let world = World::with(|config| {
+        config["backends"][0] = json!({"name": "metrics", "kind": kind, "isolate": isolate, "path": "/vm"});
+        config["write"]["metrics"]["labels"] = labels.clone();
+    });
+    world.caller("user", &["own"])
+}
+
+#[test]
+fn one_tenant_of_victoriametrics_is_labelled_in_the_url() {
+    let isolate = json!({"label": "tenantId"});
+    let gone = " -x-scope-orgid";
+    let cases: &[(&str, Json, String)] = &[
+        (
+            "/vm/api/v1/write",
+            json!({}),
+            format!("go on{gone} :path=/vm/api/v1/write?extra_label=tenantId%3Down"),
+        ),
+        (
+            "/vm/api/v1/write?a=b&extra_label=tenantId=evil&extra_filters[]=x&extra%5Flabel=y=z",
+            json!({"set": {"region": "a b&c"}}),
+            format!(
+                "go on{gone} :path=/vm/api/v1/write?a=b&extra_label=region%3Da%20b%26c&extra_label=tenantId%3Down"
+            ),
+        ),
+        (
+            "/vm/api/v1/import/csv?format=1",
+            json!({}),
+            format!("go on{gone} :path=/vm/api/v1/import/csv?format=1&extra_label=tenantId%3Down"),
+        ),
+        ("/vm/api/v1/write?a=b;extra_label=x", json!({}), "answer 400 path_not_canonical".into()),
+        ("/vm/api/v1/write?a=%zz", json!({}), "answer 400 path_not_canonical".into()),
+        // What an argument cannot do is done in the body.
+        ("/vm/api/v1/write", json!({"remove": ["x"]}), "keep".into()),
+        ("/vm/api/v1/import", json!({"remove": ["x"]}), "answer 415 cannot_split".into()),
+        // Nothing narrows a read yet.
+        ("/vm/api/v1/query?query=up", json!({}), "answer 403 not_narrowed".into()),
+    ];
+    for (path, labels, expected) in cases {
+        let mut world = victoria("victoriametrics", &isolate, labels);
+        let head = and(&but(WRITE, ":path", path), &[("x-scope-orgid", "own")]);
+        let head = if path.contains("query=") { but(&head, "content-encoding", "") } else { head };
+        assert_eq!(describe(&world.head(&head).1), *expected, "{path} {labels}");
+    }
+    // A client's copies go from every backend's writes, without any label being configured.
+    let mut world = World::with(|_| {}).caller("user", &["own"]);
+    let head = but(WRITE, ":path", "/api/v1/push?extra_label=a=b");
+    assert_eq!(describe(&world.head(&head).1), "go on x-scope-orgid=own :path=/api/v1/push");
+    let head = but(WRITE, ":path", "/api/v1/push?a=b");
+    assert_eq!(describe(&world.head(&head).1), "go on x-scope-orgid=own");
+}
+
+#[test]
+fn several_tenants_of_victoriametrics_are_labelled_in_the_body() {
+    let mut world = World::with(|config| {
+        config["backends"][0] =
+            json!({"name": "metrics", "kind": "victoriametrics", "isolate": {"label": "tenantId"}});
+        config["write"]["metrics"] = json!({"tenant": [{"label": "ns"}, "caller"]});
+    })
+    .caller("user", &["own"]);
+    let head = but(WRITE, ":path", "/api/v1/write?extra_label=tenantId=evil");
+    let sent =
+        body(&[up(&[("a", "1"), ("tenantId", "team-b")]), up(&[("ns", "team-a"), ("tenantId", "own")])]);
+    let (_, step) = world.request(&head, &sent);
+    let sent = calls(step);
+    let expected: [&[TimeSeries]; 2] =
+        [&[up(&[("a", "1"), ("tenantId", "own")])], &[up(&[("ns", "team-a"), ("tenantId", "team-a")])]];
+    for (call, expected) in sent.iter().zip(expected) {
+        assert_eq!(decompress(&call.body), message(expected));
+        let headers: Vec<_> = call.headers().collect();
+        assert!(headers.contains(&(":path", "/api/v1/write")), "{headers:?}");
+        assert!(headers.iter().all(|(name, _)| *name != "x-scope-orgid"), "{headers:?}");
+    }
+    assert_eq!(sent.len(), 2);
+    // A write for one of them goes on with its own path as well.
+    let (_, step) = world.request(&head, &body(&[up(&[("ns", "team-a")])]));
+    assert_eq!(describe(&step), "go on :path=/api/v1/write with a new body");
+    assert_eq!(new_body(step), message(&[up(&[("ns", "team-a"), ("tenantId", "team-a")])]));
+}
+
+#[test]
+fn accounts_stand_in_the_path_or_in_headers() {
+    let accounts = json!({"account": {"own": "7", "team-a": "1:2"}});
+    let client = [("x-scope-orgid", "own"), ("accountid", "9"), ("projectid", "9"), ("projectid", "8")];
+    let cases = [
+        (
+            "victoriametrics-cluster",
+            "/vm/prometheus/api/v1/write?extra_label=a=b&c=d",
+            "go on -accountid -projectid -x-scope-orgid :path=/vm/insert/7:0/prometheus/api/v1/write?c=d",
+        ),
+        ("victoriametrics-cluster", "/vm/insert/1/prometheus/api/v1/write", "answer 403 closed_path"),
+        (
+            "victorialogs",
+            "/vm/insert/jsonline?_time_field=t&extra_fields=a=b",
+            "go on -accountid -projectid -x-scope-orgid -projectid accountid=7 projectid=0 :path=/vm/insert/jsonline?_time_field=t",
+        ),
+        (
+            "victoriatraces",
+            "/vm/insert/opentelemetry/v1/traces",
+            "go on -accountid -projectid -x-scope-orgid -projectid accountid=7 projectid=0",
+        ),
+    ];
+    for (kind, path, expected) in cases {
+        let head = and(&but(WRITE, ":path", path), &client);
+        assert_eq!(describe(&victoria(kind, &accounts, &json!({})).head(&head).1), expected, "{kind} {path}");
+    }
+    // A tenant without an account gets nowhere.
+    let mut world = victoria("victorialogs", &accounts, &json!({})).caller("user", &["other"]);
+    let (_, step) = world.head(&but(WRITE, ":path", "/vm/insert/jsonline"));
+    let reply = answer(step);
+    assert_eq!((reply.status, reply.details), (403, "no_account"));
+    assert!(text(&reply).contains("the tenant other has no account in this backend"), "{}", text(&reply));
+}
+
+#[test]
+fn every_part_goes_to_its_own_account() {
+    let accounts = json!({"account": {"own": "7", "team-a": "1:2"}});
+    let sent = body(&[up(&[]), up(&[("ns", "team-a")]), up(&[("ns", "team-b")])]);
+    let world = |path: Json| {
+        let world = World::with(|config| {
+            config["backends"][0] = json!({"name": "metrics", "kind": "victoriametrics-cluster", "isolate": accounts, "path": "/vm"});
+            config["write"]["metrics"] =
+                json!({"tenant": [{"label": "ns"}, "caller"], "calls": {"path": path}});
+        });
+        world.caller("user", &["own"])
+    };
+    let head = but(WRITE, ":path", "/vm/prometheus/api/v1/write?c=d");
+    for (fixed, before, after) in [
+        (Json::Null, "/vm/insert/", "/prometheus/api/v1/write?c=d"),
+        (json!("/prometheus/api/v1/push"), "/insert/", "/prometheus/api/v1/push"),
+    ] {
+        let mut world = world(fixed);
+        let (mut exchange, step) = world.request(&head, &sent);
+        let parts = calls(step);
+        let paths: Vec<_> =
+            parts.iter().map(|call| call.headers().find(|(name, _)| *name == ":path").unwrap().1).collect();
+        assert_eq!(paths, [format!("{before}7:0{after}"), format!("{before}1:2{after}")]);
+        assert!(parts.iter().all(|call| call.headers().filter(|(name, _)| *name == ":path").count() == 1));
+        assert!(parts.iter().all(|call| call.headers().all(|(name, _)| name != "x-scope-orgid")));
+        // The series of a tenant without an account is named, and costs the others nothing.
+        world.answered(&mut exchange, parts[0].id, 204);
+        let reply = answer(world.answered(&mut exchange, parts[1].id, 204));
+        assert_eq!(reply.status, 400);
+        assert!(
+            text(&reply).contains("up{ns=\"team-b\"}: the tenant has no account in this backend"),
+            "{}",
+            text(&reply)
+        );
+    }
+    let mut world = world(Json::Null);
+    let (_, step) = world.request(&head, &body(&[up(&[("ns", "team-a")])]));
+    assert_eq!(describe(&step), "go on :path=/vm/insert/1:2/prometheus/api/v1/write?c=d");
+}
