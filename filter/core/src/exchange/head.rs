@@ -97,13 +97,14 @@ fn write(
         edits.set(headers, "content-type", format.content_type());
     }
     let plan = plan(&backend.write, &caller.rights, identity, headers, policy.impersonations())?;
-    let plan = match plan {
+    let mut plan = match plan {
         Plan::Whole(tenant) => {
             let tenants = tenant.as_str().to_owned();
             return Ok(Decided::Whole { backend: position, class: Class::Write, edits, tenants });
         }
         Plan::Split(plan) => *plan,
     };
+    plan.keep_apart(&backend.name, &caller.name, &identity.tenants);
     let format = format?.ok_or(Refusal::CannotSplit)?;
     let cluster = match &backend.write.calls.cluster {
         Some(cluster) => cluster.clone(),

@@ -176,7 +176,8 @@ impl Exchange {
 
     /// The whole body has arrived, or could not be read.
     pub fn body(&mut self, worker: &mut Worker, body: Result<Vec<u8>, &'static str>, now: Millis) -> Step {
-        let Some(held) = self.take_held() else { return self.as_before() };
+        let Some(mut held) = self.take_held() else { return self.as_before() };
+        held.plan.attach(&worker.process);
         let policy = Rc::clone(&self.policy);
         let split = body.map_err(|what| Refusal::Host { what }).and_then(|body| {
             let caller =
@@ -231,7 +232,7 @@ impl Exchange {
 
     /// What becomes of a request that was taken apart.
     fn send(&mut self, worker: &mut Worker, held: Held, split: Split, now: Millis) -> Step {
-        let Held { backend, protocol, format, target, announced, mut edits, observed, .. } = held;
+        let Held { backend, protocol, format, plan, target, announced, mut edits, observed, .. } = held;
         if let Some(observed) = observed {
             return self.observe(
                 worker,
@@ -241,7 +242,11 @@ impl Exchange {
                 now,
             );
         }
-        let Split { mut parts, rejected, metadata_dropped, untouched } = split;
+        let Split { mut parts, rejected, metadata_dropped, names, untouched } = split;
+        if let Some(following) = plan.following() {
+            let process = Rc::clone(&worker.process);
+            worker.followers.learn(&*process, following, &names, now);
+        }
         let sent = parts.iter().fold(0_u32, |sum, part| sum.saturating_add(part.series));
         // Not before it is decided: what is refused now comes again.
         let count = |worker: &mut Worker, decision| {

@@ -8,6 +8,7 @@
 pub mod fanout;
 mod format;
 pub mod labels;
+pub(crate) mod metadata;
 pub mod outcome;
 mod parts;
 mod plan;

@@ -1,8 +1,12 @@
 //! What the head of a write decides: one tenant for the whole request, or a look into its body.
 
+use std::rc::Rc;
+
 use super::labels::LabelEdits;
+use super::metadata::{Following, Spread};
 use super::rules::{Rules, Source, Verdict};
 use crate::caller::{Identity, Rights};
+use crate::exchange::Process;
 use crate::http::Headers;
 use crate::report::Refusal;
 use crate::tenant::{TenantId, TenantSet};
@@ -29,10 +33,29 @@ pub struct SplitPlan {
     pub(super) unmapped: Verdict,
     /// Where metric metadata goes, which has no labels.
     pub(super) metadata: Option<TenantId>,
+    /// Where metadata goes besides.
+    pub(super) spread: Spread,
     /// The caller's own tenants.
     pub(super) own: TenantSet,
     /// What changes in the labels of every series.
     pub(super) edits: LabelEdits,
+}
+
+impl SplitPlan {
+    /// What is learnt from requests of this plan is kept apart for each backend, caller and set of own tenants.
+    pub(crate) fn keep_apart(&mut self, backend: &str, caller: &str, own: &TenantSet) {
+        self.spread.keep_apart(backend, caller, own);
+    }
+
+    /// Where the workers share what was learnt.
+    pub(crate) fn attach(&mut self, process: &Rc<dyn Process>) {
+        self.spread.attach(process);
+    }
+
+    /// What is to be learnt about, if anything is.
+    pub(crate) fn following(&self) -> Option<&Following> {
+        self.spread.following()
+    }
 }
 
 /// A label that may name the tenant of a series.
@@ -117,6 +140,7 @@ pub fn plan<'a>(
         metadata,
         own: identity.tenants.clone(),
         edits: LabelEdits::default(),
+        spread: Spread::of(rules.metadata),
     })))
 }
 

@@ -2,7 +2,7 @@
 
 use super::format::Format;
 use super::remote_write::Accepted;
-use crate::config::{ConfigError, Fallback, TenantSourceConfig, Via, WriteConfig};
+use crate::config::{ConfigError, Fallback, MetadataPolicy, TenantSourceConfig, Via, WriteConfig};
 use crate::report::Refusal;
 use crate::tenant::TenantId;
 
@@ -14,6 +14,7 @@ pub struct Rules {
     pub(super) on_unmapped: Verdict,
     pub(super) strict: bool,
     remote_write: Accepted,
+    pub(super) metadata: MetadataPolicy,
     /// How the parts are sent.
     pub calls: CallRules,
 }
@@ -121,9 +122,15 @@ impl Rules {
             on_absent: Verdict::compile(&config.on_absent, &format!("{path}.on_absent"))?,
             on_unmapped: Verdict::compile(&config.on_unmapped, &format!("{path}.on_unmapped"))?,
             strict: config.strict,
+            metadata: config.metadata,
             remote_write: Accepted::compile(&config.remote_write, &format!("{path}.remote_write"))?,
             calls: CallRules::compile(config, &format!("{path}.calls"))?,
         })
+    }
+
+    /// Whether metadata follows the series, so that what is written must be learnt.
+    pub fn follows_metadata(&self) -> bool {
+        self.metadata == MetadataPolicy::Followers
     }
 
     /// Refuses a format that the backend does not take, whoever needs its body.

@@ -24,7 +24,14 @@ impl RootContext for Root {
     fn on_configure(&mut self, _size: usize) -> bool {
         let bytes = ffi::buffer(Buffer::PluginConfiguration, usize::MAX >> 1).unwrap_or_default();
         match configure(&bytes, &environment::read()) {
-            Ok(policy) => self.envoy.shared().policy.set(Rc::new(policy)).is_ok(),
+            Ok(policy) => {
+                let shared = self.envoy.shared();
+                let process = Rc::clone(&shared.worker.borrow().process);
+                if policy.make_slots(&*process).is_err() {
+                    self.envoy.log(Level::Error, "scopegate: the workers cannot share what they learn");
+                }
+                shared.policy.set(Rc::new(policy)).is_ok()
+            }
             Err(error) => {
                 self.envoy.log(Level::Error, &format!("scopegate: the configuration is refused: {error}"));
                 false

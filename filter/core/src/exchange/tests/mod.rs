@@ -8,6 +8,7 @@ mod bounds;
 mod calls;
 mod events;
 mod forward;
+mod metadata;
 mod observe;
 mod refusals;
 mod second;
@@ -18,7 +19,7 @@ use std::rc::Rc;
 
 use serde_json::{Value as Json, json};
 
-use super::{Changes, Exchange, Millis, Step, Worker};
+use super::{Alone, Changes, Exchange, Millis, Process, SlotFailure, Step, Stored, Worker};
 use crate::caller::testing::{Known, environment};
 use crate::config::Config;
 use crate::http::{Headers, Reply};
