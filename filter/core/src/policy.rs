@@ -4,11 +4,12 @@ use std::rc::Rc;
 
 use crate::caller::{Caller, Environment, Impersonate};
 use crate::config::{BackendConfig, Config, ConfigError, Limits, Mode, WriteConfig};
+use crate::exchange::{Process, SlotFailure};
 use crate::http::{host_name, under_prefix};
 use crate::isolate::Isolate;
 use crate::operation::{Kind, Router};
 use crate::report::Refusal;
-use crate::write::Rules;
+use crate::write::{Rules, metadata};
 
 /// A compiled configuration. Made at load, shared by all requests of a worker.
 #[derive(Debug)]
@@ -164,6 +165,14 @@ impl Policy {
     /// The rights of all callers to impersonate.
     pub fn impersonations(&self) -> impl Iterator<Item = &Impersonate> {
         self.callers.iter().filter_map(|caller| caller.rights.impersonate.as_ref())
+    }
+
+    /// Makes what the workers of a process share, before any of them serves.
+    pub fn make_slots(&self, process: &dyn Process) -> Result<(), SlotFailure> {
+        if self.backends.iter().any(|backend| backend.write.follows_metadata()) {
+            metadata::make_slots(process)?;
+        }
+        Ok(())
     }
 
     /// Headers of a client that never go on, in lower case.

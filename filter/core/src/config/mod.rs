@@ -29,7 +29,8 @@ pub use load::ConfigError;
 pub(crate) use load::whole as load_whole;
 pub use scalar::{ByteSize, Count, Millis, OneOrMany, Text};
 pub use write::{
-    CallsConfig, Fallback, RemoteWriteConfig, RetriesConfig, TenantSourceConfig, Via, WriteConfig,
+    CallsConfig, Fallback, MetadataPolicy, RemoteWriteConfig, RetriesConfig, TenantSourceConfig, Via,
+    WriteConfig,
 };
 
 /// The whole configuration of the filter.

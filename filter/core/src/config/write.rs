@@ -31,12 +31,32 @@ pub struct WriteConfig {
     /// Labels by which an HA tracker of the backend decides: `labels` must not change them. By default `cluster` and
     /// `__replica__`.
     pub ha_labels: Option<Vec<Text>>,
+    /// Where metadata of metrics goes in remote write 1.0, where it has no labels. It is looked at only in writes whose
+    /// tenants depend on the series; where the head decides it goes where the request goes.
+    pub metadata: MetadataPolicy,
     /// Which versions of Prometheus remote write the backend takes.
     pub remote_write: RemoteWriteConfig,
     /// How the parts of a split request are sent.
     pub calls: CallsConfig,
     /// How the answers to its parts become one, and what is remembered for when it comes again.
     pub answers: AnswersConfig,
+}
+
+/// Where metadata of metrics goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum MetadataPolicy {
+    /// To the tenant that series without a label go to, else to the caller's one tenant, else it is dropped and counted.
+    #[default]
+    Own,
+    /// Besides, to every tenant that series of its metric were written to by the same caller. That is learnt from the
+    /// writes, shared by all workers, and bounded: the oldest is forgotten first.
+    Followers,
+    /// Besides, to all of the caller's own tenants, and to every tenant that the same request writes to.
+    All,
+    /// Nowhere; it is counted.
+    Drop,
 }
 
 /// What a backend knows of Prometheus remote write.

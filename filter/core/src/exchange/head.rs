@@ -131,7 +131,8 @@ impl Asked<'_> {
         let in_url = backend.kind == Kind::VictoriaMetrics && labels.only_set();
         let wanted = Wanted { edits: &labels, in_url, isolate: &backend.isolate };
         let impersonations = policy.impersonations();
-        let plan = match plan(&backend.write, &caller.rights, identity, headers, impersonations, &wanted)? {
+        let mut plan = match plan(&backend.write, &caller.rights, identity, headers, impersonations, &wanted)?
+        {
             Plan::Whole(tenant) => {
                 if !labels.is_empty() {
                     let mut path = address.path().to_owned();
@@ -147,6 +148,7 @@ impl Asked<'_> {
             }
             Plan::Split(plan) => *plan,
         };
+        plan.keep_apart(&backend.name, &caller.name, &identity.tenants);
         let format = format?.ok_or(Refusal::CannotSplit)?;
         let cluster = match &backend.write.calls.cluster {
             Some(cluster) => cluster.clone(),

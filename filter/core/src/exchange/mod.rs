@@ -190,7 +190,8 @@ impl Exchange {
         {
             return self.keep(worker, *keeping, body.ok().as_deref(), now);
         }
-        let Some(held) = self.take_held() else { return self.as_before() };
+        let Some(mut held) = self.take_held() else { return self.as_before() };
+        held.plan.attach(&worker.process);
         let policy = Rc::clone(&self.policy);
         let split = body.map_err(|what| Refusal::Host { what }).and_then(|body| {
             let caller =
@@ -257,15 +258,18 @@ impl Exchange {
                 now,
             );
         }
-        let Split { mut parts, rejected, metadata_dropped, untouched } = split;
+        let Split { mut parts, rejected, metadata_dropped, names, untouched } = split;
         let policy = Rc::clone(&self.policy);
-        let (Some(names), Some(Backend { name, write: Rules { answers: rules, .. }, .. })) =
+        let (Some(who), Some(Backend { name, write: Rules { answers: rules, .. }, .. })) =
             (policy.callers.get(caller), policy.backends.get(backend))
         else {
             return self.answer(reply(&Refusal::Host { what: "the backend was lost" }, Some(protocol)));
         };
         let process = Rc::clone(&worker.process);
-        let watch = Watch::new(&*process, rules.give_up, &names.name, name);
+        if let Some(following) = plan.following() {
+            worker.followers.learn(&*process, following, &names, now);
+        }
+        let watch = Watch::new(&*process, rules.give_up, &who.name, name);
         let watched = watch.concerns(&parts, now);
         let is_split = parts.len() > 1;
         let by_call = is_split || rejected.any_rejected() || rules.change_answers() || watched;
@@ -275,8 +279,8 @@ impl Exchange {
             if untouched && let [part] = parts.as_mut_slice() {
                 part.body = body;
             } else if is_split && rules.remember_ms > 0 {
-                let [who, own] = Sending::who(&names.name, &plan);
-                earlier = look_up(&*process, &policy.version, &[&who, &own], &target, &body, now);
+                let [caller, own] = Sending::who(&who.name, &plan);
+                earlier = look_up(&*process, &policy.version, &[&caller, &own], &target, &body, now);
             }
             before = watch.leave_out(&*process, earlier.as_ref(), &mut parts, now);
         }

@@ -42,7 +42,7 @@ pub fn prepare(process: &dyn Process, policy: &Policy) -> Result<(), SlotFailure
     if rules().any(|rules| rules.give_up.is_some()) {
         process.make(FAILING, &[])?;
     }
-    Ok(())
+    policy.make_slots(process)
 }
 
 /// A request that was looked up in the ledger and is there.

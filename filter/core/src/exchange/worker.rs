@@ -6,6 +6,7 @@ use super::{Alone, Millis, Process};
 use crate::config::Limits;
 use crate::operation::Class;
 use crate::report::{Decision, Metric, Refusal, Tally};
+use crate::write::metadata::Followers;
 
 /// The state of one worker thread. Bounds are enforced here; nothing in it is a request's own.
 pub struct Worker {
@@ -13,6 +14,8 @@ pub struct Worker {
     pub tally: Tally,
     /// What it shares with the other workers.
     pub process: Rc<dyn Process>,
+    /// What it has told the others about who has which metrics.
+    pub(crate) followers: Followers,
     calls: usize,
     bytes: usize,
     abandoned: Vec<Abandoned>,
@@ -56,6 +59,7 @@ impl Worker {
         Self {
             tally: Tally::default(),
             process,
+            followers: Followers::default(),
             calls: 0,
             bytes: 0,
             abandoned: Vec::new(),

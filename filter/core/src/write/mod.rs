@@ -12,6 +12,7 @@ mod format;
 mod label_rules;
 pub mod labels;
 pub mod ledger;
+pub(crate) mod metadata;
 pub mod outcome;
 mod parts;
 mod plan;

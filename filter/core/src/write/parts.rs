@@ -1,5 +1,6 @@
 //! The parts of a request: ranges of the message that was walked, gathered by tenant.
 
+use super::metadata::WrittenNames;
 use super::rejected::Rejected;
 use super::snappy::Encoder;
 use crate::tenant::TenantId;
@@ -14,6 +15,8 @@ pub struct Split {
     pub rejected: Rejected,
     /// Metric metadata entries that had no tenant to go to.
     pub metadata_dropped: u32,
+    /// Which metrics are written for whom; empty unless metadata follows them.
+    pub(crate) names: WrittenNames,
     /// The message is the one part, byte for byte: what came in can go on as it is.
     pub untouched: bool,
 }
@@ -152,7 +155,7 @@ impl Notes {
 }
 
 /// Offsets into a message whose length was checked against a 32 bit limit.
-fn offset(value: usize) -> u32 {
+pub(super) fn offset(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }
 

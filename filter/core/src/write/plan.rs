@@ -3,8 +3,10 @@
 use std::rc::Rc;
 
 use super::labels::LabelEdits;
+use super::metadata::{Following, Spread};
 use super::rules::{Rules, Source, Verdict};
 use crate::caller::{Identity, Rights};
+use crate::exchange::Process;
 use crate::http::Headers;
 use crate::isolate::Isolate;
 use crate::report::Refusal;
@@ -32,6 +34,8 @@ pub struct SplitPlan {
     pub(super) unmapped: Verdict,
     /// Where metric metadata goes, which has no labels.
     pub(super) metadata: Option<TenantId>,
+    /// Where metadata goes besides.
+    pub(super) spread: Spread,
     /// The caller's own tenants.
     pub(super) own: TenantSet,
     /// What changes in the labels of every series.
@@ -63,6 +67,23 @@ impl SplitPlan {
         [Allowed::Impersonation, Allowed::OnBehalfOf]
             .iter()
             .any(|right| right.allows(tenant, &self.own, rights))
+    }
+}
+
+impl SplitPlan {
+    /// What is learnt from requests of this plan is kept apart for each backend, caller and set of own tenants.
+    pub(crate) fn keep_apart(&mut self, backend: &str, caller: &str, own: &TenantSet) {
+        self.spread.keep_apart(backend, caller, own);
+    }
+
+    /// Where the workers share what was learnt.
+    pub(crate) fn attach(&mut self, process: &Rc<dyn Process>) {
+        self.spread.attach(process);
+    }
+
+    /// What is to be learnt about, if anything is.
+    pub(crate) fn following(&self) -> Option<&Following> {
+        self.spread.following()
     }
 }
 
@@ -155,6 +176,7 @@ pub fn plan<'a>(
         own: identity.tenants.clone(),
         edits: wanted.edits.clone(),
         isolate: Rc::clone(wanted.isolate),
+        spread: Spread::of(rules.metadata),
     })))
 }
 

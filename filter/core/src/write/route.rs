@@ -170,6 +170,29 @@ impl<'a> Router<'a> {
         tenant.map(|tenant| self.part(tenant)).transpose()
     }
 
+    /// The tenants so far, in the order they first appeared.
+    pub(super) fn tenants(&self) -> &[TenantId] {
+        &self.tenants
+    }
+
+    /// The parts of the caller's own tenants, as far as there is room for them.
+    pub(super) fn own_tenants(&mut self) -> Vec<usize> {
+        let own = self.plan.own.as_slice().iter();
+        own.filter_map(|tenant| self.part(tenant.clone()).ok()).collect()
+    }
+
+    /// The part of a tenant that a metric was written to before; an error where there is no room for it, and `None` where
+    /// a series could not go there any more.
+    pub(super) fn follower(&mut self, tenant: &TenantId) -> Option<Result<usize, Refusal>> {
+        let SplitPlan { labels, absent, unmapped, own, .. } = self.plan;
+        let is = |verdict: &Verdict| matches!(verdict, Verdict::Tenant(known) if known == tenant);
+        let allowed = own.contains(tenant)
+            || labels.iter().any(|label| label.allowed.allows(tenant, own, self.rights))
+            || is(absent)
+            || is(unmapped);
+        allowed.then(|| self.part(tenant.clone()))
+    }
+
     fn verdict(&mut self, verdict: &Verdict, reason: Reason) -> Result<Destination, Refusal> {
         match verdict {
             Verdict::Tenant(tenant) => self.to(tenant.clone()),

@@ -4,7 +4,7 @@ use super::answers::AnswerRules;
 use super::format::Format;
 use super::label_rules::LabelRules;
 use super::remote_write::Accepted;
-use crate::config::{ConfigError, Fallback, TenantSourceConfig, Via, WriteConfig};
+use crate::config::{ConfigError, Fallback, MetadataPolicy, TenantSourceConfig, Via, WriteConfig};
 use crate::operation::Kind;
 use crate::report::Refusal;
 use crate::tenant::TenantId;
@@ -19,6 +19,7 @@ pub struct Rules {
     /// Which labels the series get.
     pub labels: LabelRules,
     remote_write: Accepted,
+    pub(super) metadata: MetadataPolicy,
     /// How the parts are sent.
     pub calls: CallRules,
     /// How the answers to its parts become one.
@@ -135,10 +136,16 @@ impl Rules {
             on_unmapped: Verdict::compile(&config.on_unmapped, &format!("{path}.on_unmapped"))?,
             strict: config.strict,
             labels: LabelRules::compile(config, kind, tenant_label, path)?,
+            metadata: config.metadata,
             remote_write: Accepted::compile(&config.remote_write, &format!("{path}.remote_write"))?,
             calls: CallRules::compile(config, &format!("{path}.calls"))?,
             answers: AnswerRules::compile(&config.answers, &format!("{path}.answers"))?,
         })
+    }
+
+    /// Whether metadata follows the series, so that what is written must be learnt.
+    pub fn follows_metadata(&self) -> bool {
+        self.metadata == MetadataPolicy::Followers
     }
 
     /// Refuses a format that the backend does not take, whoever needs its body.

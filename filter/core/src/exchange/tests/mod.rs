@@ -10,6 +10,7 @@ mod events;
 mod forward;
 mod isolation;
 mod labels;
+mod metadata;
 mod observe;
 mod refusals;
 mod second;
@@ -20,7 +21,7 @@ use std::rc::Rc;
 
 use serde_json::{Value as Json, json};
 
-use super::{Changes, Exchange, Millis, Step, Worker};
+use super::{Alone, Changes, Exchange, Millis, Process, SlotFailure, Step, Stored, Worker};
 use crate::caller::testing::{Known, environment};
 use crate::config::Config;
 use crate::http::{Headers, Reply};

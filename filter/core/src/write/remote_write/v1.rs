@@ -5,7 +5,8 @@
 //! the last of several wins), so that no label can be hidden from it, and it never passes over anything it
 //! cannot read.
 
-use super::super::parts::{Cuts, Made, Notes, Split, assemble};
+use super::super::metadata::{Family, Names, Spread, Spreader};
+use super::super::parts::{Cuts, Made, Notes, Split, assemble, offset};
 use super::super::plan::SplitPlan;
 use super::super::rejected::Rejected;
 use super::super::route::{Destination, Reason, Router};
@@ -53,6 +54,10 @@ pub(crate) fn split(
         made: Made::default(),
         made_limit: limits.decoded_bytes.0,
         metadata_dropped: 0,
+        name: &[],
+        names: plan.following().is_some().then(Names::default),
+        spread: Vec::new(),
+        limits,
     };
     let mut fields = Fields::new(&message);
     let mut series = 0_u32;
@@ -68,7 +73,7 @@ pub(crate) fn split(
                 }
                 walk.series(content, start, end)?;
             }
-            Field { number: METADATA, value: Value::Bytes(_) } => walk.metadata(start, end)?,
+            Field { number: METADATA, value: Value::Bytes(entry) } => walk.metadata(entry, start, end)?,
             Field { number: TIMESERIES | METADATA, .. } => return Err(at(Malformed::Unexpected)),
             // Private extensions of some backends stand in other fields; nobody outside may use them.
             Field { .. } => {}
@@ -105,6 +110,12 @@ struct Walk<'a> {
     /// How many bytes of them there may be.
     made_limit: u32,
     metadata_dropped: u32,
+    /// The name of the series at hand, where it is learnt.
+    name: &'a [u8],
+    names: Option<Names<'a>>,
+    /// Entries of metadata whose tenants depend on all series: their families and ranges.
+    spread: Vec<(Family<'a>, (u32, u32))>,
+    limits: &'a Limits,
 }
 
 /// A label that decides, in one series.
@@ -144,6 +155,9 @@ impl<'a> Walk<'a> {
                 let notes = part_notes(&mut self.notes, part)?;
                 notes.series = notes.series.saturating_add(1);
                 notes.samples = notes.samples.saturating_add(self.samples);
+                if let Some(names) = &mut self.names {
+                    names.note(self.name, part);
+                }
                 if let Edited::Made(from, to) = edited {
                     notes.made(from, to);
                 } else if self.left_out.is_empty() {
@@ -177,6 +191,7 @@ impl<'a> Walk<'a> {
     fn look(&mut self, content: &'a [u8]) -> Result<Result<(), Reason>, Malformed> {
         self.found.fill(Found::default());
         self.forbidden_seen = false;
+        self.name = &[];
         self.samples = 0;
         // Nearly every series begins with all of its labels, and nearly every label is short and plain.
         let (wanted, mut labels) = (self.wanted, 0_usize);
@@ -227,6 +242,9 @@ impl<'a> Walk<'a> {
                 *found = Found { value, times: found.times.saturating_add(1), range };
             }
         }
+        if self.names.is_some() && name == b"__name__" {
+            self.name = value;
+        }
         self.forbidden_seen |= self.plan.forbidden.iter().any(|forbidden| name == forbidden);
     }
 
@@ -252,19 +270,57 @@ impl<'a> Walk<'a> {
     }
 
     /// One entry of metric metadata, which stands at `start..end` of the message.
-    fn metadata(&mut self, start: usize, end: usize) -> Result<(), Refusal> {
-        match self.router.metadata()? {
-            Some(part) => part_notes(&mut self.notes, part)?.raw(start, end),
-            None => self.metadata_dropped = self.metadata_dropped.saturating_add(1),
+    fn metadata(&mut self, entry: &'a [u8], start: usize, end: usize) -> Result<(), Refusal> {
+        match self.plan.spread {
+            Spread::Own => match self.router.metadata()? {
+                Some(part) => part_notes(&mut self.notes, part)?.raw(start, end),
+                None => self.metadata_dropped = self.metadata_dropped.saturating_add(1),
+            },
+            Spread::Drop => self.metadata_dropped = self.metadata_dropped.saturating_add(1),
+            Spread::All | Spread::Followers(_) => {
+                let limit = self.limits.series.0;
+                if self.spread.len() >= limit as usize {
+                    return Err(Refusal::TooManySeries { limit });
+                }
+                let family =
+                    Family::read(entry).map_err(|problem| Refusal::Body { problem, offset: start })?;
+                self.spread.push((family, (offset(start), offset(end))));
+            }
         }
         Ok(())
     }
 
-    fn finish(self) -> Result<Split, Refusal> {
-        let Self { message, router, notes, cuts, made, rejected, metadata_dropped, .. } = self;
+    /// Metadata whose tenants depend on all series of the request, or on earlier ones. It stands after the series then.
+    fn spread(&mut self) -> Result<(), Refusal> {
+        if self.spread.is_empty() {
+            return Ok(());
+        }
+        let none = Names::default();
+        let names = self.names.as_ref().unwrap_or(&none);
+        let own = self.router.metadata()?;
+        let budget = self.limits.decoded_bytes.0 as usize;
+        let mut spreader = Spreader::new(&self.plan.spread, names, &mut self.router, budget);
+        for (family, (start, end)) in &self.spread {
+            let (start, end) = (*start as usize, *end as usize);
+            let parts = spreader.parts(*family, end.saturating_sub(start), own, &mut self.router);
+            if parts.is_empty() {
+                self.metadata_dropped = self.metadata_dropped.saturating_add(1);
+            }
+            for part in parts {
+                part_notes(&mut self.notes, *part)?.raw(start, end);
+            }
+        }
+        self.metadata_dropped = self.metadata_dropped.saturating_add(spreader.left_out);
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Split, Refusal> {
+        self.spread()?;
+        let Self { message, router, notes, cuts, made, rejected, metadata_dropped, names, .. } = self;
+        let names = names.map(|names| names.written(router.tenants())).unwrap_or_default();
         let (parts, untouched) = assemble(message, router.into_tenants(), &notes, &cuts, &made)
             .ok_or(Refusal::Host { what: "a part could not be compressed" })?;
-        Ok(Split { parts, rejected, metadata_dropped, untouched })
+        Ok(Split { parts, rejected, metadata_dropped, names, untouched })
     }
 }
 
@@ -286,7 +342,10 @@ struct Wanted {
 
 impl Wanted {
     fn of(plan: &SplitPlan) -> Self {
-        let names = plan.labels.iter().map(|label| &label.name).chain(&plan.forbidden);
+        let names = plan.labels.iter().map(|label| label.name.as_slice());
+        let names = names.chain(plan.forbidden.iter().map(Vec::as_slice));
+        // The metric's name, where it is learnt.
+        let names = names.chain(plan.following().map(|_| &b"__name__"[..]));
         names.fold(Self { lengths: 0, firsts: 0 }, |Self { lengths, firsts }, name| Self {
             lengths: lengths | bit(name.len()),
             firsts: firsts | bit(first(name)),

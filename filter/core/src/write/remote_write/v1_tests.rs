@@ -19,6 +19,7 @@ use crate::tenant::{TenantId, TenantSet};
 use crate::wire::{put_len, put_varint};
 use crate::write::Part;
 use crate::write::labels::LabelEdits;
+use crate::write::metadata::Spread;
 use serde::Deserialize as _;
 
 pub(crate) fn tenant(id: &str) -> TenantId {
@@ -48,6 +49,7 @@ pub(crate) fn plan() -> SplitPlan {
         absent: Verdict::Tenant(tenant("own")),
         unmapped: Verdict::Reject,
         metadata: Some(tenant("own")),
+        spread: Spread::Own,
         own: TenantSet::from(tenant("own")),
         edits: LabelEdits::default(),
         isolate: Rc::default(),

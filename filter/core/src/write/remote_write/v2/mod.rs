@@ -15,7 +15,8 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-use super::super::parts::{Part, Split};
+use super::super::metadata::WrittenNames;
+use super::super::parts::{Part, Split, offset};
 use super::super::plan::SplitPlan;
 use super::super::rejected::Rejected;
 use super::super::route::{Destination, Reason, Router};
@@ -161,11 +162,6 @@ impl<'a> Walk<'a> {
             Ok(Part { tenant: tenant.clone(), series, samples: gathered.samples, body })
         });
         let parts = parts.collect::<Result<Vec<_>, Refusal>>()?;
-        Ok(Split { parts, rejected, metadata_dropped: 0, untouched })
+        Ok(Split { parts, rejected, metadata_dropped: 0, names: WrittenNames::default(), untouched })
     }
-}
-
-/// Offsets into a message whose length was checked against a 32 bit limit.
-fn offset(value: usize) -> u32 {
-    u32::try_from(value).unwrap_or(u32::MAX)
 }
