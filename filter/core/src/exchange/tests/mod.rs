@@ -10,6 +10,7 @@ mod events;
 mod forward;
 mod observe;
 mod refusals;
+mod retries;
 mod single;
 mod wording;
 
