@@ -6,6 +6,7 @@ mod bounds;
 mod departures;
 mod gateway;
 mod prometheus;
+mod retries;
 mod traps;
 mod updates;
 mod upstreams;

@@ -14,6 +14,7 @@ mod metadata;
 mod observe;
 mod refusals;
 mod second;
+mod retries;
 mod single;
 mod wording;
 
