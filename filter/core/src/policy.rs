@@ -5,6 +5,7 @@ use crate::config::{BackendConfig, Config, ConfigError, Isolation, Limits, Mode,
 use crate::http::{host_name, under_prefix};
 use crate::operation::{Kind, Router};
 use crate::report::Refusal;
+use crate::table::TableRules;
 use crate::write::Rules;
 
 /// A compiled configuration. Made at load, shared by all requests of a worker.
@@ -16,6 +17,8 @@ pub struct Policy {
     pub backends: Vec<Backend>,
     /// The callers, in the order of the configuration.
     pub callers: Vec<Caller>,
+    /// The tables, in the order of their names.
+    pub tables: Vec<TableRules>,
     /// The bounds.
     pub limits: Limits,
     /// Headers that say something about tenancy, in lower case: none of a client's ever goes on.
@@ -70,13 +73,14 @@ impl Policy {
                 format!("no backend has this name; there are: {}", known.join(", ")),
             ));
         }
+        let tables = TableRules::compile(&config.tables)?;
         let mut backends: Vec<Backend> = Vec::new();
         for (position, backend) in config.backends.iter().enumerate() {
             let path = format!("backends[{position}]");
             if backends.iter().any(|known| known.name == backend.name.0) {
                 return Err(ConfigError::new(format!("{path}.name"), "another backend has this name"));
             }
-            backends.push(Backend::compile(backend, &path, config.write.get(&backend.name.0))?);
+            backends.push(Backend::compile(backend, &path, config.write.get(&backend.name.0), &tables)?);
         }
         let mut callers: Vec<Caller> = Vec::new();
         for (position, caller) in config.callers.iter().enumerate() {
@@ -111,7 +115,7 @@ impl Policy {
                 ));
             }
         }
-        Ok(Self { mode: config.mode, backends, callers, limits, tenancy_headers })
+        Ok(Self { mode: config.mode, backends, callers, tables, limits, tenancy_headers })
     }
 
     /// The backend a request is for: the one that the route's metadata names, else the one with the best
@@ -146,6 +150,11 @@ impl Policy {
         self.backends.len() > 1
     }
 
+    /// Whether a decision depends on the date, so that the host must tell it.
+    pub fn needs_date(&self) -> bool {
+        self.backends.iter().any(|backend| backend.write.needs_date())
+    }
+
     /// The rights of all callers to impersonate.
     pub fn impersonations(&self) -> impl Iterator<Item = &Impersonate> {
         self.callers.iter().filter_map(|caller| caller.rights.impersonate.as_ref())
@@ -158,7 +167,12 @@ impl Policy {
 }
 
 impl Backend {
-    fn compile(config: &BackendConfig, path: &str, write: Option<&WriteConfig>) -> Result<Self, ConfigError> {
+    fn compile(
+        config: &BackendConfig,
+        path: &str,
+        write: Option<&WriteConfig>,
+        tables: &[TableRules],
+    ) -> Result<Self, ConfigError> {
         check_name(&config.name, path)?;
         let knows_header = matches!(config.kind, Kind::Cortex | Kind::Mimir | Kind::Loki | Kind::Tempo);
         if !knows_header && config.isolate != Some(Isolation::Header) {
@@ -191,7 +205,8 @@ impl Backend {
         let router = Router::new(config.kind, &config.prefixes, &config.paths)
             .map_err(|error| ConfigError::new(format!("{path}.{}", error.field()), error.to_string()))?;
         let name = config.name.0.clone();
-        let mut write = Rules::compile(write.unwrap_or(&WriteConfig::default()), &format!("write.{name}"))?;
+        let mut write =
+            Rules::compile(write.unwrap_or(&WriteConfig::default()), &format!("write.{name}"), tables)?;
         let forward_authorization = config.forward_authorization;
         if forward_authorization {
             write.calls.headers.push("authorization".to_owned());
@@ -386,7 +401,7 @@ mod tests {
             ),
             (
                 with("/write", json!({"metrics": {"tenant": ["caler"]}})),
-                "write.metrics.tenant[0]: invalid value: string \"caler\", expected caller, {header: NAME} or {label: NAME}",
+                "write.metrics.tenant[0]: invalid value: string \"caler\", expected caller, {header: NAME}, {label: NAME} or {labels: [NAME, NAME]}",
             ),
             (
                 with("/write", json!({"metrics": {"tenant": []}})),

@@ -5,9 +5,11 @@
 
 mod backend;
 mod caller;
+mod date;
 mod limits;
 mod load;
 mod scalar;
+mod table;
 mod tree;
 mod write;
 
@@ -20,11 +22,15 @@ pub use caller::{
     BasicConfig, CallerConfig, ConditionConfig, EnvKey, ImpersonateConfig, JwtConfig, MetadataConfig,
     SourceConfig, TenantsConfig, UserConfig,
 };
+pub use date::Date;
 pub use limits::Limits;
 pub use load::ConfigError;
 pub(crate) use load::whole as load_whole;
 pub use scalar::{ByteSize, Count, Millis, OneOrMany, Text};
-pub use write::{CallsConfig, Fallback, RetriesConfig, TenantSourceConfig, Via, WriteConfig};
+pub use table::{HttpTableConfig, KubernetesTableConfig, TableConfig, UntilLoaded};
+pub use write::{
+    AlsoWriteConfig, CallsConfig, Fallback, KeyConfig, RetriesConfig, TenantSourceConfig, Via, WriteConfig,
+};
 
 /// The whole configuration of the filter.
 #[derive(Clone, Debug, Deserialize)]
@@ -44,6 +50,9 @@ pub struct Config {
     /// from the header `X-Scope-OrgID` (within the caller's tenants), else from the caller.
     #[serde(default)]
     pub write: BTreeMap<String, WriteConfig>,
+    /// Tables of tenants by their names, for the sources of tenants that name one.
+    #[serde(default)]
+    pub tables: BTreeMap<String, TableConfig>,
     /// Bounds on what one request, and one worker, may use.
     #[serde(default)]
     pub limits: Limits,

@@ -1,12 +1,13 @@
 //! What the head of a request decides: who, what, whose, and whether its body is needed.
 
-use super::Held;
+use super::{Held, Worker};
 use crate::caller::{Attributes, Identity, recognise};
 use crate::http::{Edits, Headers, split_query};
 use crate::operation::{Class, Operation, Protocol, Unclassified};
 use crate::policy::{Backend, Policy};
 use crate::read;
 use crate::report::Refusal;
+use crate::table::Lookup;
 use crate::wire::{Datum, metadata_namespace};
 use crate::write::fanout::Target;
 use crate::write::{Format, Plan, plan};
@@ -31,15 +32,18 @@ pub(super) fn decide(
     policy: &Policy,
     headers: &Headers<'_>,
     attributes: &dyn Attributes,
+    worker: &mut Worker,
 ) -> Result<Decided, Refused> {
     let mut known = Refused { refusal: Refusal::NoBackend, backend: None, class: None, protocol: None };
-    decide_knowing(policy, headers, attributes, &mut known).map_err(|refusal| Refused { refusal, ..known })
+    decide_knowing(policy, headers, attributes, worker, &mut known)
+        .map_err(|refusal| Refused { refusal, ..known })
 }
 
 fn decide_knowing(
     policy: &Policy,
     headers: &Headers<'_>,
     attributes: &dyn Attributes,
+    worker: &mut Worker,
     known: &mut Refused,
 ) -> Result<Decided, Refusal> {
     let (path, query) = split_query(headers.pseudo(":path"));
@@ -62,7 +66,9 @@ fn decide_knowing(
     }
     let edits = strip(policy, backend, headers);
     match operation.class {
-        Class::Write => write(policy, position, backend, &identity, operation, headers, attributes, edits),
+        Class::Write => {
+            write(policy, position, backend, &identity, operation, headers, attributes, worker, edits)
+        }
         class => {
             let tenants = read::tenants(&identity, headers, operation.tenancy, policy.limits.tenants.0)?;
             Ok(Decided::Whole { backend: position, class, edits, tenants: tenants.header() })
@@ -79,6 +85,7 @@ fn write(
     operation: Operation,
     headers: &Headers<'_>,
     attributes: &dyn Attributes,
+    worker: &mut Worker,
     mut edits: Edits,
 ) -> Result<Decided, Refusal> {
     let caller = policy.callers.get(identity.caller).ok_or(Refusal::Host { what: "the caller was lost" })?;
@@ -93,7 +100,9 @@ fn write(
     {
         edits.set(headers, "content-type", format.content_type());
     }
-    let plan = plan(&backend.write, &caller.rights, identity, headers, policy.impersonations())?;
+    let lookup = Lookup { rules: &policy.tables, tables: &mut worker.tables };
+    let (rules, rights, others) = (&backend.write, &caller.rights, policy.impersonations());
+    let plan = plan(rules, rights, identity, headers, others, lookup, worker.wall_seconds)?;
     let plan = match plan {
         Plan::Whole(tenant) => {
             let tenants = tenant.as_str().to_owned();

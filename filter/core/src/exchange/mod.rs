@@ -120,7 +120,7 @@ impl Exchange {
         now: Millis,
     ) -> Step {
         let observed = (self.policy.mode == Mode::Observe).then(|| Observed::new(headers));
-        let decided = head::decide(&self.policy, headers, attributes);
+        let decided = head::decide(&self.policy, headers, attributes, worker);
         match (decided, observed) {
             (Ok(Decided::Whole { backend, class, tenants, .. }), Some(observed)) => {
                 self.observe(worker, observed.compare_whole(&tenants), Some(backend), Some(class), now)
@@ -241,7 +241,7 @@ impl Exchange {
                 now,
             );
         }
-        let Split { mut parts, rejected, metadata_dropped, untouched } = split;
+        let Split { mut parts, rejected, metadata_dropped, doubled, untouched } = split;
         let sent = parts.iter().fold(0_u32, |sum, part| sum.saturating_add(part.series));
         // Not before it is decided: what is refused now comes again.
         let count = |worker: &mut Worker, decision| {
@@ -256,6 +256,7 @@ impl Exchange {
                 series(SeriesOutcome::Dropped(reason), count);
             }
             worker.tally.add(Metric::MetadataDropped { backend }, u64::from(metadata_dropped));
+            worker.tally.add(Metric::SeriesDoubled { backend }, u64::from(doubled));
         };
         let single = if rejected.any_rejected() || parts.len() > 1 { None } else { parts.pop() };
         if let Some(Part { tenant, body, .. }) = single {

@@ -6,6 +6,7 @@ use super::{Alone, Millis, Process};
 use crate::config::Limits;
 use crate::operation::Class;
 use crate::report::{Decision, Metric, Refusal, Tally};
+use crate::table::Tables;
 
 /// The state of one worker thread. Bounds are enforced here; nothing in it is a request's own.
 pub struct Worker {
@@ -13,6 +14,10 @@ pub struct Worker {
     pub tally: Tally,
     /// What it shares with the other workers.
     pub process: Rc<dyn Process>,
+    /// The tables that are fetched, as this worker has them.
+    pub tables: Tables,
+    /// The date, in seconds since 1970, as far as the host knows it. It is told with the head of a request.
+    pub wall_seconds: Option<u64>,
     calls: usize,
     bytes: usize,
     abandoned: Vec<Abandoned>,
@@ -56,6 +61,8 @@ impl Worker {
         Self {
             tally: Tally::default(),
             process,
+            tables: Tables::default(),
+            wall_seconds: None,
             calls: 0,
             bytes: 0,
             abandoned: Vec::new(),

@@ -55,6 +55,11 @@ pub enum Refusal {
     /// Impersonation was asked for by a caller without that right.
     MayNotImpersonate,
 
+    /// A header leads to no tenant by its pattern or its table.
+    HeaderUnmapped { header: String },
+    /// A table that the request needs was never fetched yet.
+    TableNotLoaded { table: String },
+
     // The body
     /// Neither of the content types that can be read here.
     MediaType { expected: &'static str },
@@ -106,6 +111,7 @@ impl Refusal {
             Self::NotCanonical(_)
             | Self::Repeated(_)
             | Self::HeaderTenant { .. }
+            | Self::HeaderUnmapped { .. }
             | Self::SeveralTenants { .. }
             | Self::NoSource { .. }
             | Self::TooManyTenants { .. }
@@ -113,7 +119,7 @@ impl Refusal {
             | Self::Compression
             | Self::Body { .. } => 400,
             Self::UnknownBackend | Self::Host { .. } => 500,
-            Self::Overloaded { .. } => 503,
+            Self::Overloaded { .. } | Self::TableNotLoaded { .. } => 503,
         }
     }
 
@@ -132,6 +138,8 @@ impl Refusal {
             Self::NotPermitted { .. } => "not_permitted",
             Self::Repeated(_) => "repeated_header",
             Self::HeaderTenant { .. } => "invalid_tenant",
+            Self::HeaderUnmapped { .. } => "unmapped",
+            Self::TableNotLoaded { .. } => "table_not_loaded",
             Self::ForeignTenant { .. } => "foreign_tenant",
             Self::SeveralTenants { .. } | Self::NoSource { .. } => "several_tenants",
             Self::TooManyTenants { .. } => "too_many_tenants",
@@ -179,6 +187,10 @@ impl fmt::Display for Refusal {
             Self::NotPermitted { class } => write!(f, "this caller has no right to `{}`", class.as_str()),
             Self::Repeated(header) => write!(f, "the header {header} stands more than once"),
             Self::HeaderTenant { header, reason } => write!(f, "the header {header} names no tenant: {reason}"),
+            Self::HeaderUnmapped { header } => write!(f, "the header {header} leads to no tenant"),
+            Self::TableNotLoaded { table } => {
+                write!(f, "the gateway has not fetched its table {table} yet; send again later")
+            }
             Self::ForeignTenant { header } => {
                 write!(f, "the header {header} names a tenant that is not this caller's own")
             }

@@ -58,6 +58,11 @@ pub enum Metric {
         /// The backend's position in the configuration.
         backend: usize,
     },
+    /// Series that were sent to a second tenant too (`also_write`).
+    SeriesDoubled {
+        /// The backend's position in the configuration.
+        backend: usize,
+    },
     /// Calls for parts of split requests, by the hundred of their status; 0 where no answer came.
     Calls {
         /// The backend's position in the configuration.
@@ -109,6 +114,10 @@ impl Metric {
             Self::MetadataDropped { backend } => {
                 tag("backend", &backend_name(backend));
                 "scopegate_metadata_dropped_total"
+            }
+            Self::SeriesDoubled { backend } => {
+                tag("backend", &backend_name(backend));
+                "scopegate_series_doubled_total"
             }
             Self::Calls { backend, hundred } => {
                 tag("backend", &backend_name(backend));
@@ -182,6 +191,7 @@ mod tests {
                 "backend=b0 outcome=dropped reason=no_tenant series",
             ),
             (Metric::MetadataDropped { backend: 2 }, "backend=b2 metadata_dropped"),
+            (Metric::SeriesDoubled { backend: 1 }, "backend=b1 series_doubled"),
             (Metric::Calls { backend: 0, hundred: 5 }, "backend=b0 code=5xx calls"),
         ];
         for (metric, words) in cases {

@@ -5,8 +5,10 @@
 //! noted ranges into one body a tenant, [`fanout`] sends them in waves, and [`outcome`] makes one answer.
 //! A new protocol is a module beside `remote_write`; the rest stays as it is.
 
+mod also;
 pub mod fanout;
 mod format;
+mod key;
 pub mod labels;
 pub mod outcome;
 mod parts;
@@ -16,6 +18,7 @@ pub mod remote_write;
 mod route;
 mod rules;
 mod snappy;
+mod source;
 
 pub use format::Format;
 pub use parts::{Part, Split};

@@ -14,6 +14,8 @@ pub struct Split {
     pub rejected: Rejected,
     /// Metric metadata entries that had no tenant to go to.
     pub metadata_dropped: u32,
+    /// How many series are in two parts, since they are also written elsewhere.
+    pub doubled: u32,
     /// The message is the one part, byte for byte: what came in can go on as it is.
     pub untouched: bool,
 }

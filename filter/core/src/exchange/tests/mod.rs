@@ -11,6 +11,7 @@ mod forward;
 mod observe;
 mod refusals;
 mod single;
+mod sources;
 mod wording;
 
 use std::rc::Rc;

@@ -48,6 +48,7 @@ pub(crate) fn split(
         forbidden_seen: false,
         left_out: Vec::new(),
         metadata_dropped: 0,
+        doubled: 0,
     };
     let mut fields = Fields::new(&message);
     let mut series = 0_u32;
@@ -94,6 +95,8 @@ struct Walk<'a> {
     /// The labels to take off the series at hand.
     left_out: Vec<(usize, usize)>,
     metadata_dropped: u32,
+    /// How many series went to two parts.
+    doubled: u32,
 }
 
 /// A label that decides, in one series.
@@ -116,25 +119,34 @@ impl<'a> Walk<'a> {
         };
         // A backend refuses a whole request for one series without labels.
         let destination = match destination {
-            Destination::Part(_) if self.labels == self.left_out.len() => {
+            Destination::Part(_) | Destination::Both(..) if self.labels == self.left_out.len() => {
                 Destination::Reject(Reason::NoLabels)
             }
             destination => destination,
         };
         match destination {
-            Destination::Part(part) => {
-                let content_start = end.saturating_sub(content.len());
-                let notes = part_notes(&mut self.notes, part)?;
-                notes.series = notes.series.saturating_add(1);
-                notes.samples = notes.samples.saturating_add(self.samples);
-                if self.left_out.is_empty() {
-                    notes.raw(start, end);
-                } else {
-                    notes.less(TIMESERIES, (content_start, end), &self.left_out, &mut self.cuts);
-                }
+            Destination::Part(part) => self.note_series(part, content, start, end)?,
+            Destination::Both(part, second) => {
+                self.note_series(part, content, start, end)?;
+                self.note_series(second, content, start, end)?;
+                self.doubled = self.doubled.saturating_add(1);
             }
             Destination::Reject(reason) => self.rejected.reject(reason, || describe(content)),
             Destination::Drop(reason) => self.rejected.drop(reason),
+        }
+        Ok(())
+    }
+
+    /// Notes the series at hand for a part.
+    fn note_series(&mut self, part: usize, content: &[u8], start: usize, end: usize) -> Result<(), Refusal> {
+        let content_start = end.saturating_sub(content.len());
+        let notes = part_notes(&mut self.notes, part)?;
+        notes.series = notes.series.saturating_add(1);
+        notes.samples = notes.samples.saturating_add(self.samples);
+        if self.left_out.is_empty() {
+            notes.raw(start, end);
+        } else {
+            notes.less(TIMESERIES, (content_start, end), &self.left_out, &mut self.cuts);
         }
         Ok(())
     }
@@ -200,11 +212,8 @@ impl<'a> Walk<'a> {
 
     /// The first label that is present decides; an empty value means that it is absent.
     fn destination(&mut self) -> Result<Destination, Refusal> {
-        let decisive = self.found.iter().enumerate().find(|(_, found)| !found.value.is_empty());
-        match decisive {
-            Some((source, found)) => self.router.by_label(source, found.value),
-            None => self.router.absent(),
-        }
+        let found = &self.found;
+        self.router.route(|label| found.get(label).map_or(&[], |found| found.value))
     }
 
     /// Notes the labels to take off, as ranges of the message.
@@ -229,10 +238,10 @@ impl<'a> Walk<'a> {
     }
 
     fn finish(self) -> Result<Split, Refusal> {
-        let Self { message, router, notes, cuts, rejected, metadata_dropped, .. } = self;
+        let Self { message, router, notes, cuts, rejected, metadata_dropped, doubled, .. } = self;
         let (parts, untouched) = assemble(message, router.into_tenants(), &notes, &cuts)
             .ok_or(Refusal::Host { what: "a part could not be compressed" })?;
-        Ok(Split { parts, rejected, metadata_dropped, untouched })
+        Ok(Split { parts, rejected, metadata_dropped, doubled, untouched })
     }
 }
 
