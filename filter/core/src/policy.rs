@@ -9,6 +9,7 @@ use crate::http::{host_name, under_prefix};
 use crate::isolate::Isolate;
 use crate::operation::{Kind, Router};
 use crate::report::Refusal;
+use crate::table::TableRules;
 use crate::write::{Rules, metadata};
 
 /// A compiled configuration. Made at load, shared by all requests of a worker.
@@ -20,6 +21,8 @@ pub struct Policy {
     pub backends: Vec<Backend>,
     /// The callers, in the order of the configuration.
     pub callers: Vec<Caller>,
+    /// The tables, in the order of their names.
+    pub tables: Vec<TableRules>,
     /// The bounds.
     pub limits: Limits,
     /// Which configuration it is: a [hash](crate::write::ledger::version) of its bytes, where there are any.
@@ -86,13 +89,14 @@ impl Policy {
                 format!("no backend has this name; there are: {}", known.join(", ")),
             ));
         }
+        let tables = TableRules::compile(&config.tables)?;
         let mut backends: Vec<Backend> = Vec::new();
         for (position, backend) in config.backends.iter().enumerate() {
             let path = format!("backends[{position}]");
             if backends.iter().any(|known| known.name == backend.name.0) {
                 return Err(ConfigError::new(format!("{path}.name"), "another backend has this name"));
             }
-            backends.push(Backend::compile(backend, &path, config.write.get(&backend.name.0))?);
+            backends.push(Backend::compile(backend, &path, config.write.get(&backend.name.0), &tables)?);
         }
         let mut callers: Vec<Caller> = Vec::new();
         for (position, caller) in config.callers.iter().enumerate() {
@@ -127,7 +131,7 @@ impl Policy {
                 ));
             }
         }
-        Ok(Self { mode: config.mode, backends, callers, limits, version: [0; 16], tenancy_headers })
+        Ok(Self { mode: config.mode, backends, callers, tables, limits, version: [0; 16], tenancy_headers })
     }
 
     /// The backend a request is for: the one that the route's metadata names, else the one with the best
@@ -162,6 +166,11 @@ impl Policy {
         self.backends.len() > 1
     }
 
+    /// Whether a decision depends on the date, so that the host must tell it.
+    pub fn needs_date(&self) -> bool {
+        self.backends.iter().any(|backend| backend.write.needs_date())
+    }
+
     /// The rights of all callers to impersonate.
     pub fn impersonations(&self) -> impl Iterator<Item = &Impersonate> {
         self.callers.iter().filter_map(|caller| caller.rights.impersonate.as_ref())
@@ -182,7 +191,12 @@ impl Policy {
 }
 
 impl Backend {
-    fn compile(config: &BackendConfig, path: &str, write: Option<&WriteConfig>) -> Result<Self, ConfigError> {
+    fn compile(
+        config: &BackendConfig,
+        path: &str,
+        write: Option<&WriteConfig>,
+        tables: &[TableRules],
+    ) -> Result<Self, ConfigError> {
         check_name(&config.name, path)?;
         let isolate = Isolate::compile(config.isolate.as_ref(), config.kind, &format!("{path}.isolate"))?;
         let mut hosts = Vec::new();
@@ -209,6 +223,7 @@ impl Backend {
             write.unwrap_or(&WriteConfig::default()),
             config.kind,
             isolate.label(),
+            tables,
             &format!("write.{name}"),
         )?;
         let forward_authorization = config.forward_authorization;
@@ -406,7 +421,7 @@ mod tests {
             ),
             (
                 with("/write", json!({"metrics": {"tenant": ["caler"]}})),
-                "write.metrics.tenant[0]: invalid value: string \"caler\", expected caller, {header: NAME} or {label: NAME}",
+                "write.metrics.tenant[0]: invalid value: string \"caler\", expected caller, {header: NAME}, {label: NAME} or {labels: [NAME, NAME]}",
             ),
             (
                 with("/write", json!({"metrics": {"tenant": []}})),

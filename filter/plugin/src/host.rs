@@ -2,7 +2,8 @@
 
 use scopegate_core::exchange::Millis;
 use scopegate_core::http::{Headers, Reply};
-use scopegate_core::report::Metric;
+use scopegate_core::report::{Metric, TableMetric};
+use scopegate_core::table::Get;
 use scopegate_core::write::fanout::Call;
 
 /// A host call that did not work, by the number of its status in the proxy-wasm ABI.
@@ -29,10 +30,16 @@ pub enum Level {
     Error,
 }
 
-/// The host of a filter, as one request sees it.
+/// The host of a filter, as one request sees it, and as a worker does between requests.
 pub trait Host {
     /// The time, on a clock that does not go back.
     fn now(&self) -> Millis;
+    /// The date, in seconds since 1970.
+    fn wall_seconds(&self) -> Result<u64, Failure>;
+    /// A number that nobody else has.
+    fn random(&self) -> u64;
+    /// Asks for a tick every so many milliseconds; 0 is never.
+    fn set_tick_period(&self, period_ms: u32) -> Result<(), Failure>;
     /// The request's headers.
     fn request_headers(&self) -> Result<HeaderMap, Failure>;
     /// Leaves the request with exactly one value of a header that it has at most once.
@@ -49,6 +56,8 @@ pub trait Host {
     fn reply(&self, reply: &Reply) -> Result<(), Failure>;
     /// Makes a call; gives the token by which its answer comes.
     fn call(&self, call: &Call) -> Result<u32, Failure>;
+    /// Makes a call that belongs to no request; gives the token by which its answer comes.
+    fn get(&self, get: &Get) -> Result<u32, Failure>;
     /// The headers of the answer at hand.
     fn answer_headers(&self) -> Result<HeaderMap, Failure>;
     /// The first `size` bytes of the body of the answer at hand.
@@ -57,6 +66,8 @@ pub trait Host {
     fn log(&self, level: Level, line: &str);
     /// Adds to a counter.
     fn count(&self, metric: Metric, by: u64);
+    /// Sets a gauge of a table, or adds to a counter.
+    fn tell_table(&self, table: &str, metric: TableMetric, value: u64);
 }
 
 /// A map of headers as the host serializes it: the number of pairs, the lengths of every name and value,

@@ -27,6 +27,7 @@
 pub mod host;
 pub mod shared;
 pub mod stream;
+pub mod ticker;
 
 #[cfg(target_arch = "wasm32")]
 mod envoy;

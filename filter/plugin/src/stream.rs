@@ -60,8 +60,11 @@ impl<H: Host> Stream<H> {
         let map = self.host.request_headers()?;
         let headers = map.headers()?;
         let now = self.host.now();
-        let mut exchange = Exchange::new(policy);
         let shared = Rc::clone(&self.shared);
+        if policy.needs_date() {
+            shared.worker.borrow_mut().wall_seconds = self.host.wall_seconds().ok();
+        }
+        let mut exchange = Exchange::new(policy);
         let known = Known { host: &self.host, failed: Cell::new(false) };
         let step = exchange.head(&mut shared.worker.borrow_mut(), &headers, end_of_stream, &known, now);
         if known.failed.get() {

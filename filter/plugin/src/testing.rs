@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 use scopegate_core::exchange::Millis;
 use scopegate_core::http::Reply;
-use scopegate_core::report::Metric;
+use scopegate_core::report::{Metric, TableMetric};
+use scopegate_core::table::Get;
 use scopegate_core::wire::{put_len, put_varint};
 use scopegate_core::write::fanout::Call;
 
@@ -23,12 +24,14 @@ pub(crate) enum Op {
     Attribute,
     Reply,
     Call,
+    Get,
+    Date,
     AnswerHeaders,
     AnswerBody,
 }
 
 impl Op {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Headers,
         Self::Set,
         Self::Remove,
@@ -37,6 +40,8 @@ impl Op {
         Self::Attribute,
         Self::Reply,
         Self::Call,
+        Self::Get,
+        Self::Date,
         Self::AnswerHeaders,
         Self::AnswerBody,
     ];
@@ -64,7 +69,12 @@ pub(crate) struct State {
     pub(crate) calls: RefCell<Vec<(u32, Call)>>,
     pub(crate) logs: RefCell<Vec<(Level, String)>>,
     pub(crate) counts: RefCell<Vec<(Metric, u64)>>,
+    /// The calls that belong to no request, by their tokens.
+    pub(crate) gets: RefCell<Vec<(u32, Get)>>,
+    pub(crate) told: RefCell<Vec<(String, TableMetric, u64)>>,
+    pub(crate) tick_period: Cell<u32>,
     pub(crate) now: Cell<Millis>,
+    pub(crate) date: Cell<u64>,
     /// Fails this, every time or only at the given time, counted from 0, with this status.
     pub(crate) fails: Cell<Option<(Op, Option<usize>, u32)>>,
     /// Serves the headers as these bytes.
@@ -96,6 +106,20 @@ fn map(pairs: &[(String, String)]) -> HeaderMap {
 impl Host for Fake {
     fn now(&self) -> Millis {
         self.0.now.get()
+    }
+
+    fn wall_seconds(&self) -> Result<u64, Failure> {
+        self.ask(Op::Date)?;
+        Ok(self.0.date.get())
+    }
+
+    fn random(&self) -> u64 {
+        std::ptr::from_ref(&*self.0) as u64
+    }
+
+    fn set_tick_period(&self, period_ms: u32) -> Result<(), Failure> {
+        self.0.tick_period.set(period_ms);
+        Ok(())
     }
 
     fn request_headers(&self) -> Result<HeaderMap, Failure> {
@@ -156,6 +180,14 @@ impl Host for Fake {
         Ok(token)
     }
 
+    fn get(&self, get: &Get) -> Result<u32, Failure> {
+        self.ask(Op::Get)?;
+        let mut gets = self.0.gets.borrow_mut();
+        let token = 5_000 - u32::try_from(gets.len()).unwrap() * 3;
+        gets.push((token, get.clone()));
+        Ok(token)
+    }
+
     fn answer_headers(&self) -> Result<HeaderMap, Failure> {
         self.ask(Op::AnswerHeaders)?;
         Ok(map(&self.0.answer.borrow().0))
@@ -172,6 +204,10 @@ impl Host for Fake {
 
     fn count(&self, metric: Metric, by: u64) {
         self.0.counts.borrow_mut().push((metric, by));
+    }
+
+    fn tell_table(&self, table: &str, metric: TableMetric, value: u64) {
+        self.0.told.borrow_mut().push((table.to_owned(), metric, value));
     }
 }
 

@@ -6,10 +6,12 @@
 mod answers;
 mod backend;
 mod caller;
+mod date;
 mod labels;
 mod limits;
 mod load;
 mod scalar;
+mod table;
 mod tree;
 mod write;
 
@@ -23,14 +25,16 @@ pub use caller::{
     BasicConfig, CallerConfig, ConditionConfig, EnvKey, ImpersonateConfig, JwtConfig, MetadataConfig,
     SourceConfig, TenantsConfig, UserConfig,
 };
+pub use date::Date;
 pub use labels::{LabelEditsConfig, LabelFrom, LabelProtocol, LabelValueConfig, LabelsConfig};
 pub use limits::Limits;
 pub use load::ConfigError;
 pub(crate) use load::whole as load_whole;
 pub use scalar::{ByteSize, Count, Millis, OneOrMany, Text};
+pub use table::{HttpTableConfig, KubernetesTableConfig, TableConfig, UntilLoaded};
 pub use write::{
-    CallsConfig, Fallback, MetadataPolicy, RemoteWriteConfig, RetriesConfig, TenantSourceConfig, Via,
-    WriteConfig,
+    AlsoWriteConfig, CallsConfig, Fallback, KeyConfig, MetadataPolicy, RemoteWriteConfig, RetriesConfig,
+    TenantSourceConfig, Via, WriteConfig,
 };
 
 /// The whole configuration of the filter.
@@ -51,6 +55,9 @@ pub struct Config {
     /// from the header `X-Scope-OrgID` (within the caller's tenants), else from the caller.
     #[serde(default)]
     pub write: BTreeMap<String, WriteConfig>,
+    /// Tables of tenants by their names, for the sources of tenants that name one.
+    #[serde(default)]
+    pub tables: BTreeMap<String, TableConfig>,
     /// Bounds on what one request, and one worker, may use.
     #[serde(default)]
     pub limits: Limits,

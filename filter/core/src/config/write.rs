@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 
 use super::answers::AnswersConfig;
+use super::date::Date;
 use super::labels::LabelsConfig;
 use super::scalar::{Count, Millis, Text};
 
@@ -13,9 +14,10 @@ use super::scalar::{Count, Millis, Text};
 #[serde(deny_unknown_fields, default)]
 pub struct WriteConfig {
     /// Where the tenant comes from, in this order: the first that is present in a series (or request)
-    /// decides, even if it leads to no tenant. `caller` is the caller's own tenant, `{header: NAME}` a
-    /// header of the request, `{label: NAME}` a label of the series (`remove: true` takes it off).
-    /// By default `[{header: X-Scope-OrgID}, caller]`, which needs no look into the body.
+    /// decides, even if it leads to no tenant; an empty label is absent. `caller` is the caller's own tenant,
+    /// `{header: NAME}` a header of the request, `{label: NAME}` a label of the series, `{labels: [NAME, NAME]}`
+    /// several labels that make one key. What stands there may be led further by `regex`, `table`, `prefix` and
+    /// `suffix`. By default `[{header: X-Scope-OrgID}, caller]`, which needs no look into the body.
     pub tenant: Option<Vec<TenantSourceConfig>>,
     /// What becomes of a series for which no source was present.
     pub on_absent: Fallback,
@@ -36,6 +38,9 @@ pub struct WriteConfig {
     pub metadata: MetadataPolicy,
     /// Which versions of Prometheus remote write the backend takes.
     pub remote_write: RemoteWriteConfig,
+    /// Series that are written to a second tenant too, until a date: for moving something from one tenant to
+    /// another. How many there were is counted in `scopegate_series_doubled_total`.
+    pub also_write: Vec<AlsoWriteConfig>,
     /// How the parts of a split request are sent.
     pub calls: CallsConfig,
     /// How the answers to its parts become one, and what is remembered for when it comes again.
@@ -69,20 +74,61 @@ pub struct RemoteWriteConfig {
     pub versions: Option<Vec<Text>>,
 }
 
+/// Series that are written to a second tenant too, until a date. Exactly one of `key` and `tenant` says which;
+/// an entry by `key` goes before one by `tenant`. The second tenant is the administrator's choice: it need not be
+/// one of the caller's.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AlsoWriteConfig {
+    /// What the labels that decide say, as it would be looked up in a table: the namespace that moves.
+    #[serde(default)]
+    pub key: Option<Text>,
+    /// Or the tenant that they lead to. Then every write of this tenant is looked into.
+    #[serde(default)]
+    pub tenant: Option<Text>,
+    /// The second tenant.
+    pub to: Text,
+    /// Until when, such as `2026-12-31T00:00:00Z`.
+    pub until: Date,
+}
+
 /// A place where the tenant of a series may stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TenantSourceConfig {
     /// The caller's own tenant; a caller with several has none here.
     Caller,
     /// A header of the request, always within the caller's own tenants.
-    Header(Text),
-    /// A label of the series, within the caller's own tenants and those it may write `on_behalf_of`.
-    Label {
-        /// The label's name. An empty value means that the label is absent.
-        label: Text,
-        /// Whether the label is taken off.
-        remove: bool,
+    Header {
+        /// The header's name. An empty value is refused like any that leads to no tenant.
+        header: Text,
+        /// How its value leads to a tenant.
+        key: KeyConfig,
     },
+    /// Labels of the series, within the caller's own tenants and those it may write `on_behalf_of`.
+    Labels {
+        /// The labels' names. An empty value means that the label is absent; all of them must be present.
+        labels: Vec<Text>,
+        /// What stands between the values of several labels.
+        separator: Option<Text>,
+        /// Whether the labels are taken off.
+        remove: bool,
+        /// How their values lead to a tenant.
+        key: KeyConfig,
+    },
+}
+
+/// How a value leads to a tenant, in this order: `regex`, `table`, `prefix` and `suffix`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyConfig {
+    /// Matches the whole value; what its one group holds goes on.
+    pub regex: Option<Text>,
+    /// A table that leads to the tenant.
+    pub table: Option<Text>,
+    /// What is put before.
+    pub prefix: Option<Text>,
+    /// What is put behind.
+    pub suffix: Option<Text>,
 }
 
 impl<'de> Deserialize<'de> for TenantSourceConfig {
@@ -92,7 +138,13 @@ impl<'de> Deserialize<'de> for TenantSourceConfig {
         struct Map {
             header: Option<Text>,
             label: Option<Text>,
+            labels: Option<Vec<Text>>,
+            separator: Option<Text>,
             remove: Option<bool>,
+            regex: Option<Text>,
+            table: Option<Text>,
+            prefix: Option<Text>,
+            suffix: Option<Text>,
         }
 
         struct Source;
@@ -100,7 +152,7 @@ impl<'de> Deserialize<'de> for TenantSourceConfig {
             type Value = TenantSourceConfig;
 
             fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                f.write_str("caller, {header: NAME} or {label: NAME}")
+                f.write_str("caller, {header: NAME}, {label: NAME} or {labels: [NAME, NAME]}")
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<TenantSourceConfig, E> {
@@ -111,15 +163,26 @@ impl<'de> Deserialize<'de> for TenantSourceConfig {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TenantSourceConfig, A::Error> {
-                match Map::deserialize(MapAccessDeserializer::new(map))? {
-                    Map { header: Some(header), label: None, remove: None } => {
-                        Ok(TenantSourceConfig::Header(header))
-                    }
-                    Map { header: None, label: Some(label), remove } => {
-                        Ok(TenantSourceConfig::Label { label, remove: remove.unwrap_or(false) })
-                    }
+                let Map { header, label, labels, separator, remove, regex, table, prefix, suffix } =
+                    Map::deserialize(MapAccessDeserializer::new(map))?;
+                let key = KeyConfig { regex, table, prefix, suffix };
+                match (header, label, labels, separator, remove) {
+                    (Some(header), None, None, None, None) => Ok(TenantSourceConfig::Header { header, key }),
+                    (None, Some(label), None, None, remove) => Ok(TenantSourceConfig::Labels {
+                        labels: vec![label],
+                        separator: None,
+                        remove: remove.unwrap_or(false),
+                        key,
+                    }),
+                    (None, None, Some(labels), separator, remove) => Ok(TenantSourceConfig::Labels {
+                        labels,
+                        separator,
+                        remove: remove.unwrap_or(false),
+                        key,
+                    }),
                     _ => Err(de::Error::custom(
-                        "give exactly one of `header`, `label` (with an optional `remove`)",
+                        "give exactly one of `header`, `label` (with an optional `remove`), `labels` (with an optional \
+                         `separator` and `remove`)",
                     )),
                 }
             }
@@ -201,13 +264,25 @@ impl schemars::JsonSchema for TenantSourceConfig {
             "description": "`caller`: the caller's own tenant; a caller with several has none here. \
                 `{header: NAME}`: a header of the request, always within the caller's own tenants. \
                 `{label: NAME}`: a label of the series, within the caller's own tenants and those it may write \
-                `on_behalf_of`; an empty value means that the label is absent; with `remove: true` it is taken off.",
+                `on_behalf_of`; with `remove: true` it is taken off. `{labels: [NAME, NAME]}`: several labels that \
+                make one key, joined by `separator` (`/` by default); all must be present, and a value that holds the \
+                separator leads to no tenant, since two different keys could look the same. An empty value means that the \
+                label is absent. How a value leads to a tenant, in this order: `regex` must match the whole of it, \
+                and its one group goes on; `table` names a table in which it is looked up; `prefix` and `suffix` are put \
+                around. What has come out must be a tenant, and one that this caller may write to.",
             "anyOf": [
                 {"const": "caller"},
                 {"type": "object", "additionalProperties": false, "required": ["header"],
-                 "properties": {"header": {"type": "string"}}},
+                 "properties": {"header": {"type": "string"}, "regex": {"type": "string"}, "table": {"type": "string"},
+                                "prefix": {"type": "string"}, "suffix": {"type": "string"}}},
                 {"type": "object", "additionalProperties": false, "required": ["label"],
-                 "properties": {"label": {"type": "string"}, "remove": {"type": "boolean"}}},
+                 "properties": {"label": {"type": "string"}, "remove": {"type": "boolean"},
+                                "regex": {"type": "string"}, "table": {"type": "string"},
+                                "prefix": {"type": "string"}, "suffix": {"type": "string"}}},
+                {"type": "object", "additionalProperties": false, "required": ["labels"],
+                 "properties": {"labels": {"type": "array", "items": {"type": "string"}}, "separator": {"type": "string"},
+                                "remove": {"type": "boolean"}, "regex": {"type": "string"}, "table": {"type": "string"},
+                                "prefix": {"type": "string"}, "suffix": {"type": "string"}}},
             ]
         })
     }

@@ -1,6 +1,6 @@
 //! What the head of a request decides: who, what, whose, and whether its body is needed.
 
-use super::Held;
+use super::{Held, Worker};
 use crate::caller::{Attributes, Identity, recognise};
 use crate::http::{Edits, Headers, add_argument, split_query, without_arguments};
 use crate::isolate::{Address, Isolate};
@@ -8,6 +8,7 @@ use crate::operation::{Class, Kind, Operation, Protocol, Unclassified};
 use crate::policy::{Backend, Policy};
 use crate::read;
 use crate::report::Refusal;
+use crate::table::Lookup;
 use crate::wire::{Datum, metadata_namespace};
 use crate::write::fanout::Target;
 use crate::write::{Format, Plan, Wanted, plan};
@@ -32,15 +33,18 @@ pub(super) fn decide(
     policy: &Policy,
     headers: &Headers<'_>,
     attributes: &dyn Attributes,
+    worker: &mut Worker,
 ) -> Result<Decided, Refused> {
     let mut known = Refused { refusal: Refusal::NoBackend, backend: None, class: None, protocol: None };
-    decide_knowing(policy, headers, attributes, &mut known).map_err(|refusal| Refused { refusal, ..known })
+    decide_knowing(policy, headers, attributes, worker, &mut known)
+        .map_err(|refusal| Refused { refusal, ..known })
 }
 
 fn decide_knowing(
     policy: &Policy,
     headers: &Headers<'_>,
     attributes: &dyn Attributes,
+    worker: &mut Worker,
     known: &mut Refused,
 ) -> Result<Decided, Refusal> {
     let (whole_path, query) = split_query(headers.pseudo(":path"));
@@ -67,7 +71,7 @@ fn decide_knowing(
     match operation.class {
         Class::Write => {
             let asked = Asked { policy, position, backend, identity: &identity, operation, headers };
-            asked.write(attributes, edits, address)
+            asked.write(attributes, worker, edits, address)
         }
         class => {
             let tenants = read::tenants(&identity, headers, operation.tenancy, policy.limits.tenants.0)?;
@@ -102,6 +106,7 @@ impl Asked<'_> {
     fn write(
         &self,
         attributes: &dyn Attributes,
+        worker: &mut Worker,
         mut edits: Edits,
         mut address: Address,
     ) -> Result<Decided, Refusal> {
@@ -130,9 +135,10 @@ impl Asked<'_> {
         // Its `extra_label` wins over every label of that name in the body, in each of its protocols.
         let in_url = backend.kind == Kind::VictoriaMetrics && labels.only_set();
         let wanted = Wanted { edits: &labels, in_url, isolate: &backend.isolate };
-        let impersonations = policy.impersonations();
-        let mut plan = match plan(&backend.write, &caller.rights, identity, headers, impersonations, &wanted)?
-        {
+        let (rules, rights, others) = (&backend.write, &caller.rights, policy.impersonations());
+        let wall_seconds = worker.wall_seconds;
+        let lookup = Lookup { rules: &policy.tables, tables: &mut worker.tables, wall_seconds };
+        let mut plan = match plan(rules, rights, identity, headers, others, &wanted, lookup)? {
             Plan::Whole(tenant) => {
                 if !labels.is_empty() {
                     let mut path = address.path().to_owned();

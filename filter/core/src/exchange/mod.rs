@@ -130,7 +130,7 @@ impl Exchange {
         now: Millis,
     ) -> Step {
         let observed = (self.policy.mode == Mode::Observe).then(|| Observed::new(headers));
-        let decided = head::decide(&self.policy, headers, attributes);
+        let decided = head::decide(&self.policy, headers, attributes, worker);
         match (decided, observed) {
             (Ok(Decided::Whole { backend, class, tenants, .. }), Some(observed)) => {
                 self.observe(worker, observed.compare_whole(&tenants), Some(backend), Some(class), now)
@@ -258,7 +258,7 @@ impl Exchange {
                 now,
             );
         }
-        let Split { mut parts, rejected, metadata_dropped, names, untouched } = split;
+        let Split { mut parts, rejected, metadata_dropped, names, doubled, untouched } = split;
         let policy = Rc::clone(&self.policy);
         let (Some(who), Some(Backend { name, write: Rules { answers: rules, .. }, .. })) =
             (policy.callers.get(caller), policy.backends.get(backend))
@@ -298,6 +298,7 @@ impl Exchange {
                 series(SeriesOutcome::Dropped(reason), count);
             }
             worker.tally.add(Metric::MetadataDropped { backend }, u64::from(metadata_dropped));
+            worker.tally.add(Metric::SeriesDoubled { backend }, u64::from(doubled));
         };
         let single = if by_call { None } else { parts.pop() };
         if let Some(Part { tenant, body, .. }) = single {

@@ -6,6 +6,7 @@ use super::{Alone, Millis, Process};
 use crate::config::Limits;
 use crate::operation::Class;
 use crate::report::{Decision, Metric, Refusal, Tally};
+use crate::table::Tables;
 use crate::write::metadata::Followers;
 
 /// The state of one worker thread. Bounds are enforced here; nothing in it is a request's own.
@@ -16,6 +17,10 @@ pub struct Worker {
     pub process: Rc<dyn Process>,
     /// What it has told the others about who has which metrics.
     pub(crate) followers: Followers,
+    /// The tables that are fetched, as this worker has them.
+    pub tables: Tables,
+    /// The date, in seconds since 1970, as far as the host knows it. It is told with the head of a request.
+    pub wall_seconds: Option<u64>,
     calls: usize,
     bytes: usize,
     abandoned: Vec<Abandoned>,
@@ -60,6 +65,8 @@ impl Worker {
             tally: Tally::default(),
             process,
             followers: Followers::default(),
+            tables: Tables::default(),
+            wall_seconds: None,
             calls: 0,
             bytes: 0,
             abandoned: Vec::new(),

@@ -16,7 +16,9 @@ pub fn reply(refusal: &Refusal, protocol: Option<Protocol>) -> Reply {
         }
         Refusal::BadCredential { challenge } => headers.push(("www-authenticate", challenge.clone())),
         Refusal::Method { allow } => headers.push(("allow", allow.to_string())),
-        Refusal::Overloaded { .. } => headers.push(("retry-after", "1".to_owned())),
+        Refusal::Overloaded { .. } | Refusal::TableNotLoaded { .. } => {
+            headers.push(("retry-after", "1".to_owned()))
+        }
         _ => {}
     }
     let message = format!("scopegate: {refusal}");

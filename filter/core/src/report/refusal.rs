@@ -64,6 +64,10 @@ pub enum Refusal {
     LabelClaim { claim: String },
     /// A label is taken from the caller's own tenant, and it has several.
     LabelTenant { tenants: String },
+    /// A header leads to no tenant by its pattern or its table.
+    HeaderUnmapped { header: String },
+    /// A table that the request needs was never fetched yet.
+    TableNotLoaded { table: String },
 
     // The body
     /// Neither of the content types that can be read here.
@@ -123,6 +127,7 @@ impl Refusal {
             Self::NotCanonical(_)
             | Self::Repeated(_)
             | Self::HeaderTenant { .. }
+            | Self::HeaderUnmapped { .. }
             | Self::SeveralTenants { .. }
             | Self::NoSource { .. }
             | Self::TooManyTenants { .. }
@@ -130,7 +135,7 @@ impl Refusal {
             | Self::Compression
             | Self::Body { .. } => 400,
             Self::UnknownBackend | Self::Host { .. } => 500,
-            Self::Overloaded { .. } => 503,
+            Self::Overloaded { .. } | Self::TableNotLoaded { .. } => 503,
         }
     }
 
@@ -153,6 +158,8 @@ impl Refusal {
             Self::NotPermitted { .. } => "not_permitted",
             Self::Repeated(_) => "repeated_header",
             Self::HeaderTenant { .. } => "invalid_tenant",
+            Self::HeaderUnmapped { .. } => "unmapped",
+            Self::TableNotLoaded { .. } => "table_not_loaded",
             Self::ForeignTenant { .. } => "foreign_tenant",
             Self::SeveralTenants { .. } | Self::NoSource { .. } => "several_tenants",
             Self::TooManyTenants { .. } => "too_many_tenants",
@@ -201,6 +208,10 @@ impl fmt::Display for Refusal {
             Self::NotPermitted { class } => write!(f, "this caller has no right to `{}`", class.as_str()),
             Self::Repeated(header) => write!(f, "the header {header} stands more than once"),
             Self::HeaderTenant { header, reason } => write!(f, "the header {header} names no tenant: {reason}"),
+            Self::HeaderUnmapped { header } => write!(f, "the header {header} leads to no tenant"),
+            Self::TableNotLoaded { table } => {
+                write!(f, "the gateway has not fetched its table {table} yet; send again later")
+            }
             Self::ForeignTenant { header } => {
                 write!(f, "the header {header} names a tenant that is not this caller's own")
             }

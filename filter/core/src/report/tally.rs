@@ -95,6 +95,11 @@ pub enum Metric {
         /// What became of them.
         outcome: PartOutcome,
     },
+    /// Series that were sent to a second tenant too (`also_write`).
+    SeriesDoubled {
+        /// The backend's position in the configuration.
+        backend: usize,
+    },
     /// Calls for parts of split requests, by the hundred of their status; 0 where no answer came.
     Calls {
         /// The backend's position in the configuration.
@@ -151,6 +156,10 @@ impl Metric {
                 tag("backend", &backend_name(backend));
                 tag("outcome", outcome.word());
                 "scopegate_parts_total"
+            }
+            Self::SeriesDoubled { backend } => {
+                tag("backend", &backend_name(backend));
+                "scopegate_series_doubled_total"
             }
             Self::Calls { backend, hundred } => {
                 tag("backend", &backend_name(backend));
@@ -228,6 +237,7 @@ mod tests {
                 Metric::Parts { backend: 0, outcome: PartOutcome::NotSentAgain },
                 "backend=b0 outcome=not_sent_again parts",
             ),
+            (Metric::SeriesDoubled { backend: 1 }, "backend=b1 series_doubled"),
             (Metric::Calls { backend: 0, hundred: 5 }, "backend=b0 code=5xx calls"),
         ];
         for (metric, words) in cases {

@@ -1,9 +1,17 @@
 use super::*;
+use crate::isolate::Address;
+use crate::operation::Class;
 use proptest::prelude::*;
+use std::rc::Rc;
 
 fn target(headers: &[(&str, &str)]) -> Target {
     let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-    Target { cluster: "cortex".to_owned(), headers: headers.iter().map(own).collect(), timeout_ms: 1 }
+    Target {
+        cluster: "cortex".to_owned(),
+        headers: headers.iter().map(own).collect(),
+        address: Address::new(&Rc::default(), Class::Write, "/push", 0),
+        timeout_ms: 1,
+    }
 }
 
 fn key(body: &[u8]) -> Key {

@@ -5,10 +5,12 @@
 //! noted ranges into one body a tenant, [`fanout`] sends them in waves, and [`outcome`] makes one answer.
 //! A new protocol is a module beside `remote_write`; the rest stays as it is.
 
+mod also;
 mod answers;
 pub mod failing;
 pub mod fanout;
 mod format;
+mod key;
 mod label_rules;
 pub mod labels;
 pub mod ledger;
@@ -21,6 +23,7 @@ pub mod remote_write;
 mod route;
 mod rules;
 mod snappy;
+mod source;
 pub mod written;
 
 pub use answers::AnswerRules;

@@ -17,6 +17,8 @@ pub struct Split {
     pub metadata_dropped: u32,
     /// Which metrics are written for whom; empty unless metadata follows them.
     pub(crate) names: WrittenNames,
+    /// How many series are in two parts, since they are also written elsewhere.
+    pub doubled: u32,
     /// The message is the one part, byte for byte: what came in can go on as it is.
     pub untouched: bool,
 }

@@ -2,14 +2,18 @@
 
 use std::rc::Rc;
 
+use super::also::Also;
+use super::key::Key;
 use super::labels::LabelEdits;
 use super::metadata::{Following, Spread};
-use super::rules::{Rules, Source, Verdict};
+use super::rules::{Rules, Verdict};
+use super::source::Source;
 use crate::caller::{Identity, Rights};
 use crate::exchange::Process;
 use crate::http::Headers;
 use crate::isolate::Isolate;
 use crate::report::Refusal;
+use crate::table::{Lookup, NotLoaded, Table};
 use crate::tenant::{TenantId, TenantSet};
 
 /// How a write finds its tenants.
@@ -24,8 +28,10 @@ pub enum Plan {
 /// How the tenant of each series is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SplitPlan {
-    /// The labels that may name a tenant, in order.
+    /// The labels that are looked for.
     pub(super) labels: Vec<LabelSource>,
+    /// What of them may name a tenant, in order.
+    pub(super) choices: Vec<Choice>,
     /// Labels that no series of this caller may have.
     pub(super) forbidden: Vec<Vec<u8>>,
     /// What becomes of a series that has none of the labels.
@@ -42,6 +48,8 @@ pub struct SplitPlan {
     pub(super) edits: LabelEdits,
     /// Which tenants the backend can be told.
     pub(super) isolate: Rc<Isolate>,
+    /// What is written to a second tenant too.
+    pub(super) also: Also,
 }
 
 /// What the writes to a backend must bring about besides reaching their tenants.
@@ -87,12 +95,24 @@ impl SplitPlan {
     }
 }
 
-/// A label that may name the tenant of a series.
+/// A label that may name the tenant of a series, or a part of what does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LabelSource {
     pub(super) name: Vec<u8>,
     pub(super) remove: bool,
+}
+
+/// Labels that name the tenant of a series where all of them are present and not empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Choice {
+    /// Their positions among the labels that are looked for.
+    pub(super) labels: Vec<usize>,
+    /// What stands between their values.
+    pub(super) separator: Vec<u8>,
     pub(super) allowed: Allowed,
+    pub(super) key: Rc<Key>,
+    /// The table of the key, as it is for this request from beginning to end.
+    pub(super) table: Option<Rc<Table>>,
 }
 
 /// By which right a label may lead to a tenant that is not the caller's own.
@@ -116,7 +136,7 @@ impl Allowed {
 }
 
 /// Decides from the head of a write. `others` are the impersonation rights of all callers: under `strict`
-/// nobody else may use their headers and labels.
+/// nobody else may use their headers and labels. `lookup` gives the tables as they are now, and `wall_seconds` the date.
 pub fn plan<'a>(
     rules: &Rules,
     rights: &Rights,
@@ -124,15 +144,16 @@ pub fn plan<'a>(
     headers: &Headers<'_>,
     others: impl Iterator<Item = &'a crate::caller::Impersonate>,
     wanted: &Wanted<'_>,
+    mut lookup: Lookup<'_>,
 ) -> Result<Plan, Refusal> {
-    let mut labels = Vec::new();
+    let mut found = Choices::default();
     let asked = match &rights.impersonate {
         Some(right) => asks(headers, &right.header, &right.value)?.then_some(right),
         None => None,
     };
     if let Some(right) = asked {
-        let name = right.label.clone();
-        labels.push(LabelSource { name, remove: true, allowed: Allowed::Impersonation });
+        let names = core::slice::from_ref(&right.label);
+        found.add(names, &[], true, Allowed::Impersonation, Rc::default(), None);
     }
     let mut forbidden = Vec::new();
     if rules.strict {
@@ -145,13 +166,17 @@ pub fn plan<'a>(
             }
         }
     }
-    let absent = constant(rules, identity, headers, &mut labels)?.map(Verdict::Tenant);
+    let asked = asked.map(|right| right.label.as_slice());
+    let absent = constant(rules, identity, headers, asked, &mut found, &mut lookup)?.map(Verdict::Tenant);
     let absent = absent.unwrap_or_else(|| rules.on_absent.clone());
+    let also = rules.also.at(lookup.wall_seconds);
+    let Choices { labels, choices } = found;
     if labels.is_empty() && forbidden.is_empty() {
         match absent.clone() {
             Verdict::Tenant(tenant) if !wanted.isolate.knows(&tenant) => {
                 return Err(Refusal::NoAccount { tenant });
             }
+            Verdict::Tenant(tenant) if also.concerns(&tenant) => {}
             Verdict::Tenant(tenant) if wanted.edits.is_empty() || wanted.in_url => {
                 return Ok(Plan::Whole(tenant));
             }
@@ -169,6 +194,7 @@ pub fn plan<'a>(
     let unmapped = rules.on_unmapped.clone();
     Ok(Plan::Split(Box::new(SplitPlan {
         labels,
+        choices,
         forbidden,
         absent,
         unmapped,
@@ -177,33 +203,76 @@ pub fn plan<'a>(
         edits: wanted.edits.clone(),
         isolate: Rc::clone(wanted.isolate),
         spread: Spread::of(rules.metadata),
+        also,
     })))
 }
 
-/// The tenant that the head alone gives, after the labels that come before it.
+/// The labels of a plan while they are found.
+#[derive(Default)]
+struct Choices {
+    labels: Vec<LabelSource>,
+    choices: Vec<Choice>,
+}
+
+impl Choices {
+    fn add(
+        &mut self,
+        names: &[Vec<u8>],
+        separator: &[u8],
+        remove: bool,
+        allowed: Allowed,
+        key: Rc<Key>,
+        table: Option<Rc<Table>>,
+    ) {
+        let mut position = |name: &Vec<u8>| {
+            if let Some(at) = self.labels.iter().position(|label| label.name == *name) {
+                if let Some(label) = self.labels.get_mut(at) {
+                    label.remove |= remove;
+                }
+                return at;
+            }
+            self.labels.push(LabelSource { name: name.clone(), remove });
+            self.labels.len().saturating_sub(1)
+        };
+        let labels = names.iter().map(&mut position).collect();
+        self.choices.push(Choice { labels, separator: separator.to_vec(), allowed, key, table });
+    }
+}
+
+/// The tenant that the head alone gives, after the labels that come before it. `asked` is the label by which the
+/// request impersonates.
 fn constant(
     rules: &Rules,
     identity: &Identity,
     headers: &Headers<'_>,
-    labels: &mut Vec<LabelSource>,
+    asked: Option<&[u8]>,
+    found: &mut Choices,
+    lookup: &mut Lookup<'_>,
 ) -> Result<Option<TenantId>, Refusal> {
+    let mut table = |key: &Key| {
+        let table = key.table.map(|at| lookup.table(at)).transpose();
+        table.map_err(|NotLoaded { table }| Refusal::TableNotLoaded { table })
+    };
     for source in &rules.sources {
         match source {
-            Source::Label { name, remove } => {
+            Source::Labels { names, separator, remove, key } => {
                 // The impersonation label, where it is asked for, has decided before.
-                if labels.iter().all(|label| label.name != *name) {
-                    labels.push(LabelSource {
-                        name: name.clone(),
-                        remove: *remove,
-                        allowed: Allowed::OnBehalfOf,
-                    });
+                if names.iter().all(|name| Some(name.as_slice()) != asked) {
+                    let table = table(key)?;
+                    found.add(names, separator, *remove, Allowed::OnBehalfOf, Rc::clone(key), table);
                 }
             }
-            Source::Header(name) => {
+            Source::Header { name, key } => {
                 let value = headers.only(name).map_err(|_| Refusal::Repeated("that names the tenant"))?;
                 if let Some(value) = value {
-                    let tenant = TenantId::from_bytes(value)
-                        .map_err(|reason| Refusal::HeaderTenant { header: name.clone(), reason })?;
+                    let tenant = if key.is_plain() {
+                        TenantId::from_bytes(value)
+                            .map_err(|reason| Refusal::HeaderTenant { header: name.clone(), reason })?
+                    } else {
+                        let table = table(key)?;
+                        let tenant = key.text(value).and_then(|text| key.tenant(text, table.as_deref()));
+                        tenant.ok_or_else(|| Refusal::HeaderUnmapped { header: name.clone() })?
+                    };
                     if !identity.tenants.contains(&tenant) {
                         return Err(Refusal::ForeignTenant { header: name.clone() });
                     }

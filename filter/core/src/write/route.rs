@@ -1,8 +1,8 @@
-//! From the value of a label to a tenant, remembered for the rest of the request.
+//! From the values of labels to tenants, remembered for the rest of the request.
 
 use hashbrown::HashMap;
 
-use super::plan::SplitPlan;
+use super::plan::{Choice, SplitPlan};
 use super::rules::Verdict;
 use crate::caller::Rights;
 use crate::report::Refusal;
@@ -13,6 +13,8 @@ use crate::tenant::TenantId;
 pub(super) enum Destination {
     /// To the part at this position.
     Part(usize),
+    /// To both of these parts: what is also written elsewhere.
+    Both(usize, usize),
     /// Nowhere, and the answer says so.
     Reject(Reason),
     /// Nowhere, as configured.
@@ -88,10 +90,14 @@ pub(super) struct Router<'a> {
     tenants: Vec<TenantId>,
     positions: HashMap<TenantId, usize>,
     max_tenants: u32,
-    known: HashMap<(usize, &'a [u8]), usize>,
+    known: HashMap<(usize, &'a [u8]), Destination>,
     /// Neighbours tend to belong together: the last answer, asked first.
-    last: Option<(usize, &'a [u8], usize)>,
-    absent: Option<usize>,
+    last: Option<(usize, &'a [u8], Destination)>,
+    /// The same for keys of several labels, by all of their values.
+    joined: HashMap<Box<[u8]>, Destination>,
+    /// The values of the key at hand.
+    scratch: Vec<u8>,
+    absent: Option<Destination>,
 }
 
 impl<'a> Router<'a> {
@@ -104,6 +110,8 @@ impl<'a> Router<'a> {
             max_tenants,
             known: HashMap::new(),
             last: None,
+            joined: HashMap::new(),
+            scratch: Vec::new(),
             absent: None,
         }
     }
@@ -118,49 +126,96 @@ impl<'a> Router<'a> {
         self.tenants
     }
 
-    /// Where a series goes whose label at `source` has this non-empty value.
+    /// Where a series goes whose label at a position of the plan has the value that `value` gives; an empty value means
+    /// that the label is absent. The first choice that is present decides.
     #[inline]
-    pub(super) fn by_label(&mut self, source: usize, value: &'a [u8]) -> Result<Destination, Refusal> {
-        if let Some((last_source, last_value, part)) = self.last
-            && last_source == source
+    pub(super) fn route(&mut self, value: impl Fn(usize) -> &'a [u8]) -> Result<Destination, Refusal> {
+        let plan = self.plan;
+        for (at, choice) in plan.choices.iter().enumerate() {
+            if let [label] = choice.labels.as_slice() {
+                let value = value(*label);
+                if !value.is_empty() {
+                    return self.by_value(at, choice, value);
+                }
+            } else if choice.labels.iter().all(|label| !value(*label).is_empty()) {
+                return self.by_values(at, choice, value);
+            }
+        }
+        self.absent()
+    }
+
+    #[inline]
+    fn by_value(&mut self, at: usize, choice: &Choice, value: &'a [u8]) -> Result<Destination, Refusal> {
+        if let Some((last_choice, last_value, destination)) = self.last
+            && last_choice == at
             && last_value == value
         {
-            return Ok(Destination::Part(part));
+            return Ok(destination);
         }
-        if let Some(part) = self.known.get(&(source, value)) {
-            self.last = Some((source, value, *part));
-            return Ok(Destination::Part(*part));
+        if let Some(destination) = self.known.get(&(at, value)) {
+            self.last = Some((at, value, *destination));
+            return Ok(*destination);
         }
-        let destination = self.resolve(source, value)?;
-        if let Destination::Part(part) = destination
-            && self.known.len() < MAX_KNOWN
-        {
-            self.known.insert((source, value), part);
+        let destination = self.resolve(choice, value)?;
+        if self.known.len() < MAX_KNOWN {
+            self.known.insert((at, value), destination);
         }
         Ok(destination)
     }
 
-    fn resolve(&mut self, source: usize, value: &[u8]) -> Result<Destination, Refusal> {
-        let Ok(tenant) = TenantId::from_bytes(value) else {
-            return self.verdict(&self.plan.unmapped.clone(), Reason::Unmapped);
+    /// The same for a key of several labels. All of their values with their lengths are what is remembered, so that
+    /// none is taken for another.
+    fn by_values(
+        &mut self,
+        at: usize,
+        choice: &Choice,
+        value: impl Fn(usize) -> &'a [u8],
+    ) -> Result<Destination, Refusal> {
+        let mut scratch = core::mem::take(&mut self.scratch);
+        scratch.clear();
+        scratch.extend_from_slice(&at.to_le_bytes());
+        for label in &choice.labels {
+            let value = value(*label);
+            scratch.extend_from_slice(&value.len().to_le_bytes());
+            scratch.extend_from_slice(value);
+        }
+        let destination = match self.joined.get(scratch.as_slice()) {
+            Some(destination) => *destination,
+            None => {
+                let destination = match join(choice, value) {
+                    Some(key) => self.resolve(choice, &key)?,
+                    None => self.verdict(&self.plan.unmapped, Reason::Unmapped)?,
+                };
+                if self.joined.len() < MAX_KNOWN {
+                    self.joined.insert(scratch.as_slice().into(), destination);
+                }
+                destination
+            }
         };
-        let allowed = self
-            .plan
-            .labels
-            .get(source)
-            .is_some_and(|label| label.allowed.allows(&tenant, &self.plan.own, self.rights));
-        if allowed { self.to(tenant) } else { Ok(Destination::Reject(Reason::Forbidden)) }
+        self.scratch = scratch;
+        Ok(destination)
+    }
+
+    fn resolve(&mut self, choice: &Choice, value: &[u8]) -> Result<Destination, Refusal> {
+        let text = choice.key.text(value);
+        let tenant = text.and_then(|text| choice.key.tenant(text, choice.table.as_deref()));
+        let Some(tenant) = tenant else {
+            return self.verdict(&self.plan.unmapped, Reason::Unmapped);
+        };
+        if choice.allowed.allows(&tenant, &self.plan.own, self.rights) {
+            self.parts(text, tenant)
+        } else {
+            Ok(Destination::Reject(Reason::Forbidden))
+        }
     }
 
     /// Where a series goes that has none of the labels.
-    pub(super) fn absent(&mut self) -> Result<Destination, Refusal> {
-        if let Some(part) = self.absent {
-            return Ok(Destination::Part(part));
+    fn absent(&mut self) -> Result<Destination, Refusal> {
+        if let Some(destination) = self.absent {
+            return Ok(destination);
         }
-        let destination = self.verdict(&self.plan.absent.clone(), Reason::Absent)?;
-        if let Destination::Part(part) = destination {
-            self.absent = Some(part);
-        }
+        let destination = self.verdict(&self.plan.absent, Reason::Absent)?;
+        self.absent = Some(destination);
         Ok(destination)
     }
 
@@ -184,30 +239,34 @@ impl<'a> Router<'a> {
     /// The part of a tenant that a metric was written to before; an error where there is no room for it, and `None` where
     /// a series could not go there any more.
     pub(super) fn follower(&mut self, tenant: &TenantId) -> Option<Result<usize, Refusal>> {
-        let SplitPlan { labels, absent, unmapped, own, .. } = self.plan;
+        let SplitPlan { choices, absent, unmapped, own, .. } = self.plan;
         let is = |verdict: &Verdict| matches!(verdict, Verdict::Tenant(known) if known == tenant);
         let allowed = own.contains(tenant)
-            || labels.iter().any(|label| label.allowed.allows(tenant, own, self.rights))
+            || choices.iter().any(|choice| choice.allowed.allows(tenant, own, self.rights))
             || is(absent)
             || is(unmapped);
-        allowed.then(|| self.part(tenant.clone()))
+        (allowed && self.plan.isolate.knows(tenant)).then(|| self.part(tenant.clone()))
     }
 
-    fn verdict(&mut self, verdict: &Verdict, reason: Reason) -> Result<Destination, Refusal> {
+    fn verdict(&mut self, verdict: &'a Verdict, reason: Reason) -> Result<Destination, Refusal> {
         match verdict {
-            Verdict::Tenant(tenant) => self.to(tenant.clone()),
+            Verdict::Tenant(tenant) => self.parts(None, tenant.clone()),
             Verdict::Reject => Ok(Destination::Reject(reason)),
             Verdict::Drop => Ok(Destination::Drop(reason)),
         }
     }
 
-    /// To this tenant, if the backend can be told it.
-    fn to(&mut self, tenant: TenantId) -> Result<Destination, Refusal> {
-        if self.plan.isolate.knows(&tenant) {
-            self.part(tenant).map(Destination::Part)
-        } else {
-            Ok(Destination::Reject(Reason::NoAccount))
+    /// The part of this tenant, and of the second one that has what it gets by `key`; if the backend can be told them.
+    fn parts(&mut self, key: Option<&[u8]>, tenant: TenantId) -> Result<Destination, Refusal> {
+        let second = self.plan.also.second(key, &tenant).cloned();
+        if !second.iter().chain([&tenant]).all(|tenant| self.plan.isolate.knows(tenant)) {
+            return Ok(Destination::Reject(Reason::NoAccount));
         }
+        let first = self.part(tenant)?;
+        Ok(match second {
+            Some(second) => Destination::Both(first, self.part(second)?),
+            None => Destination::Part(first),
+        })
     }
 
     fn part(&mut self, tenant: TenantId) -> Result<usize, Refusal> {
@@ -222,4 +281,21 @@ impl<'a> Router<'a> {
         self.positions.insert(tenant, part);
         Ok(part)
     }
+}
+
+/// The values of a key in one; `None` where one of them holds the separator, so that another key could look the same.
+fn join<'a>(choice: &Choice, value: impl Fn(usize) -> &'a [u8]) -> Option<Vec<u8>> {
+    let separator = choice.separator.as_slice();
+    let mut key = Vec::new();
+    for (position, label) in choice.labels.iter().enumerate() {
+        let value = value(*label);
+        if value.windows(separator.len().max(1)).any(|window| window == separator) {
+            return None;
+        }
+        if position > 0 {
+            key.extend_from_slice(separator);
+        }
+        key.extend_from_slice(value);
+    }
+    Some(key)
 }

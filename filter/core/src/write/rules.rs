@@ -1,12 +1,15 @@
 //! The write rules of one backend, compiled.
 
+use super::also::AlsoRules;
 use super::answers::AnswerRules;
 use super::format::Format;
 use super::label_rules::LabelRules;
 use super::remote_write::Accepted;
-use crate::config::{ConfigError, Fallback, MetadataPolicy, TenantSourceConfig, Via, WriteConfig};
+use super::source::Source;
+use crate::config::{ConfigError, Fallback, MetadataPolicy, Via, WriteConfig};
 use crate::operation::Kind;
 use crate::report::Refusal;
+use crate::table::TableRules;
 use crate::tenant::TenantId;
 
 /// See [`WriteConfig`].
@@ -20,22 +23,11 @@ pub struct Rules {
     pub labels: LabelRules,
     remote_write: Accepted,
     pub(super) metadata: MetadataPolicy,
+    pub(super) also: AlsoRules,
     /// How the parts are sent.
     pub calls: CallRules,
     /// How the answers to its parts become one.
     pub answers: AnswerRules,
-}
-
-/// A place where a tenant may stand.
-#[derive(Debug)]
-pub(super) enum Source {
-    Caller,
-    /// In lower case.
-    Header(String),
-    Label {
-        name: Vec<u8>,
-        remove: bool,
-    },
 }
 
 /// What becomes of a series.
@@ -101,35 +93,13 @@ impl Rules {
         config: &WriteConfig,
         kind: Kind,
         tenant_label: Option<&str>,
+        tables: &[TableRules],
         path: &str,
     ) -> Result<Self, ConfigError> {
         let sources = match &config.tenant {
-            None => vec![Source::Header("x-scope-orgid".to_owned()), Source::Caller],
-            Some(sources) if sources.is_empty() => {
-                return Err(ConfigError::new(format!("{path}.tenant"), "name at least one source"));
-            }
-            Some(sources) => sources.iter().map(Source::compile).collect(),
+            None => Source::by_default(),
+            Some(sources) => Source::compile_all(sources, &format!("{path}.tenant"), tables)?,
         };
-        let last = sources.len().saturating_sub(1);
-        if let Some(at) =
-            sources.iter().position(|source| matches!(source, Source::Caller)).filter(|at| *at < last)
-        {
-            let after = at.saturating_add(1);
-            return Err(ConfigError::new(
-                format!("{path}.tenant[{after}]"),
-                "this source is never reached: every request has a caller",
-            ));
-        }
-        let twice = sources.iter().enumerate().find(|(at, source)| {
-            sources.iter().take(*at).any(|earlier| match (earlier, source) {
-                (Source::Label { name: a, .. }, Source::Label { name: b, .. }) => a == b,
-                (Source::Header(a), Source::Header(b)) => a == b,
-                _ => false,
-            })
-        });
-        if let Some((at, _)) = twice {
-            return Err(ConfigError::new(format!("{path}.tenant[{at}]"), "this source is listed twice"));
-        }
         Ok(Self {
             sources,
             on_absent: Verdict::compile(&config.on_absent, &format!("{path}.on_absent"))?,
@@ -138,6 +108,7 @@ impl Rules {
             labels: LabelRules::compile(config, kind, tenant_label, path)?,
             metadata: config.metadata,
             remote_write: Accepted::compile(&config.remote_write, &format!("{path}.remote_write"))?,
+            also: AlsoRules::compile(&config.also_write, &format!("{path}.also_write"))?,
             calls: CallRules::compile(config, &format!("{path}.calls"))?,
             answers: AnswerRules::compile(&config.answers, &format!("{path}.answers"))?,
         })
@@ -155,24 +126,17 @@ impl Rules {
         }
     }
 
+    /// Whether a decision depends on the date.
+    pub fn needs_date(&self) -> bool {
+        !self.also.is_empty()
+    }
+
     /// Headers from which a tenant is taken, in lower case.
     pub fn tenant_headers(&self) -> impl Iterator<Item = &str> {
         self.sources.iter().filter_map(|source| match source {
-            Source::Header(name) => Some(name.as_str()),
+            Source::Header { name, .. } => Some(name.as_str()),
             _ => None,
         })
-    }
-}
-
-impl Source {
-    fn compile(config: &TenantSourceConfig) -> Self {
-        match config {
-            TenantSourceConfig::Caller => Self::Caller,
-            TenantSourceConfig::Header(name) => Self::Header(name.to_ascii_lowercase()),
-            TenantSourceConfig::Label { label, remove } => {
-                Self::Label { name: label.as_bytes().to_vec(), remove: *remove }
-            }
-        }
     }
 }
 

@@ -10,17 +10,30 @@ use scopegate_core::exchange::prepare;
 use super::environment;
 use super::ffi::{self, Buffer};
 use super::host::Envoy;
+use super::slots::Slots;
 use crate::host::{Host, Level};
 use crate::shared::configure;
 use crate::stream::{Flow, Stream};
+use crate::ticker::Ticker;
 
 /// One worker's filter, for one configuration.
-#[derive(Default)]
 pub(super) struct Root {
     envoy: Envoy,
+    ticker: Ticker<Envoy>,
 }
 
-impl Context for Root {}
+impl Default for Root {
+    fn default() -> Self {
+        let envoy = Envoy::default();
+        Self { ticker: Ticker::new(envoy.clone(), envoy.shared()), envoy }
+    }
+}
+
+impl Context for Root {
+    fn on_http_call_response(&mut self, token: u32, headers: usize, body_size: usize, _trailers: usize) {
+        self.ticker.call_answered(token, headers > 0, body_size);
+    }
+}
 
 impl RootContext for Root {
     fn on_configure(&mut self, _size: usize) -> bool {
@@ -32,13 +45,19 @@ impl RootContext for Root {
                 if prepare(&*shared.worker.borrow().process, &policy).is_err() {
                     self.envoy.log(Level::Warn, "scopegate: the workers can share no state");
                 }
-                shared.policy.set(Rc::new(policy)).is_ok()
+                let is_first = shared.policy.set(Rc::new(policy)).is_ok();
+                self.ticker.configured(Rc::new(Slots));
+                is_first
             }
             Err(error) => {
                 self.envoy.log(Level::Error, &format!("scopegate: the configuration is refused: {error}"));
                 false
             }
         }
+    }
+
+    fn on_tick(&mut self) {
+        self.ticker.tick();
     }
 
     fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {

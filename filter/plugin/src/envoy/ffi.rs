@@ -64,11 +64,14 @@ mod raw {
         ) -> u32;
         pub(super) fn proxy_define_metric(kind: u32, name: *const u8, name_len: usize, id: *mut u32) -> u32;
         pub(super) fn proxy_increment_metric(id: u32, by: i64) -> u32;
+        pub(super) fn proxy_record_metric(id: u32, value: u64) -> u32;
+        pub(super) fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
     }
 
     #[link(wasm_import_module = "wasi_snapshot_preview1")]
     unsafe extern "C" {
         pub(super) fn clock_time_get(clock: u32, precision: u64, time: *mut u64) -> u32;
+        pub(super) fn random_get(bytes: *mut u8, len: usize) -> u32;
         pub(super) fn environ_sizes_get(count: *mut usize, size: *mut usize) -> u32;
         pub(super) fn environ_get(pointers: *mut *mut u8, data: *mut u8) -> u32;
     }
@@ -109,12 +112,33 @@ pub(super) fn log(level: u32, line: &str) {
     let _ = unsafe { raw::proxy_log(level, line.as_ptr(), line.len()) };
 }
 
-/// Nanoseconds on a clock that does not go back.
-pub(super) fn time_nanoseconds() -> Result<u64, Failure> {
-    const MONOTONIC: u32 = 1;
+/// The clocks of `wasi_snapshot_preview1`.
+#[derive(Clone, Copy)]
+pub(super) enum Clock {
+    /// Since 1970.
+    Wall = 0,
+    /// Does not go back.
+    Monotonic = 1,
+}
+
+/// Nanoseconds on a clock.
+pub(super) fn nanoseconds(clock: Clock) -> Result<u64, Failure> {
     let mut time = 0;
     // SAFETY: the host writes eight bytes.
-    checked(unsafe { raw::clock_time_get(MONOTONIC, 1, &raw mut time) }).map(|()| time)
+    checked(unsafe { raw::clock_time_get(clock as u32, 1, &raw mut time) }).map(|()| time)
+}
+
+/// A random number.
+pub(super) fn random() -> Result<u64, Failure> {
+    let mut bytes = [0; 8];
+    // SAFETY: the host writes eight bytes.
+    checked(unsafe { raw::random_get(bytes.as_mut_ptr(), bytes.len()) }).map(|()| u64::from_le_bytes(bytes))
+}
+
+/// Asks for a tick of the context at hand every `period` milliseconds; 0 is never.
+pub(super) fn set_tick_period(period: u32) -> Result<(), Failure> {
+    // SAFETY: numbers only.
+    checked(unsafe { raw::proxy_set_tick_period_milliseconds(period) })
 }
 
 pub(super) fn map_pairs(map: Map) -> Result<Vec<u8>, Failure> {
@@ -192,11 +216,24 @@ pub(super) fn set_shared_data(key: &str, value: &[u8], version: u32) -> Result<(
     })
 }
 
-pub(super) fn define_counter(name: &str) -> Result<u32, Failure> {
-    const COUNTER: u32 = 0;
+/// `MetricType` of the ABI.
+#[derive(Clone, Copy)]
+pub(super) enum MetricKind {
+    Counter = 0,
+    Gauge = 1,
+}
+
+pub(super) fn define_metric(kind: MetricKind, name: &str) -> Result<u32, Failure> {
     let mut id = 0;
     // SAFETY: the host reads the name and writes four bytes.
-    checked(unsafe { raw::proxy_define_metric(COUNTER, name.as_ptr(), name.len(), &raw mut id) }).map(|()| id)
+    checked(unsafe { raw::proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &raw mut id) })
+        .map(|()| id)
+}
+
+/// Sets a gauge.
+pub(super) fn record(id: u32, value: u64) -> Result<(), Failure> {
+    // SAFETY: numbers only.
+    checked(unsafe { raw::proxy_record_metric(id, value) })
 }
 
 pub(super) fn increment(id: u32, by: i64) -> Result<(), Failure> {

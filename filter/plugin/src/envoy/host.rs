@@ -8,10 +8,11 @@ use hashbrown::HashMap;
 use proxy_wasm::hostcalls;
 use scopegate_core::exchange::Millis;
 use scopegate_core::http::Reply;
-use scopegate_core::report::Metric;
+use scopegate_core::report::{Metric, TableMetric};
+use scopegate_core::table::Get;
 use scopegate_core::write::fanout::Call;
 
-use super::ffi::{self, Buffer, Map};
+use super::ffi::{self, Buffer, Clock, Map, MetricKind};
 use super::slots::Slots;
 use crate::host::{Failure, HeaderMap, Host, Level};
 use crate::shared::Shared;
@@ -22,11 +23,17 @@ pub(super) struct Envoy {
     shared: Rc<Shared>,
     /// The host's numbers of the counters; `None` for one that it would not define.
     counters: Rc<RefCell<HashMap<Metric, Option<u32>>>>,
+    /// The same for what is told about tables.
+    table_metrics: Rc<RefCell<HashMap<(String, TableMetric), Option<u32>>>>,
 }
 
 impl Default for Envoy {
     fn default() -> Self {
-        Self { shared: Rc::new(Shared::new(Rc::new(Slots))), counters: Rc::default() }
+        Self {
+            shared: Rc::new(Shared::new(Rc::new(Slots))),
+            counters: Rc::default(),
+            table_metrics: Rc::default(),
+        }
     }
 }
 
@@ -39,14 +46,26 @@ impl Envoy {
         *self.counters.borrow_mut().entry(metric).or_insert_with(|| {
             let policy = self.shared.policy.get()?;
             let name = metric.name(|at| policy.backends.get(at).map(|b| b.name.clone()).unwrap_or_default());
-            ffi::define_counter(&name).ok()
+            ffi::define_metric(MetricKind::Counter, &name).ok()
         })
     }
 }
 
 impl Host for Envoy {
     fn now(&self) -> Millis {
-        ffi::time_nanoseconds().map_or(0, |nanoseconds| nanoseconds / 1_000_000)
+        ffi::nanoseconds(Clock::Monotonic).map_or(0, |nanoseconds| nanoseconds / 1_000_000)
+    }
+
+    fn wall_seconds(&self) -> Result<u64, Failure> {
+        ffi::nanoseconds(Clock::Wall).map(|nanoseconds| nanoseconds / 1_000_000_000)
+    }
+
+    fn random(&self) -> u64 {
+        ffi::random().or_else(|_| ffi::nanoseconds(Clock::Monotonic)).unwrap_or_default()
+    }
+
+    fn set_tick_period(&self, period_ms: u32) -> Result<(), Failure> {
+        ffi::set_tick_period(period_ms)
     }
 
     fn request_headers(&self) -> Result<HeaderMap, Failure> {
@@ -97,6 +116,13 @@ impl Host for Envoy {
         .map_err(|status| Failure(status as u32))
     }
 
+    fn get(&self, get: &Get) -> Result<u32, Failure> {
+        let headers = get.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let timeout = Duration::from_millis(u64::from(get.timeout_ms));
+        hostcalls::dispatch_http_call(&get.cluster, headers, None, Vec::new(), timeout)
+            .map_err(|status| Failure(status as u32))
+    }
+
     fn answer_headers(&self) -> Result<HeaderMap, Failure> {
         ffi::map_pairs(Map::CallResponseHeaders).map(HeaderMap::new)
     }
@@ -117,6 +143,21 @@ impl Host for Envoy {
     fn count(&self, metric: Metric, by: u64) {
         if let Some(id) = self.counter(metric) {
             let _ = ffi::increment(id, i64::try_from(by).unwrap_or(i64::MAX));
+        }
+    }
+
+    fn tell_table(&self, table: &str, metric: TableMetric, value: u64) {
+        let mut known = self.table_metrics.borrow_mut();
+        let id = known.entry((table.to_owned(), metric)).or_insert_with(|| {
+            let kind = if metric.is_gauge() { MetricKind::Gauge } else { MetricKind::Counter };
+            ffi::define_metric(kind, &metric.name(table)).ok()
+        });
+        if let Some(id) = *id {
+            let _ = if metric.is_gauge() {
+                ffi::record(id, value)
+            } else {
+                ffi::increment(id, i64::try_from(value).unwrap_or(i64::MAX))
+            };
         }
     }
 }

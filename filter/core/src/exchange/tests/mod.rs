@@ -13,9 +13,10 @@ mod labels;
 mod metadata;
 mod observe;
 mod refusals;
-mod second;
 mod retries;
+mod second;
 mod single;
+mod sources;
 mod wording;
 
 use std::rc::Rc;

@@ -58,6 +58,7 @@ pub(crate) fn split(
         names: plan.following().is_some().then(Names::default),
         spread: Vec::new(),
         limits,
+        doubled: 0,
     };
     let mut fields = Fields::new(&message);
     let mut series = 0_u32;
@@ -116,6 +117,8 @@ struct Walk<'a> {
     /// Entries of metadata whose tenants depend on all series: their families and ranges.
     spread: Vec<(Family<'a>, (u32, u32))>,
     limits: &'a Limits,
+    /// How many series went to two parts.
+    doubled: u32,
 }
 
 /// A label that decides, in one series.
@@ -138,40 +141,57 @@ impl<'a> Walk<'a> {
         };
         // A backend refuses a whole request for one series without labels.
         let destination = match destination {
-            Destination::Part(_) if self.labels == self.left_out.len() => {
+            Destination::Part(_) | Destination::Both(..) if self.labels == self.left_out.len() => {
                 Destination::Reject(Reason::NoLabels)
             }
             destination => destination,
         };
         match destination {
             Destination::Part(part) => {
-                let content_start = end.saturating_sub(content.len());
-                let edited =
-                    if self.editor.is_idle() { Edited::Same } else { self.edit(part, content, end)? };
-                if edited == Edited::NoLabels {
-                    self.rejected.reject(Reason::NoLabels, || describe(labels(content).flatten()));
-                    return Ok(());
-                }
-                let notes = part_notes(&mut self.notes, part)?;
-                notes.series = notes.series.saturating_add(1);
-                notes.samples = notes.samples.saturating_add(self.samples);
-                if let Some(names) = &mut self.names {
-                    names.note(self.name, part);
-                }
-                if let Edited::Made(from, to) = edited {
-                    notes.made(from, to);
-                } else if self.left_out.is_empty() {
-                    notes.raw(start, end);
-                } else {
-                    notes.less(TIMESERIES, (content_start, end), &self.left_out, &mut self.cuts);
+                self.note_series(part, content, start, end)?;
+            }
+            Destination::Both(part, second) => {
+                if self.note_series(part, content, start, end)? {
+                    self.note_series(second, content, start, end)?;
+                    self.doubled = self.doubled.saturating_add(1);
                 }
             }
             Destination::Reject(reason) => {
-                self.rejected.reject(reason, || describe(labels(content).flatten()))
+                self.rejected.reject(reason, || describe(labels(content).flatten()));
             }
             Destination::Drop(reason) => self.rejected.drop(reason),
         }
         Ok(())
+    }
+
+    /// Notes the series at hand for a part; gives whether it went there.
+    fn note_series(
+        &mut self,
+        part: usize,
+        content: &'a [u8],
+        start: usize,
+        end: usize,
+    ) -> Result<bool, Refusal> {
+        let content_start = end.saturating_sub(content.len());
+        let edited = if self.editor.is_idle() { Edited::Same } else { self.edit(part, content, end)? };
+        if edited == Edited::NoLabels {
+            self.rejected.reject(Reason::NoLabels, || describe(labels(content).flatten()));
+            return Ok(false);
+        }
+        let notes = part_notes(&mut self.notes, part)?;
+        notes.series = notes.series.saturating_add(1);
+        notes.samples = notes.samples.saturating_add(self.samples);
+        if let Some(names) = &mut self.names {
+            names.note(self.name, part);
+        }
+        if let Edited::Made(from, to) = edited {
+            notes.made(from, to);
+        } else if self.left_out.is_empty() {
+            notes.raw(start, end);
+        } else {
+            notes.less(TIMESERIES, (content_start, end), &self.left_out, &mut self.cuts);
+        }
+        Ok(true)
     }
 
     /// Changes the labels of a series that goes to this part, and whose content ends at `end` of the message.
@@ -250,11 +270,8 @@ impl<'a> Walk<'a> {
 
     /// The first label that is present decides; an empty value means that it is absent.
     fn destination(&mut self) -> Result<Destination, Refusal> {
-        let decisive = self.found.iter().enumerate().find(|(_, found)| !found.value.is_empty());
-        match decisive {
-            Some((source, found)) => self.router.by_label(source, found.value),
-            None => self.router.absent(),
-        }
+        let found = &self.found;
+        self.router.route(|label| found.get(label).map_or(&[], |found| found.value))
     }
 
     /// Notes the labels to take off, as ranges of the message.
@@ -316,11 +333,12 @@ impl<'a> Walk<'a> {
 
     fn finish(mut self) -> Result<Split, Refusal> {
         self.spread()?;
-        let Self { message, router, notes, cuts, made, rejected, metadata_dropped, names, .. } = self;
+        let Self { message, router, notes, cuts, made, rejected, metadata_dropped, names, doubled, .. } =
+            self;
         let names = names.map(|names| names.written(router.tenants())).unwrap_or_default();
         let (parts, untouched) = assemble(message, router.into_tenants(), &notes, &cuts, &made)
             .ok_or(Refusal::Host { what: "a part could not be compressed" })?;
-        Ok(Split { parts, rejected, metadata_dropped, names, untouched })
+        Ok(Split { parts, rejected, metadata_dropped, names, doubled, untouched })
     }
 }
 

@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use prost::Message as _;
 use serde_json::{Value as Json, json};
 
-use super::super::super::plan::{Allowed, LabelSource};
+use super::super::super::also::Also;
+use super::super::super::plan::{Allowed, Choice, LabelSource};
 use super::super::super::rules::Verdict;
 use super::super::testing::{
     Label, MetricMetadata, TimeSeries, WriteRequest, body, compress, decompress, request, series,
@@ -37,14 +38,20 @@ pub(crate) fn rights() -> Rights {
     Caller::compile(&config, "", &|_| None).unwrap().rights
 }
 
-fn label(name: &str, remove: bool, allowed: Allowed) -> LabelSource {
-    LabelSource { name: name.into(), remove, allowed }
+fn label(name: &str, remove: bool) -> LabelSource {
+    LabelSource { name: name.into(), remove }
+}
+
+/// The label at this position, its value as it stands.
+fn choice(label: usize, allowed: Allowed) -> Choice {
+    Choice { labels: vec![label], separator: Vec::new(), allowed, key: Rc::default(), table: None }
 }
 
 /// Impersonation, then a namespace label, then the own tenant.
 pub(crate) fn plan() -> SplitPlan {
     SplitPlan {
-        labels: vec![label("imp", true, Allowed::Impersonation), label("ns", false, Allowed::OnBehalfOf)],
+        labels: vec![label("imp", true), label("ns", false)],
+        choices: vec![choice(0, Allowed::Impersonation), choice(1, Allowed::OnBehalfOf)],
         forbidden: vec![b"secret".to_vec()],
         absent: Verdict::Tenant(tenant("own")),
         unmapped: Verdict::Reject,
@@ -53,6 +60,7 @@ pub(crate) fn plan() -> SplitPlan {
         own: TenantSet::from(tenant("own")),
         edits: LabelEdits::default(),
         isolate: Rc::default(),
+        also: Also::default(),
     }
 }
 
@@ -378,6 +386,7 @@ proptest! {
             // What came by impersonation has lost its label and would now go by the next source.
             let plan = SplitPlan {
                 labels: vec![],
+                choices: vec![],
                 forbidden: vec![],
                 absent: Verdict::Tenant(part.tenant.clone()),
                 ..plan()

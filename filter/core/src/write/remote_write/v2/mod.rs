@@ -49,6 +49,7 @@ pub(super) fn split(
         router: Router::new(plan, rights, limits.tenants.0),
         gathered: Vec::new(),
         rejected: Rejected::default(),
+        doubled: 0,
         // Private extensions of some backends stand in other fields; nobody outside may use them.
         changed: symbols.has_private_fields || !plan.edits.is_empty(),
     };
@@ -81,6 +82,8 @@ struct Walk<'a> {
     /// What each part gets, in the order of the router's tenants.
     gathered: Vec<Gathered>,
     rejected: Rejected,
+    /// How many series went to two parts.
+    doubled: u32,
     /// Whether anything of the message does not go on as it came.
     changed: bool,
 }
@@ -99,28 +102,25 @@ impl<'a> Walk<'a> {
         let looked = self.look.at(content).map_err(|problem| Refusal::Body { problem, offset: start })?;
         let destination = match looked {
             Err(reason) => Destination::Reject(reason),
-            // The first label that is present decides.
-            Ok(()) => match self.look.decisive() {
-                Some((source, value)) => self.router.by_label(source, value)?,
-                None => self.router.absent()?,
-            },
+            Ok(()) => self.router.route(|label| self.look.value(label))?,
         };
         // A backend refuses a whole request for one series without labels, or with nothing to write.
         let destination = match destination {
-            Destination::Part(_) if self.look.left == 0 => Destination::Reject(Reason::NoLabels),
-            Destination::Part(_) if self.look.samples == 0 => Destination::Reject(Reason::NoSamples),
+            Destination::Part(_) | Destination::Both(..) if self.look.left == 0 => {
+                Destination::Reject(Reason::NoLabels)
+            }
+            Destination::Part(_) | Destination::Both(..) if self.look.samples == 0 => {
+                Destination::Reject(Reason::NoSamples)
+            }
             destination => destination,
         };
+        let range = (offset(end.saturating_sub(content.len())), offset(end));
         match destination {
-            Destination::Part(part) => {
-                if part >= self.gathered.len() {
-                    self.gathered.resize_with(part.saturating_add(1), Gathered::default);
-                }
-                let gathered =
-                    self.gathered.get_mut(part).ok_or(Refusal::Host { what: "a part was lost" })?;
-                gathered.series.push((offset(end.saturating_sub(content.len())), offset(end)));
-                gathered.samples = gathered.samples.saturating_add(self.look.samples);
-                self.changed |= self.look.has_labels_to_remove;
+            Destination::Part(part) => self.gather(part, range)?,
+            Destination::Both(part, second) => {
+                self.gather(part, range)?;
+                self.gather(second, range)?;
+                self.doubled = self.doubled.saturating_add(1);
             }
             Destination::Reject(reason) => {
                 self.changed = true;
@@ -134,13 +134,25 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
+    /// Notes the series at hand for a part.
+    fn gather(&mut self, part: usize, range: (u32, u32)) -> Result<(), Refusal> {
+        if part >= self.gathered.len() {
+            self.gathered.resize_with(part.saturating_add(1), Gathered::default);
+        }
+        let gathered = self.gathered.get_mut(part).ok_or(Refusal::Host { what: "a part was lost" })?;
+        gathered.series.push(range);
+        gathered.samples = gathered.samples.saturating_add(self.look.samples);
+        self.changed |= self.look.has_labels_to_remove;
+        Ok(())
+    }
+
     fn finish<'b>(
         self,
         message: &[u8],
         symbols: &'b Symbols<'b>,
         plan: &'b SplitPlan,
     ) -> Result<Split, Refusal> {
-        let Self { router, gathered, rejected, changed, .. } = self;
+        let Self { router, gathered, rejected, changed, doubled, .. } = self;
         let tenants = router.into_tenants();
         let parts: Vec<_> =
             tenants.iter().zip(&gathered).filter(|(_, gathered)| !gathered.series.is_empty()).collect();
@@ -162,6 +174,6 @@ impl<'a> Walk<'a> {
             Ok(Part { tenant: tenant.clone(), series, samples: gathered.samples, body })
         });
         let parts = parts.collect::<Result<Vec<_>, Refusal>>()?;
-        Ok(Split { parts, rejected, metadata_dropped: 0, names: WrittenNames::default(), untouched })
+        Ok(Split { parts, rejected, metadata_dropped: 0, names: WrittenNames::default(), doubled, untouched })
     }
 }

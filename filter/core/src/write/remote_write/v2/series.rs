@@ -130,11 +130,9 @@ impl<'a> Look<'a> {
         })
     }
 
-    /// The position and the value of the first of the plan's labels that is present; an empty value means that it is
-    /// absent.
-    pub(super) fn decisive(&self) -> Option<(usize, &'a [u8])> {
-        let found = self.found.iter().enumerate().find(|(_, found)| !found.value.is_empty());
-        found.map(|(source, found)| (source, found.value))
+    /// The value of the plan's label at this position; empty where it is absent.
+    pub(super) fn value(&self, label: usize) -> &'a [u8] {
+        self.found.get(label).map_or(&[], |found| found.value)
     }
 
     /// The labels of the series, as names and values.

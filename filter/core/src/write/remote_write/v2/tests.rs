@@ -347,7 +347,7 @@ fn fallbacks_are_as_configured() {
     assert_eq!(split.rejected.rejected().collect::<Vec<_>>(), [("foreign_tenant", 1)]);
     assert_eq!(split.rejected.dropped().collect::<Vec<_>>(), [("no_tenant", 1)]);
     // Labels that may lead elsewhere are told apart by the right that stands behind each.
-    assert!(plan.labels.iter().any(|label| label.allowed == Allowed::Impersonation));
+    assert!(plan.choices.iter().any(|choice| choice.allowed == Allowed::Impersonation));
 }
 
 #[test]

@@ -1,0 +1,210 @@
+//! Where the tables come from, compiled.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use sha2::{Digest as _, Sha256};
+
+use super::content::{Bounds, Entry, Table};
+use super::kubernetes::Place;
+use crate::config::{ConfigError, HttpTableConfig, KubernetesTableConfig, TableConfig, Text, UntilLoaded};
+use crate::tenant::TenantId;
+
+/// See [`TableConfig`].
+#[derive(Debug)]
+pub struct TableRules<E = TenantId> {
+    /// Its name in the configuration, in metrics and in logs.
+    pub name: String,
+    /// Whether a request that needs it waits until it was fetched for the first time.
+    pub refuse: bool,
+    pub(super) source: Source<E>,
+}
+
+#[derive(Debug)]
+pub(super) enum Source<E> {
+    Static(Rc<Table<E>>),
+    Remote(Rc<Remote>),
+}
+
+/// A table that is fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remote {
+    pub(super) cluster: String,
+    pub(super) authority: String,
+    pub(super) origin: Origin,
+    pub(super) refresh_ms: u32,
+    pub(super) timeout_ms: u32,
+    pub(super) bounds: Bounds,
+    /// What is the same source is the same table in the slots, whatever a configuration calls it and however often
+    /// it is fetched; what comes from elsewhere never is.
+    pub(super) slot: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    Http { path: String },
+    Kubernetes { place: Place, page_size: u32 },
+}
+
+const MAX_ENTRIES: u32 = 100_000;
+const MAX_BYTES: u32 = 8 << 20;
+const REFRESH_MS: u32 = 60_000;
+const TIMEOUT_MS: u32 = 10_000;
+const PAGE_SIZE: u32 = 500;
+
+impl TableRules<TenantId> {
+    /// Compiles the tables of a configuration, in the order of their names.
+    pub fn compile(configs: &BTreeMap<String, TableConfig>) -> Result<Vec<Self>, ConfigError> {
+        configs.iter().map(|(name, config)| Self::one(name, config)).collect()
+    }
+
+    fn one(name: &str, config: &TableConfig) -> Result<Self, ConfigError> {
+        let path = format!("tables.{name}");
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
+            return Err(ConfigError::new(
+                path,
+                "a name is made of 1 to 64 of the characters A-Z a-z 0-9 - _",
+            ));
+        }
+        let bounds = Bounds {
+            entries: config.max_entries.map_or(MAX_ENTRIES, |count| count.0),
+            bytes: config.max_bytes.map_or(MAX_BYTES, |bytes| bytes.0),
+        };
+        for (field, value) in [("max_entries", bounds.entries), ("max_bytes", bounds.bytes)] {
+            if value == 0 {
+                return Err(ConfigError::new(format!("{path}.{field}"), "0 leaves no room for any table"));
+            }
+        }
+        let source = match (&config.entries, &config.http, &config.kubernetes) {
+            (Some(entries), None, None) => {
+                if config.until_loaded != UntilLoaded::default() {
+                    return Err(ConfigError::new(
+                        format!("{path}.until_loaded"),
+                        "not with `static`, which is there from the beginning",
+                    ));
+                }
+                Source::Static(Rc::new(listed(entries, bounds, &format!("{path}.static"))?))
+            }
+            (None, Some(http), None) => {
+                Source::Remote(Rc::new(Remote::http(http, bounds, &format!("{path}.http"))?))
+            }
+            (None, None, Some(kubernetes)) => Source::Remote(Rc::new(Remote::kubernetes(
+                kubernetes,
+                bounds,
+                &format!("{path}.kubernetes"),
+            )?)),
+            _ => {
+                return Err(ConfigError::new(path, "give exactly one of `static`, `http`, `kubernetes`"));
+            }
+        };
+        Ok(Self { name: name.to_owned(), refuse: config.until_loaded == UntilLoaded::Refuse, source })
+    }
+}
+
+impl<E> TableRules<E> {
+    /// The table itself, where the configuration lists it.
+    pub(crate) fn listed(&self) -> Option<&Rc<Table<E>>> {
+        match &self.source {
+            Source::Static(table) => Some(table),
+            Source::Remote(_) => None,
+        }
+    }
+}
+
+fn listed(entries: &BTreeMap<String, Text>, bounds: Bounds, path: &str) -> Result<Table, ConfigError> {
+    if entries.len() > bounds.entries as usize {
+        return Err(ConfigError::new(path, "there are more entries than `max_entries`"));
+    }
+    entries
+        .iter()
+        .map(|(key, tenant)| {
+            let tenant = TenantId::new(tenant)
+                .map_err(|error| ConfigError::new(format!("{path}.{key}"), error.to_string()))?;
+            if key.is_empty() {
+                return Err(ConfigError::new(path, "a key is not empty"));
+            }
+            Ok((key.clone(), tenant))
+        })
+        .collect()
+}
+
+impl Remote {
+    fn http(config: &HttpTableConfig, bounds: Bounds, path: &str) -> Result<Self, ConfigError> {
+        let odd = |c: char| c.is_ascii_control() || c == ' ' || c == '#' || !c.is_ascii();
+        if !config.path.starts_with('/') || config.path.contains(odd) {
+            return Err(ConfigError::new(
+                format!("{path}.path"),
+                "a path starts with `/` and is written as it is sent",
+            ));
+        }
+        let authority = config.authority.as_ref().unwrap_or(&config.cluster);
+        let origin = Origin::Http { path: config.path.0.clone() };
+        Self::new(&config.cluster, authority, origin, (config.refresh, config.timeout), bounds, path)
+    }
+
+    fn kubernetes(config: &KubernetesTableConfig, bounds: Bounds, path: &str) -> Result<Self, ConfigError> {
+        let place = match (&config.label, &config.annotation) {
+            (Some(label), None) if !label.is_empty() => Place::Label(label.0.clone()),
+            (None, Some(annotation)) if !annotation.is_empty() => Place::Annotation(annotation.0.clone()),
+            _ => return Err(ConfigError::new(path, "give exactly one of `label`, `annotation`")),
+        };
+        let page_size = config.page_size.map_or(PAGE_SIZE, |count| count.0);
+        if page_size == 0 {
+            return Err(ConfigError::new(format!("{path}.page_size"), "a page holds at least 1 namespace"));
+        }
+        let authority = config.authority.as_deref().unwrap_or("kubernetes.default.svc");
+        let origin = Origin::Kubernetes { place, page_size };
+        Self::new(&config.cluster, authority, origin, (config.refresh, config.timeout), bounds, path)
+    }
+
+    fn new(
+        cluster: &str,
+        authority: &str,
+        origin: Origin,
+        (refresh, timeout): (Option<crate::config::Millis>, Option<crate::config::Millis>),
+        bounds: Bounds,
+        path: &str,
+    ) -> Result<Self, ConfigError> {
+        for (field, text) in [("cluster", cluster), ("authority", authority)] {
+            if text.is_empty() || text.contains(|c: char| c.is_ascii_control() || c == ' ') {
+                return Err(ConfigError::new(format!("{path}.{field}"), "name it, without spaces"));
+            }
+        }
+        let refresh_ms = refresh.map_or(REFRESH_MS, |time| time.0);
+        let timeout_ms = timeout.map_or(TIMEOUT_MS, |time| time.0);
+        for (field, time) in [("refresh", refresh_ms), ("timeout", timeout_ms)] {
+            if time == 0 {
+                return Err(ConfigError::new(format!("{path}.{field}"), "give more than 0"));
+            }
+        }
+        let slot = slot(cluster, authority, &origin);
+        let (cluster, authority) = (cluster.to_owned(), authority.to_owned());
+        Ok(Self { cluster, authority, origin, refresh_ms, timeout_ms, bounds, slot })
+    }
+}
+
+/// A name that every part of what is fetched goes into.
+fn slot(cluster: &str, authority: &str, origin: &Origin) -> String {
+    let (kind, what) = match origin {
+        Origin::Http { path } => ("http", path),
+        Origin::Kubernetes { place: Place::Label(name), .. } => ("label", name),
+        Origin::Kubernetes { place: Place::Annotation(name), .. } => ("annotation", name),
+    };
+    let mut hash = Sha256::new();
+    for part in [TenantId::KIND, kind, cluster, authority, what] {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    let digest = hash.finalize();
+    let mut slot = String::from("table/");
+    for byte in digest.iter().take(16) {
+        use core::fmt::Write as _;
+        let _ = write!(slot, "{byte:02x}");
+    }
+    slot
+}
+
+#[cfg(test)]
+#[path = "rules_tests.rs"]
+mod tests;
