@@ -7,6 +7,7 @@ mod configuration;
 mod examples;
 mod gateway;
 mod hostile;
+mod labels;
 mod metrics;
 mod observe;
 mod operations;
