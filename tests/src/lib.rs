@@ -17,6 +17,7 @@ pub mod ports;
 pub mod process;
 pub mod prometheus;
 pub mod remote_write;
+pub mod victoriametrics;
 pub mod wait;
 
 /// A file that the project's commands leave under the workspace's `target`.

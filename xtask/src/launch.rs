@@ -24,6 +24,7 @@ impl Equipment {
             ("SCOPEGATE_WASM", Some(&self.shipped)),
             ("SCOPEGATE_FAULTS_WASM", self.faults.as_ref()),
             ("PROMETHEUS_BIN", self.tools.prometheus.as_ref()),
+            ("VICTORIA_METRICS_BIN", self.tools.victoria_metrics.as_ref()),
         ];
         all.into_iter().filter_map(|(name, path)| Some((name, path?.clone()))).collect()
     }
@@ -63,14 +64,19 @@ mod tests {
 
     #[test]
     fn only_what_is_there_is_handed_on() {
-        let names = |prometheus: Option<&str>, faults: Option<&str>| {
-            let prometheus = prometheus.map(PathBuf::from);
-            let tools = Tools { envoy: "/envoy".into(), toolchain: Toolchain::Active, prometheus };
+        let names = |spare: Option<&str>, faults: Option<&str>| {
+            let spare = spare.map(PathBuf::from);
+            let tools = Tools {
+                envoy: "/envoy".into(),
+                toolchain: Toolchain::Active,
+                prometheus: spare.clone(),
+                victoria_metrics: spare,
+            };
             let equipment = Equipment { tools, shipped: "/s.wasm".into(), faults: faults.map(PathBuf::from) };
             equipment.variables().iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(names(None, None), "ENVOY_BIN SCOPEGATE_WASM");
-        let all = "ENVOY_BIN SCOPEGATE_WASM SCOPEGATE_FAULTS_WASM PROMETHEUS_BIN";
+        let all = "ENVOY_BIN SCOPEGATE_WASM SCOPEGATE_FAULTS_WASM PROMETHEUS_BIN VICTORIA_METRICS_BIN";
         assert_eq!(names(Some("/p"), Some("/f.wasm")), all);
     }
 }

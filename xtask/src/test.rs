@@ -1,6 +1,6 @@
 //! `test`: every test of the workspace, with the modules and programs that the end-to-end tests need.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::launch::Equipment;
 use crate::project::Project;
@@ -13,6 +13,7 @@ pub(crate) fn run(project: &Project, ui: &Ui, cargo: &[String], runner: &[String
     let mut stages = Stages::new(ui);
     let lock = project.lock(ui)?;
     let tools = stages.stage("setup", || setup::run(project, ui))?;
+    ensure!(tools.victoria_metrics.is_some(), "the tests need victoria-metrics: see the line marked above");
     let (shipped, faults) = stages.stage("modules", || {
         let build = |variant| wasm::build(project, ui, &tools.toolchain, variant);
         anyhow::Ok((build(Variant::Shipped)?, build(Variant::Faults)?))

@@ -9,6 +9,7 @@ mod federation;
 mod gateway;
 mod hostile;
 mod metadata;
+mod labels;
 mod metrics;
 mod observe;
 mod operations;

@@ -7,6 +7,7 @@ mod apt;
 mod envoy;
 mod prometheus;
 mod rust;
+mod victoriametrics;
 
 use std::path::PathBuf;
 
@@ -42,6 +43,7 @@ pub(crate) struct Tools {
     pub(crate) envoy: PathBuf,
     pub(crate) toolchain: Toolchain,
     pub(crate) prometheus: Option<PathBuf>,
+    pub(crate) victoria_metrics: Option<PathBuf>,
 }
 
 /// Brings what is missing. Every step is tried before a failure is reported.
@@ -49,8 +51,9 @@ pub(crate) fn run(project: &Project, ui: &Ui) -> Result<Tools> {
     let envoy = step::<envoy::Envoy>(project, ui, true);
     let toolchain = step::<rust::WasmTarget>(project, ui, true);
     let prometheus = step::<prometheus::Prometheus>(project, ui, true);
+    let victoria_metrics = step::<victoriametrics::VictoriaMetrics>(project, ui, true);
     match (envoy, toolchain) {
-        (Some(envoy), Some(toolchain)) => Ok(Tools { envoy, toolchain, prometheus }),
+        (Some(envoy), Some(toolchain)) => Ok(Tools { envoy, toolchain, prometheus, victoria_metrics }),
         _ => bail!("setup is not complete: see the lines marked ✗"),
     }
 }
@@ -60,6 +63,7 @@ pub(crate) fn check(project: &Project, ui: &Ui) -> Result<()> {
     let envoy = step::<envoy::Envoy>(project, ui, false).is_some();
     let toolchain = step::<rust::WasmTarget>(project, ui, false).is_some();
     step::<prometheus::Prometheus>(project, ui, false);
+    step::<victoriametrics::VictoriaMetrics>(project, ui, false);
     if envoy && toolchain { Ok(()) } else { bail!("something is missing: `cargo xtask setup` brings it") }
 }
 
