@@ -192,6 +192,12 @@ impl Backend {
             .map_err(|error| ConfigError::new(format!("{path}.{}", error.field()), error.to_string()))?;
         let name = config.name.0.clone();
         let mut write = Rules::compile(write.unwrap_or(&WriteConfig::default()), &format!("write.{name}"))?;
+        if let Some(position) = write.metadata_source().filter(|_| config.kind != Kind::Loki) {
+            return Err(ConfigError::new(
+                format!("write.{name}.tenant[{position}]"),
+                "only log entries have structured metadata: this is for backends of kind loki",
+            ));
+        }
         let forward_authorization = config.forward_authorization;
         if forward_authorization {
             write.calls.headers.push("authorization".to_owned());
@@ -386,7 +392,7 @@ mod tests {
             ),
             (
                 with("/write", json!({"metrics": {"tenant": ["caler"]}})),
-                "write.metrics.tenant[0]: invalid value: string \"caler\", expected caller, {header: NAME} or {label: NAME}",
+                "write.metrics.tenant[0]: invalid value: string \"caler\", expected caller, {header: NAME}, {label: NAME} or {metadata: NAME}",
             ),
             (
                 with("/write", json!({"metrics": {"tenant": []}})),
@@ -403,6 +409,10 @@ mod tests {
             (
                 with("/write", json!({"metrics": {"tenant": [{"header": "x", "remove": true}]}})),
                 "write.metrics.tenant[0]: give exactly one of",
+            ),
+            (
+                with("/write", json!({"metrics": {"tenant": [{"header": "x"}, {"metadata": "x"}]}})),
+                "write.metrics.tenant[1]: only log entries have structured metadata",
             ),
             (
                 with("/write", json!({"metrics": {"on_absent": "loose"}})),

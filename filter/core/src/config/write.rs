@@ -12,7 +12,9 @@ use super::scalar::{Count, Millis, Text};
 pub struct WriteConfig {
     /// Where the tenant comes from, in this order: the first that is present in a series (or request)
     /// decides, even if it leads to no tenant. `caller` is the caller's own tenant, `{header: NAME}` a
-    /// header of the request, `{label: NAME}` a label of the series (`remove: true` takes it off).
+    /// header of the request, `{label: NAME}` a label of the series, which is a stream's label in Loki's push and a
+    /// resource's attribute in OTLP, and `{metadata: NAME}` the structured metadata of each log entry (only for backends of
+    /// kind `loki`; `remove: true` takes label or metadata off).
     /// By default `[{header: X-Scope-OrgID}, caller]`, which needs no look into the body.
     pub tenant: Option<Vec<TenantSourceConfig>>,
     /// What becomes of a series for which no source was present.
@@ -41,6 +43,13 @@ pub enum TenantSourceConfig {
         /// Whether the label is taken off.
         remove: bool,
     },
+    /// Structured metadata of a log entry, by the same right; the entries of one stream may go to several tenants.
+    Metadata {
+        /// Its name. An empty value means that it is absent.
+        metadata: Text,
+        /// Whether it is taken off.
+        remove: bool,
+    },
 }
 
 impl<'de> Deserialize<'de> for TenantSourceConfig {
@@ -50,6 +59,7 @@ impl<'de> Deserialize<'de> for TenantSourceConfig {
         struct Map {
             header: Option<Text>,
             label: Option<Text>,
+            metadata: Option<Text>,
             remove: Option<bool>,
         }
 
@@ -58,7 +68,7 @@ impl<'de> Deserialize<'de> for TenantSourceConfig {
             type Value = TenantSourceConfig;
 
             fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                f.write_str("caller, {header: NAME} or {label: NAME}")
+                f.write_str("caller, {header: NAME}, {label: NAME} or {metadata: NAME}")
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<TenantSourceConfig, E> {
@@ -70,14 +80,17 @@ impl<'de> Deserialize<'de> for TenantSourceConfig {
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TenantSourceConfig, A::Error> {
                 match Map::deserialize(MapAccessDeserializer::new(map))? {
-                    Map { header: Some(header), label: None, remove: None } => {
+                    Map { header: Some(header), label: None, metadata: None, remove: None } => {
                         Ok(TenantSourceConfig::Header(header))
                     }
-                    Map { header: None, label: Some(label), remove } => {
+                    Map { header: None, label: Some(label), metadata: None, remove } => {
                         Ok(TenantSourceConfig::Label { label, remove: remove.unwrap_or(false) })
                     }
+                    Map { header: None, label: None, metadata: Some(metadata), remove } => {
+                        Ok(TenantSourceConfig::Metadata { metadata, remove: remove.unwrap_or(false) })
+                    }
                     _ => Err(de::Error::custom(
-                        "give exactly one of `header`, `label` (with an optional `remove`)",
+                        "give exactly one of `header`, `label`, `metadata` (the last two with an optional `remove`)",
                     )),
                 }
             }
@@ -159,13 +172,16 @@ impl schemars::JsonSchema for TenantSourceConfig {
             "description": "`caller`: the caller's own tenant; a caller with several has none here. \
                 `{header: NAME}`: a header of the request, always within the caller's own tenants. \
                 `{label: NAME}`: a label of the series, within the caller's own tenants and those it may write \
-                `on_behalf_of`; an empty value means that the label is absent; with `remove: true` it is taken off.",
+                `on_behalf_of`; an empty value means that the label is absent; with `remove: true` it is taken off. \
+                `{metadata: NAME}`: the same by the structured metadata of each log entry.",
             "anyOf": [
                 {"const": "caller"},
                 {"type": "object", "additionalProperties": false, "required": ["header"],
                  "properties": {"header": {"type": "string"}}},
                 {"type": "object", "additionalProperties": false, "required": ["label"],
                  "properties": {"label": {"type": "string"}, "remove": {"type": "boolean"}}},
+                {"type": "object", "additionalProperties": false, "required": ["metadata"],
+                 "properties": {"metadata": {"type": "string"}, "remove": {"type": "boolean"}}},
             ]
         })
     }

@@ -2,6 +2,7 @@
 //!
 //! A new format is a module beside `remote_write`, a variant here, and a line in each `match`.
 
+use super::loki;
 use super::outcome::Outcome;
 use super::parts::Split;
 use super::plan::SplitPlan;
@@ -17,6 +18,8 @@ use crate::report::Refusal;
 pub enum Format {
     /// A snappy block with `prometheus.WriteRequest` or `io.prometheus.write.v2.Request`.
     RemoteWrite(Version),
+    /// Loki's push.
+    Loki(loki::Push),
 }
 
 impl Format {
@@ -24,6 +27,7 @@ impl Format {
     pub fn of(protocol: Protocol, headers: &Headers<'_>) -> Result<Option<Self>, Refusal> {
         match protocol {
             Protocol::RemoteWrite => remote_write::check_head(headers).map(|v| Some(Self::RemoteWrite(v))),
+            Protocol::LokiPush => loki::check_head(headers).map(|push| Some(Self::Loki(push))),
             _ => Ok(None),
         }
     }
@@ -38,6 +42,7 @@ impl Format {
     pub fn content_type(self) -> &'static str {
         match self {
             Self::RemoteWrite(version) => version.content_type(),
+            Self::Loki(push) => push.content_type(),
         }
     }
 
@@ -57,6 +62,7 @@ impl Format {
         match self {
             Self::RemoteWrite(Version::V1) => remote_write::split(body, plan, rights, limits),
             Self::RemoteWrite(Version::V2) => Err(Refusal::CannotSplit),
+            Self::Loki(push) => loki::split(push, body, plan, rights, limits),
         }
     }
 
@@ -64,6 +70,7 @@ impl Format {
     pub fn reply(self, outcome: &Outcome, limit: u32) -> Reply {
         match self {
             Self::RemoteWrite(_) => outcome.reply(limit),
+            Self::Loki(_) => loki::reply(outcome, limit),
         }
     }
 }

@@ -5,11 +5,15 @@
 //! noted ranges into one body a tenant, [`fanout`] sends them in waves, and [`outcome`] makes one answer.
 //! A new protocol is a module beside `remote_write`; the rest stays as it is.
 
+mod encoding;
 pub mod fanout;
 mod format;
 pub mod labels;
+pub mod loki;
+mod names;
 pub mod outcome;
 mod parts;
+mod pieces;
 mod plan;
 pub mod rejected;
 pub mod remote_write;

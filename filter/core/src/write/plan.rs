@@ -41,6 +41,16 @@ pub(super) struct LabelSource {
     pub(super) name: Vec<u8>,
     pub(super) remove: bool,
     pub(super) allowed: Allowed,
+    pub(super) place: Place,
+}
+
+/// Where a name stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A label of a series or stream, an attribute of a resource.
+    Label,
+    /// Structured metadata of a log entry.
+    Metadata,
 }
 
 /// By which right a label may lead to a tenant that is not the caller's own.
@@ -79,7 +89,7 @@ pub fn plan<'a>(
     };
     if let Some(right) = asked {
         let name = right.label.clone();
-        labels.push(LabelSource { name, remove: true, allowed: Allowed::Impersonation });
+        labels.push(LabelSource { name, remove: true, allowed: Allowed::Impersonation, place: Place::Label });
     }
     let mut forbidden = Vec::new();
     if rules.strict {
@@ -129,13 +139,14 @@ fn constant(
 ) -> Result<Option<TenantId>, Refusal> {
     for source in &rules.sources {
         match source {
-            Source::Label { name, remove } => {
+            Source::Label { name, place, remove } => {
                 // The impersonation label, where it is asked for, has decided before.
-                if labels.iter().all(|label| label.name != *name) {
+                if labels.iter().all(|label| label.name != *name || label.place != *place) {
                     labels.push(LabelSource {
                         name: name.clone(),
                         remove: *remove,
                         allowed: Allowed::OnBehalfOf,
+                        place: *place,
                     });
                 }
             }

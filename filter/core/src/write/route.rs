@@ -36,6 +36,10 @@ pub(super) enum Reason {
     Text,
     /// No label is there, or left.
     NoLabels,
+    /// A value that decides is no text.
+    NotText,
+    /// The labels, or what stands around them, are written as nobody writes them.
+    Form,
 }
 
 impl Reason {
@@ -49,6 +53,8 @@ impl Reason {
             Self::Duplicate => "duplicate_label",
             Self::Text => "not_utf8",
             Self::NoLabels => "no_labels",
+            Self::NotText => "not_text",
+            Self::Form => "unreadable_labels",
         }
     }
 
@@ -62,6 +68,8 @@ impl Reason {
             Self::Duplicate => "the label that names the tenant stands twice",
             Self::Text => "a label is not UTF-8",
             Self::NoLabels => "no label is left, and a backend would refuse the whole request for that",
+            Self::NotText => "what names the tenant is no text",
+            Self::Form => "its labels are written in a way that backends read differently",
         }
     }
 }
@@ -121,6 +129,16 @@ impl<'a> Router<'a> {
             self.known.insert((source, value), part);
         }
         Ok(destination)
+    }
+
+    /// The same for a value that stands nowhere in the message as it is, since it was written with escapes.
+    pub(super) fn by_text(&mut self, source: usize, value: &[u8]) -> Result<Destination, Refusal> {
+        self.resolve(source, value)
+    }
+
+    /// The tenant of the part at this position.
+    pub(super) fn tenant(&self, part: usize) -> Option<&TenantId> {
+        self.tenants.get(part)
     }
 
     fn resolve(&mut self, source: usize, value: &[u8]) -> Result<Destination, Refusal> {

@@ -1,5 +1,6 @@
 //! The write rules of one backend, compiled.
 
+use super::plan::Place;
 use crate::config::{ConfigError, Fallback, TenantSourceConfig, Via, WriteConfig};
 use crate::tenant::TenantId;
 
@@ -22,6 +23,7 @@ pub(super) enum Source {
     Header(String),
     Label {
         name: Vec<u8>,
+        place: Place,
         remove: bool,
     },
 }
@@ -104,7 +106,9 @@ impl Rules {
         }
         let twice = sources.iter().enumerate().find(|(at, source)| {
             sources.iter().take(*at).any(|earlier| match (earlier, source) {
-                (Source::Label { name: a, .. }, Source::Label { name: b, .. }) => a == b,
+                (Source::Label { name: a, place: p, .. }, Source::Label { name: b, place: q, .. }) => {
+                    a == b && p == q
+                }
                 (Source::Header(a), Source::Header(b)) => a == b,
                 _ => false,
             })
@@ -119,6 +123,11 @@ impl Rules {
             strict: config.strict,
             calls: CallRules::compile(config, &format!("{path}.calls"))?,
         })
+    }
+
+    /// The first source that only the entries of logs have.
+    pub fn metadata_source(&self) -> Option<usize> {
+        self.sources.iter().position(|source| matches!(source, Source::Label { place: Place::Metadata, .. }))
     }
 
     /// Headers from which a tenant is taken, in lower case.
@@ -136,7 +145,10 @@ impl Source {
             TenantSourceConfig::Caller => Self::Caller,
             TenantSourceConfig::Header(name) => Self::Header(name.to_ascii_lowercase()),
             TenantSourceConfig::Label { label, remove } => {
-                Self::Label { name: label.as_bytes().to_vec(), remove: *remove }
+                Self::Label { name: label.as_bytes().to_vec(), place: Place::Label, remove: *remove }
+            }
+            TenantSourceConfig::Metadata { metadata, remove } => {
+                Self::Label { name: metadata.as_bytes().to_vec(), place: Place::Metadata, remove: *remove }
             }
         }
     }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use prost::Message as _;
 use serde_json::{Value as Json, json};
 
-use super::super::super::plan::{Allowed, LabelSource};
+use super::super::super::plan::{Allowed, LabelSource, Place};
 use super::super::super::rules::Verdict;
 use super::super::testing::{
     Label, MetricMetadata, TimeSeries, WriteRequest, body, compress, decompress, request, series,
@@ -36,7 +36,7 @@ fn rights() -> Rights {
 }
 
 fn label(name: &str, remove: bool, allowed: Allowed) -> LabelSource {
-    LabelSource { name: name.into(), remove, allowed }
+    LabelSource { name: name.into(), remove, allowed, place: Place::Label }
 }
 
 /// Impersonation, then a namespace label, then the own tenant.
