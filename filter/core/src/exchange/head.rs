@@ -111,7 +111,6 @@ fn write(
     Ok(Decided::Look(Box::new(Held {
         backend: position,
         caller: identity.caller,
-        protocol,
         format,
         plan,
         target,

@@ -19,9 +19,9 @@ pub use worker::Worker;
 use crate::caller::Attributes;
 use crate::config::Mode;
 use crate::http::{Edits, Headers, Reply};
-use crate::operation::{Class, Protocol};
+use crate::operation::Class;
 use crate::policy::Policy;
-use crate::report::{Decision, Metric, Refusal, SeriesOutcome, reply};
+use crate::report::{Decision, Metric, Refusal, SeriesOutcome, Voice, reply_in};
 use crate::tenant::TenantId;
 use crate::write::fanout::{Call, Fanout, Target};
 use crate::write::outcome::{Answer, Outcome};
@@ -83,7 +83,6 @@ enum Phase {
 struct Held {
     backend: usize,
     caller: usize,
-    protocol: Protocol,
     format: Format,
     plan: SplitPlan,
     /// Where the parts would go.
@@ -153,7 +152,8 @@ impl Exchange {
                     refused.class,
                     Decision::Refused(refused.refusal.reason()),
                 );
-                self.answer(reply(&refused.refusal, refused.protocol))
+                let voice = Voice::of(refused.protocol, headers.first("content-type"));
+                self.answer(reply_in(&refused.refusal, voice))
             }
         }
     }
@@ -189,6 +189,14 @@ impl Exchange {
                 self.phase = Phase::Body(held);
                 self.refuse_body(worker, &refusal, now)
             }
+        }
+    }
+
+    /// How much of the body of an answer with this status is looked at.
+    pub fn answer_bytes(&self, status: u16) -> usize {
+        match &self.phase {
+            Phase::Calls(sent) => sent.format.answer_bytes(status),
+            _ => 0,
         }
     }
 
@@ -231,7 +239,7 @@ impl Exchange {
 
     /// What becomes of a request that was taken apart.
     fn send(&mut self, worker: &mut Worker, held: Held, split: Split, now: Millis) -> Step {
-        let Held { backend, protocol, format, target, announced, mut edits, observed, .. } = held;
+        let Held { backend, format, target, announced, mut edits, observed, .. } = held;
         if let Some(observed) = observed {
             return self.observe(
                 worker,
@@ -279,7 +287,7 @@ impl Exchange {
             Ok(calls) => calls,
             Err(refusal) => {
                 worker.count_request(Some(backend), Some(Class::Write), Decision::Refused(refusal.reason()));
-                return self.answer(reply(&refusal, Some(protocol)));
+                return self.answer(reply_in(&refusal, format.voice()));
             }
         };
         count(worker, Decision::Split);
@@ -292,7 +300,7 @@ impl Exchange {
     /// A write that was to be looked into is refused; or goes on, where it is only observed.
     fn refuse_body(&mut self, worker: &mut Worker, refusal: &Refusal, now: Millis) -> Step {
         let Some(held) = self.take_held() else { return self.as_before() };
-        let Held { backend, protocol, observed, .. } = *held;
+        let Held { backend, format, observed, .. } = *held;
         if let Some(observed) = observed {
             return self.observe(
                 worker,
@@ -303,7 +311,7 @@ impl Exchange {
             );
         }
         worker.count_request(Some(backend), Some(Class::Write), Decision::Refused(refusal.reason()));
-        self.answer(reply(refusal, Some(protocol)))
+        self.answer(reply_in(refusal, format.voice()))
     }
 
     /// In observe mode a request goes on as it came; a difference is counted and logged.

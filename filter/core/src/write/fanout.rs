@@ -89,6 +89,7 @@ pub struct Fanout {
 struct Flying {
     id: u32,
     tenant: TenantId,
+    samples: u32,
     bytes: usize,
 }
 
@@ -144,7 +145,8 @@ impl Fanout {
     pub fn next_call(&mut self, now: u64) -> Option<Call> {
         let left = self.deadline.checked_sub(now).filter(|left| *left > 0)?;
         let (id, part) = self.waiting.pop_front()?;
-        self.flying.push(Flying { id, tenant: part.tenant.clone(), bytes: part.body.len() });
+        let Part { samples, .. } = part;
+        self.flying.push(Flying { id, tenant: part.tenant.clone(), samples, bytes: part.body.len() });
         Some(Call {
             id,
             tenant: part.tenant,
@@ -162,6 +164,7 @@ impl Fanout {
         let bytes = self.waiting_bytes();
         self.answers.extend(self.waiting.drain(..).map(|(_, part)| PartAnswer {
             tenant: part.tenant,
+            samples: part.samples,
             answer: Answer::failed("it was not sent, since no time was left (calls.timeout)"),
         }));
         bytes
@@ -170,8 +173,8 @@ impl Fanout {
     /// Takes the answer to a call; `None` where no such call is under way.
     pub fn answered(&mut self, id: u32, answer: Answer) -> Option<Released> {
         let position = self.flying.iter().position(|flying| flying.id == id)?;
-        let Flying { tenant, bytes, .. } = self.flying.swap_remove(position);
-        self.answers.push(PartAnswer { tenant, answer });
+        let Flying { tenant, samples, bytes, .. } = self.flying.swap_remove(position);
+        self.answers.push(PartAnswer { tenant, samples, answer });
         Some(Released { bytes })
     }
 

@@ -3,7 +3,8 @@
 //! A new format is a module beside `remote_write`, a variant here, and a line in each `match`.
 
 use super::loki;
-use super::outcome::Outcome;
+use super::otlp::{self, Signal};
+use super::outcome::{Answer, Outcome};
 use super::parts::Split;
 use super::plan::SplitPlan;
 use super::remote_write::{self, Version};
@@ -11,7 +12,7 @@ use crate::caller::Rights;
 use crate::config::Limits;
 use crate::http::{Headers, Reply};
 use crate::operation::Protocol;
-use crate::report::Refusal;
+use crate::report::{Refusal, Voice};
 
 /// In which form the body of a write is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub enum Format {
     RemoteWrite(Version),
     /// Loki's push.
     Loki(loki::Push),
+    /// OTLP's export of metrics, logs or traces.
+    Otlp(otlp::Export),
 }
 
 impl Format {
@@ -28,6 +31,9 @@ impl Format {
         match protocol {
             Protocol::RemoteWrite => remote_write::check_head(headers).map(|v| Some(Self::RemoteWrite(v))),
             Protocol::LokiPush => loki::check_head(headers).map(|push| Some(Self::Loki(push))),
+            Protocol::OtlpMetrics => otlp::check_head(Signal::Metrics, headers).map(|e| Some(Self::Otlp(e))),
+            Protocol::OtlpLogs => otlp::check_head(Signal::Logs, headers).map(|e| Some(Self::Otlp(e))),
+            Protocol::OtlpTraces => otlp::check_head(Signal::Traces, headers).map(|e| Some(Self::Otlp(e))),
             _ => Ok(None),
         }
     }
@@ -43,6 +49,7 @@ impl Format {
         match self {
             Self::RemoteWrite(version) => version.content_type(),
             Self::Loki(push) => push.content_type(),
+            Self::Otlp(export) => export.content_type(),
         }
     }
 
@@ -63,6 +70,7 @@ impl Format {
             Self::RemoteWrite(Version::V1) => remote_write::split(body, plan, rights, limits),
             Self::RemoteWrite(Version::V2) => Err(Refusal::CannotSplit),
             Self::Loki(push) => loki::split(push, body, plan, rights, limits),
+            Self::Otlp(export) => otlp::split(export, body, plan, rights, limits),
         }
     }
 
@@ -71,6 +79,24 @@ impl Format {
         match self {
             Self::RemoteWrite(_) => outcome.reply(limit),
             Self::Loki(_) => loki::reply(outcome, limit),
+            Self::Otlp(export) => otlp::reply(export, outcome, limit),
+        }
+    }
+
+    /// The form in which its sender reads errors.
+    pub fn voice(self) -> Voice {
+        match self {
+            Self::RemoteWrite(_) | Self::Loki(_) => Voice::Text,
+            Self::Otlp(export) => Voice::Otlp { json: export.is_json() },
+        }
+    }
+
+    /// How much of the body of an answer with this status is looked at.
+    pub fn answer_bytes(self, status: u16) -> usize {
+        match (self, status) {
+            (_, 300..) => Answer::MESSAGE_BYTES,
+            (Self::Otlp(_), _) => Answer::SUCCESS_BYTES,
+            _ => 0,
         }
     }
 }

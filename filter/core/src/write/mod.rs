@@ -11,6 +11,7 @@ mod format;
 pub mod labels;
 pub mod loki;
 mod names;
+pub mod otlp;
 pub mod outcome;
 mod parts;
 mod pieces;

@@ -27,6 +27,8 @@ pub struct Answer {
 pub struct PartAnswer {
     /// The part's tenant.
     pub tenant: TenantId,
+    /// How many samples it has.
+    pub samples: u32,
     /// What its upstream said.
     pub answer: Answer,
 }
@@ -53,10 +55,17 @@ enum Severity {
 impl Answer {
     /// How many bytes of an upstream's message are worth keeping.
     pub const MESSAGE_BYTES: usize = 512;
+    /// How many bytes of a success are, where it may say what was rejected.
+    pub const SUCCESS_BYTES: usize = 4096;
 
     /// No answer came, for this reason.
     pub fn failed(reason: &str) -> Self {
         Self { status: None, retry_after: None, message: reason.as_bytes().to_vec() }
+    }
+
+    /// Whether the part was accepted.
+    pub(super) fn is_success(&self) -> bool {
+        self.severity() == Severity::Success
     }
 
     fn severity(&self) -> Severity {
@@ -125,7 +134,7 @@ impl Outcome {
             let _ = write!(text, " {} series were not written.", self.rejected.total());
         }
         text.push('\n');
-        for PartAnswer { tenant, answer } in &failed {
+        for PartAnswer { tenant, answer, .. } in &failed {
             let line = match answer.status {
                 Some(status) => format!("tenant {tenant}: {status} {}\n", first_line(&answer.message)),
                 None => format!("tenant {tenant}: no answer: {}\n", first_line(&answer.message)),
@@ -167,6 +176,7 @@ mod tests {
     fn outcome(statuses: &[(u16, Option<u32>)], rejected: bool) -> Reply {
         let answers = (0..).zip(statuses).map(|(n, (status, retry_after))| PartAnswer {
             tenant: TenantId::new(&format!("t{n}")).unwrap(),
+            samples: 1,
             answer: Answer {
                 status: (*status > 0).then_some(*status),
                 retry_after: *retry_after,

@@ -7,7 +7,7 @@ use super::parts::Part;
 use crate::config::Limits;
 use crate::report::Refusal;
 use crate::tenant::TenantId;
-use crate::wire::{put_len, put_varint};
+use crate::wire::put_len;
 
 /// From where to where, in bytes.
 pub(super) type Range = (usize, usize);
@@ -103,22 +103,6 @@ impl Pieces {
             out.extend_from_slice(from.get(start as usize..end as usize).unwrap_or_default());
         }
     }
-}
-
-/// A length-delimited field.
-pub(super) fn field(number: u32, content: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    put_len(&mut out, number, content.len());
-    out.extend_from_slice(content);
-    out
-}
-
-/// A field with a number.
-pub(super) fn number_field(number: u32, value: u64) -> Vec<u8> {
-    let mut out = Vec::new();
-    put_varint(&mut out, u64::from(number) << 3);
-    put_varint(&mut out, value);
-    out
 }
 
 fn offset(value: usize) -> u32 {

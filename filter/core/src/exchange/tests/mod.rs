@@ -9,6 +9,7 @@ mod calls;
 mod events;
 mod forward;
 mod observe;
+mod protocols;
 mod refusals;
 mod single;
 mod wording;
