@@ -226,6 +226,12 @@ impl Backend {
             tables,
             &format!("write.{name}"),
         )?;
+        if let Some(position) = write.metadata_source().filter(|_| config.kind != Kind::Loki) {
+            return Err(ConfigError::new(
+                format!("write.{name}.tenant[{position}]"),
+                "only log entries have structured metadata: this is for backends of kind loki",
+            ));
+        }
         let forward_authorization = config.forward_authorization;
         if forward_authorization {
             write.calls.headers.push("authorization".to_owned());
@@ -421,7 +427,7 @@ mod tests {
             ),
             (
                 with("/write", json!({"metrics": {"tenant": ["caler"]}})),
-                "write.metrics.tenant[0]: invalid value: string \"caler\", expected caller, {header: NAME}, {label: NAME} or {labels: [NAME, NAME]}",
+                "write.metrics.tenant[0]: invalid value: string \"caler\", expected caller, {header: NAME}, {label: NAME}, {labels: [NAME, NAME]} or {metadata: NAME}",
             ),
             (
                 with("/write", json!({"metrics": {"tenant": []}})),
@@ -438,6 +444,10 @@ mod tests {
             (
                 with("/write", json!({"metrics": {"tenant": [{"header": "x", "remove": true}]}})),
                 "write.metrics.tenant[0]: give exactly one of",
+            ),
+            (
+                with("/write", json!({"metrics": {"tenant": [{"header": "x"}, {"metadata": "x"}]}})),
+                "write.metrics.tenant[1]: only log entries have structured metadata",
             ),
             (
                 with("/write", json!({"metrics": {"on_absent": "loose"}})),

@@ -118,7 +118,8 @@ impl<H: Host> Stream<H> {
         let headers = map.headers().ok()?;
         let number = |name| core::str::from_utf8(headers.first(name)?).ok()?.parse().ok();
         let status = number(":status").and_then(|status: u32| u16::try_from(status).ok())?;
-        let message = if status < 300 { None } else { self.host.answer_body(Answer::MESSAGE_BYTES).ok() };
+        let wanted = self.exchange.as_ref().map_or(0, |exchange| exchange.answer_bytes(status));
+        let message = if wanted == 0 { None } else { self.host.answer_body(wanted).ok() };
         Some(Answer {
             status: Some(status),
             retry_after: number("retry-after"),

@@ -15,8 +15,9 @@ use super::scalar::{Count, Millis, Text};
 pub struct WriteConfig {
     /// Where the tenant comes from, in this order: the first that is present in a series (or request)
     /// decides, even if it leads to no tenant; an empty label is absent. `caller` is the caller's own tenant,
-    /// `{header: NAME}` a header of the request, `{label: NAME}` a label of the series, `{labels: [NAME, NAME]}`
-    /// several labels that make one key. What stands there may be led further by `regex`, `table`, `prefix` and
+    /// `{header: NAME}` a header of the request, `{label: NAME}` a label of the series (which is a stream's label in
+    /// Loki's push and a resource's attribute in OTLP), `{labels: [NAME, NAME]}` several labels that make one key,
+    /// `{metadata: NAME}` the structured metadata of each log entry (only for backends of kind `loki`). What stands there may be led further by `regex`, `table`, `prefix` and
     /// `suffix`. By default `[{header: X-Scope-OrgID}, caller]`, which needs no look into the body.
     pub tenant: Option<Vec<TenantSourceConfig>>,
     /// What becomes of a series for which no source was present.
@@ -116,6 +117,15 @@ pub enum TenantSourceConfig {
         /// How their values lead to a tenant.
         key: KeyConfig,
     },
+    /// Structured metadata of a log entry, by the same right; the entries of one stream may go to several tenants.
+    Metadata {
+        /// Its name. An empty value means that it is absent.
+        metadata: Text,
+        /// Whether it is taken off.
+        remove: bool,
+        /// How its value leads to a tenant.
+        key: KeyConfig,
+    },
 }
 
 /// How a value leads to a tenant, in this order: `regex`, `table`, `prefix` and `suffix`.
@@ -140,6 +150,7 @@ impl<'de> Deserialize<'de> for TenantSourceConfig {
             label: Option<Text>,
             labels: Option<Vec<Text>>,
             separator: Option<Text>,
+            metadata: Option<Text>,
             remove: Option<bool>,
             regex: Option<Text>,
             table: Option<Text>,
@@ -152,7 +163,9 @@ impl<'de> Deserialize<'de> for TenantSourceConfig {
             type Value = TenantSourceConfig;
 
             fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                f.write_str("caller, {header: NAME}, {label: NAME} or {labels: [NAME, NAME]}")
+                f.write_str(
+                    "caller, {header: NAME}, {label: NAME}, {labels: [NAME, NAME]} or {metadata: NAME}",
+                )
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<TenantSourceConfig, E> {
@@ -163,26 +176,31 @@ impl<'de> Deserialize<'de> for TenantSourceConfig {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TenantSourceConfig, A::Error> {
-                let Map { header, label, labels, separator, remove, regex, table, prefix, suffix } =
+                let Map { header, label, labels, separator, metadata, remove, regex, table, prefix, suffix } =
                     Map::deserialize(MapAccessDeserializer::new(map))?;
                 let key = KeyConfig { regex, table, prefix, suffix };
-                match (header, label, labels, separator, remove) {
-                    (Some(header), None, None, None, None) => Ok(TenantSourceConfig::Header { header, key }),
-                    (None, Some(label), None, None, remove) => Ok(TenantSourceConfig::Labels {
+                match (header, label, labels, metadata, separator, remove) {
+                    (Some(header), None, None, None, None, None) => {
+                        Ok(TenantSourceConfig::Header { header, key })
+                    }
+                    (None, Some(label), None, None, None, remove) => Ok(TenantSourceConfig::Labels {
                         labels: vec![label],
                         separator: None,
                         remove: remove.unwrap_or(false),
                         key,
                     }),
-                    (None, None, Some(labels), separator, remove) => Ok(TenantSourceConfig::Labels {
+                    (None, None, Some(labels), None, separator, remove) => Ok(TenantSourceConfig::Labels {
                         labels,
                         separator,
                         remove: remove.unwrap_or(false),
                         key,
                     }),
+                    (None, None, None, Some(metadata), None, remove) => {
+                        Ok(TenantSourceConfig::Metadata { metadata, remove: remove.unwrap_or(false), key })
+                    }
                     _ => Err(de::Error::custom(
-                        "give exactly one of `header`, `label` (with an optional `remove`), `labels` (with an optional \
-                         `separator` and `remove`)",
+                        "give exactly one of `header`, `label`, `metadata` (these two with an optional `remove`), `labels` (with an \
+                         optional `separator` and `remove`)",
                     )),
                 }
             }
@@ -266,7 +284,8 @@ impl schemars::JsonSchema for TenantSourceConfig {
                 `{label: NAME}`: a label of the series, within the caller's own tenants and those it may write \
                 `on_behalf_of`; with `remove: true` it is taken off. `{labels: [NAME, NAME]}`: several labels that \
                 make one key, joined by `separator` (`/` by default); all must be present, and a value that holds the \
-                separator leads to no tenant, since two different keys could look the same. An empty value means that the \
+                separator leads to no tenant, since two different keys could look the same. `{metadata: NAME}`: the \
+                structured metadata of each log entry, only for backends of kind loki. An empty value means that the \
                 label is absent. How a value leads to a tenant, in this order: `regex` must match the whole of it, \
                 and its one group goes on; `table` names a table in which it is looked up; `prefix` and `suffix` are put \
                 around. What has come out must be a tenant, and one that this caller may write to.",
@@ -277,6 +296,10 @@ impl schemars::JsonSchema for TenantSourceConfig {
                                 "prefix": {"type": "string"}, "suffix": {"type": "string"}}},
                 {"type": "object", "additionalProperties": false, "required": ["label"],
                  "properties": {"label": {"type": "string"}, "remove": {"type": "boolean"},
+                                "regex": {"type": "string"}, "table": {"type": "string"},
+                                "prefix": {"type": "string"}, "suffix": {"type": "string"}}},
+                {"type": "object", "additionalProperties": false, "required": ["metadata"],
+                 "properties": {"metadata": {"type": "string"}, "remove": {"type": "boolean"},
                                 "regex": {"type": "string"}, "table": {"type": "string"},
                                 "prefix": {"type": "string"}, "suffix": {"type": "string"}}},
                 {"type": "object", "additionalProperties": false, "required": ["labels"],

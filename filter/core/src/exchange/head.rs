@@ -166,7 +166,6 @@ impl Asked<'_> {
         Ok(Decided::Look(Box::new(Held {
             backend: position,
             caller: identity.caller,
-            protocol,
             format,
             plan,
             target,

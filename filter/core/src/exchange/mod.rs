@@ -23,9 +23,9 @@ use crate::caller::Attributes;
 use crate::config::Mode;
 use crate::http::{Edits, Headers, Reply};
 use crate::isolate::Address;
-use crate::operation::{Class, Protocol};
+use crate::operation::Class;
 use crate::policy::{Backend, Policy};
-use crate::report::{Decision, Metric, Refusal, SeriesOutcome, reply};
+use crate::report::{Decision, Metric, Refusal, SeriesOutcome, Voice, reply_in};
 use crate::write::fanout::{Call, Fanout, Target};
 use crate::write::outcome::{Answer, Outcome};
 use crate::write::{Format, Part, Rules, Split, SplitPlan};
@@ -92,7 +92,6 @@ enum Phase {
 struct Held {
     backend: usize,
     caller: usize,
-    protocol: Protocol,
     format: Format,
     plan: SplitPlan,
     /// Where the parts would go.
@@ -162,7 +161,8 @@ impl Exchange {
                     refused.class,
                     Decision::Refused(refused.refusal.reason()),
                 );
-                self.answer(reply(&refused.refusal, refused.protocol))
+                let voice = Voice::of(refused.protocol, headers.first("content-type"));
+                self.answer(reply_in(&refused.refusal, voice))
             }
         }
     }
@@ -208,6 +208,14 @@ impl Exchange {
         }
     }
 
+    /// How much of the body of an answer with this status is looked at.
+    pub fn answer_bytes(&self, status: u16) -> usize {
+        match &self.phase {
+            Phase::Calls(sent) => sent.sending.format.answer_bytes(status),
+            _ => 0,
+        }
+    }
+
     /// The call `id` was answered, or could not be made.
     pub fn answered(&mut self, worker: &mut Worker, id: u32, answer: Answer, now: Millis) -> Step {
         let mut sent = match core::mem::replace(&mut self.phase, Phase::Answered) {
@@ -247,8 +255,7 @@ impl Exchange {
 
     /// What becomes of a request that was taken apart.
     fn send(&mut self, worker: &mut Worker, held: Held, split: Split, body: Vec<u8>, now: Millis) -> Step {
-        let Held { backend, caller, protocol, format, plan, target, address, announced, mut edits, observed } =
-            held;
+        let Held { backend, caller, format, plan, target, address, announced, mut edits, observed } = held;
         if let Some(observed) = observed {
             return self.observe(
                 worker,
@@ -263,7 +270,7 @@ impl Exchange {
         let (Some(who), Some(Backend { name, write: Rules { answers: rules, .. }, .. })) =
             (policy.callers.get(caller), policy.backends.get(backend))
         else {
-            return self.answer(reply(&Refusal::Host { what: "the backend was lost" }, Some(protocol)));
+            return self.answer(reply_in(&Refusal::Host { what: "the backend was lost" }, format.voice()));
         };
         let process = Rc::clone(&worker.process);
         if let Some(following) = plan.following() {
@@ -324,7 +331,7 @@ impl Exchange {
             Ok(calls) => calls,
             Err(refusal) => {
                 worker.count_request(Some(backend), Some(Class::Write), Decision::Refused(refusal.reason()));
-                return self.answer(reply(&refusal, Some(protocol)));
+                return self.answer(reply_in(&refusal, format.voice()));
             }
         };
         count(worker, Decision::Split);
@@ -341,7 +348,7 @@ impl Exchange {
     /// A write that was to be looked into is refused; or goes on, where it is only observed.
     fn refuse_body(&mut self, worker: &mut Worker, refusal: &Refusal, now: Millis) -> Step {
         let Some(held) = self.take_held() else { return self.as_before() };
-        let Held { backend, protocol, observed, .. } = *held;
+        let Held { backend, format, observed, .. } = *held;
         if let Some(observed) = observed {
             return self.observe(
                 worker,
@@ -352,7 +359,7 @@ impl Exchange {
             );
         }
         worker.count_request(Some(backend), Some(Class::Write), Decision::Refused(refusal.reason()));
-        self.answer(reply(refusal, Some(protocol)))
+        self.answer(reply_in(refusal, format.voice()))
     }
 
     /// In observe mode a request goes on as it came; a difference is counted and logged.

@@ -2,13 +2,54 @@
 
 use serde_json::json;
 
+use super::otlp;
 use super::refusal::Refusal;
 use crate::http::Reply;
 use crate::operation::Protocol;
 
+/// The form in which a sender reads errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Voice {
+    /// Plain text.
+    Text,
+    /// Prometheus' JSON.
+    PrometheusJson,
+    /// OTLP's status, in the notation of the request.
+    Otlp {
+        /// Whether that is JSON.
+        json: bool,
+    },
+}
+
+impl Voice {
+    /// The form for a request with this content type. `protocol` is `None` where it is not known yet.
+    pub fn of(protocol: Option<Protocol>, content_type: Option<&[u8]>) -> Self {
+        match protocol {
+            Some(Protocol::PrometheusApi | Protocol::RulesApi | Protocol::AlertmanagerApi) => {
+                Self::PrometheusJson
+            }
+            Some(Protocol::OtlpMetrics | Protocol::OtlpLogs | Protocol::OtlpTraces) => {
+                const JSON: &[u8] = b"application/json";
+                let media = content_type.and_then(|value| value.get(..JSON.len()));
+                Self::Otlp { json: media.is_some_and(|media| media.eq_ignore_ascii_case(JSON)) }
+            }
+            _ => Self::Text,
+        }
+    }
+}
+
 /// The answer to a request that is refused. `protocol` is `None` where it is not known yet.
 pub fn reply(refusal: &Refusal, protocol: Option<Protocol>) -> Reply {
-    let status = refusal.status();
+    reply_in(refusal, Voice::of(protocol, None))
+}
+
+/// The answer to a request that is refused, in this form.
+pub fn reply_in(refusal: &Refusal, voice: Voice) -> Reply {
+    let status = match (refusal.status(), voice) {
+        // OTLP's senders do not send again after a 500, and nothing was wrong with what they sent.
+        (500, Voice::Otlp { .. }) => 503,
+        (status, _) => status,
+    };
     let mut headers = Vec::new();
     match refusal {
         Refusal::NoCaller { challenges, .. } => {
@@ -22,24 +63,21 @@ pub fn reply(refusal: &Refusal, protocol: Option<Protocol>) -> Reply {
         _ => {}
     }
     let message = format!("scopegate: {refusal}");
-    let body = if protocol.is_some_and(speaks_prometheus_json) {
-        headers.push(("content-type", "application/json".to_owned()));
-        let error_type = match status {
-            400 => "bad_data",
-            401 | 403 => "forbidden",
-            404 | 405 => "not_found",
-            503 => "unavailable",
-            _ => "internal",
-        };
-        json!({"status": "error", "errorType": error_type, "error": message}).to_string()
-    } else {
-        headers.push(("content-type", "text/plain; charset=utf-8".to_owned()));
-        message + "\n"
+    let (content_type, body) = match voice {
+        Voice::PrometheusJson => {
+            let error_type = match status {
+                400 => "bad_data",
+                401 | 403 => "forbidden",
+                404 | 405 => "not_found",
+                503 => "unavailable",
+                _ => "internal",
+            };
+            let body = json!({"status": "error", "errorType": error_type, "error": message}).to_string();
+            ("application/json", body.into_bytes())
+        }
+        Voice::Otlp { json } => otlp::status(json, status, &message),
+        Voice::Text => ("text/plain; charset=utf-8", (message + "\n").into_bytes()),
     };
-    Reply { status, headers, body: body.into_bytes(), details: refusal.reason() }
-}
-
-/// Protocols whose clients show the `error` of a Prometheus-style JSON answer.
-fn speaks_prometheus_json(protocol: Protocol) -> bool {
-    matches!(protocol, Protocol::PrometheusApi | Protocol::RulesApi | Protocol::AlertmanagerApi)
+    headers.push(("content-type", content_type.to_owned()));
+    Reply { status, headers, body, details: refusal.reason() }
 }

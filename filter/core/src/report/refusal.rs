@@ -5,7 +5,7 @@ use core::fmt;
 use super::excerpt::Excerpt;
 use crate::operation::{Class, Methods};
 use crate::tenant::{InvalidTenant, TenantId};
-use crate::wire::Malformed;
+use crate::wire::{JsonProblem, Malformed};
 
 /// Why a request goes no further. Each says what is wrong and what to do; none holds a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +90,10 @@ pub enum Refusal {
     TooManySymbols { limit: u32 },
     /// The body does not decompress.
     Compression,
+    /// The same for other encodings.
+    Decompression { encoding: &'static str },
+    /// The body is no JSON that its protocol and every backend reads alike; `offset` is where, once decompressed.
+    Json { problem: JsonProblem, offset: usize },
     /// The body is no message of its protocol; `offset` is where, in the decompressed body.
     Body { problem: Malformed, offset: usize },
 
@@ -133,6 +137,8 @@ impl Refusal {
             | Self::TooManyTenants { .. }
             | Self::Version { .. }
             | Self::Compression
+            | Self::Decompression { .. }
+            | Self::Json { .. }
             | Self::Body { .. } => 400,
             Self::UnknownBackend | Self::Host { .. } => 500,
             Self::Overloaded { .. } | Self::TableNotLoaded { .. } => 503,
@@ -173,7 +179,9 @@ impl Refusal {
             }
             Self::TooManySeries { .. } => "too_many_series",
             Self::TooManySymbols { .. } => "too_many_symbols",
-            Self::Compression | Self::Body { .. } => "malformed_body",
+            Self::Compression | Self::Decompression { .. } | Self::Json { .. } | Self::Body { .. } => {
+                "malformed_body"
+            }
             Self::Overloaded { .. } => "overloaded",
             Self::Host { .. } => "host",
         }
@@ -271,6 +279,12 @@ impl fmt::Display for Refusal {
                 write!(f, "the symbol table has more than {limit} strings; send smaller batches")
             }
             Self::Compression => f.write_str("the body is no valid snappy block"),
+            Self::Decompression { encoding } => {
+                write!(f, "the body is not exactly one {encoding} stream")
+            }
+            Self::Json { problem, offset } => {
+                write!(f, "the body is malformed: {problem} (at byte {offset} after decompression)")
+            }
             Self::Body { problem, offset } => {
                 write!(f, "the body is malformed: {problem} (at byte {offset} after decompression)")
             }

@@ -112,6 +112,7 @@ pub struct Fanout {
 struct Flying {
     id: u32,
     tenant: TenantId,
+    samples: u32,
     bytes: usize,
     series: u32,
     print: u64,
@@ -184,6 +185,7 @@ impl Fanout {
             tenant: part.tenant.clone(),
             bytes: part.body.len(),
             series: part.series,
+            samples: part.samples,
             print: if self.prints { ledger::print(&part.tenant, &part.body) } else { 0 },
         });
         Some(Call {
@@ -204,7 +206,12 @@ impl Fanout {
         let bytes = self.waiting_bytes();
         self.answers.extend(self.waiting.drain(..).map(|(_, part)| {
             let answer = Answer::failed("it was not sent, since no time was left (calls.timeout)");
-            PartAnswer { sent: false, series: part.series, ..PartAnswer::new(part.tenant, answer) }
+            PartAnswer {
+                sent: false,
+                series: part.series,
+                samples: part.samples,
+                ..PartAnswer::new(part.tenant, answer)
+            }
         }));
         bytes
     }
@@ -212,8 +219,8 @@ impl Fanout {
     /// Takes the answer to a call; `None` where no such call is under way.
     pub fn answered(&mut self, id: u32, answer: Answer) -> Option<Released> {
         let position = self.flying.iter().position(|flying| flying.id == id)?;
-        let Flying { tenant, bytes, series, print, .. } = self.flying.swap_remove(position);
-        self.answers.push(PartAnswer { series, print, ..PartAnswer::new(tenant, answer) });
+        let Flying { tenant, bytes, series, samples, print, .. } = self.flying.swap_remove(position);
+        self.answers.push(PartAnswer { series, samples, print, ..PartAnswer::new(tenant, answer) });
         Some(Released { bytes })
     }
 

@@ -7,6 +7,7 @@
 
 mod also;
 mod answers;
+mod encoding;
 pub mod failing;
 pub mod fanout;
 mod format;
@@ -14,9 +15,13 @@ mod key;
 mod label_rules;
 pub mod labels;
 pub mod ledger;
+pub mod loki;
 pub(crate) mod metadata;
+mod names;
+pub mod otlp;
 pub mod outcome;
 mod parts;
+mod pieces;
 mod plan;
 pub mod rejected;
 pub mod remote_write;
@@ -24,6 +29,8 @@ mod route;
 mod rules;
 mod snappy;
 mod source;
+#[cfg(test)]
+mod testing;
 pub mod written;
 
 pub use answers::AnswerRules;

@@ -31,6 +31,8 @@ pub struct Answer {
 pub struct PartAnswer {
     /// The part's tenant.
     pub tenant: TenantId,
+    /// How many samples it has.
+    pub samples: u32,
     /// What its upstream said.
     pub answer: Answer,
     /// What it counts as.
@@ -82,6 +84,8 @@ enum Severity {
 impl Answer {
     /// How many bytes of an upstream's message are worth keeping.
     pub const MESSAGE_BYTES: usize = 512;
+    /// How many bytes of a success are, where it may say what was rejected.
+    pub const SUCCESS_BYTES: usize = 4096;
 
     /// An answer with this status that came some time ago, and the beginning of its message.
     pub fn remembered(status: u16, message: Vec<u8>) -> Self {
@@ -96,6 +100,11 @@ impl Answer {
             message: reason.as_bytes().to_vec(),
             written: Written::Untold,
         }
+    }
+
+    /// Whether the part was accepted.
+    pub(super) fn is_success(&self) -> bool {
+        self.severity() == Severity::Success
     }
 
     fn severity(&self) -> Severity {
@@ -124,6 +133,7 @@ impl PartAnswer {
             sent: true,
             named: true,
             series: 0,
+            samples: 0,
             print: 0,
         }
     }
@@ -160,7 +170,7 @@ impl PartAnswer {
     }
 
     /// The tenant as the sender may see it.
-    fn who(&self) -> &str {
+    pub(super) fn who(&self) -> &str {
         if self.named { self.tenant.as_str() } else { "(not this caller's)" }
     }
 }

@@ -100,6 +100,7 @@ impl SplitPlan {
 pub(super) struct LabelSource {
     pub(super) name: Vec<u8>,
     pub(super) remove: bool,
+    pub(super) place: Place,
 }
 
 /// Labels that name the tenant of a series where all of them are present and not empty.
@@ -113,6 +114,22 @@ pub(super) struct Choice {
     pub(super) key: Rc<Key>,
     /// The table of the key, as it is for this request from beginning to end.
     pub(super) table: Option<Rc<Table>>,
+}
+
+/// Where a name stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A label of a series or stream, an attribute of a resource.
+    Label,
+    /// Structured metadata of a log entry.
+    Metadata,
+}
+
+impl Choice {
+    /// By a value as it stands.
+    fn plain(allowed: Allowed) -> Self {
+        Self { labels: Vec::new(), separator: Vec::new(), allowed, key: Rc::default(), table: None }
+    }
 }
 
 /// By which right a label may lead to a tenant that is not the caller's own.
@@ -153,7 +170,7 @@ pub fn plan<'a>(
     };
     if let Some(right) = asked {
         let names = core::slice::from_ref(&right.label);
-        found.add(names, &[], true, Allowed::Impersonation, Rc::default(), None);
+        found.add(Place::Label, names, true, Choice::plain(Allowed::Impersonation));
     }
     let mut forbidden = Vec::new();
     if rules.strict {
@@ -215,27 +232,21 @@ struct Choices {
 }
 
 impl Choices {
-    fn add(
-        &mut self,
-        names: &[Vec<u8>],
-        separator: &[u8],
-        remove: bool,
-        allowed: Allowed,
-        key: Rc<Key>,
-        table: Option<Rc<Table>>,
-    ) {
+    /// Adds a choice by the labels with these names.
+    fn add(&mut self, place: Place, names: &[Vec<u8>], remove: bool, choice: Choice) {
         let mut position = |name: &Vec<u8>| {
-            if let Some(at) = self.labels.iter().position(|label| label.name == *name) {
+            if let Some(at) = self.labels.iter().position(|label| label.name == *name && label.place == place)
+            {
                 if let Some(label) = self.labels.get_mut(at) {
                     label.remove |= remove;
                 }
                 return at;
             }
-            self.labels.push(LabelSource { name: name.clone(), remove });
+            self.labels.push(LabelSource { name: name.clone(), remove, place });
             self.labels.len().saturating_sub(1)
         };
         let labels = names.iter().map(&mut position).collect();
-        self.choices.push(Choice { labels, separator: separator.to_vec(), allowed, key, table });
+        self.choices.push(Choice { labels, ..choice });
     }
 }
 
@@ -255,11 +266,18 @@ fn constant(
     };
     for source in &rules.sources {
         match source {
-            Source::Labels { names, separator, remove, key } => {
+            Source::Labels { place, names, separator, remove, key } => {
                 // The impersonation label, where it is asked for, has decided before.
-                if names.iter().all(|name| Some(name.as_slice()) != asked) {
-                    let table = table(key)?;
-                    found.add(names, separator, *remove, Allowed::OnBehalfOf, Rc::clone(key), table);
+                let decided =
+                    *place == Place::Label && names.iter().any(|name| Some(name.as_slice()) == asked);
+                if !decided {
+                    let choice = Choice {
+                        separator: separator.clone(),
+                        key: Rc::clone(key),
+                        table: table(key)?,
+                        ..Choice::plain(Allowed::OnBehalfOf)
+                    };
+                    found.add(*place, names, *remove, choice);
                 }
             }
             Source::Header { name, key } => {

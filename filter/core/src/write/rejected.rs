@@ -11,6 +11,7 @@ pub struct Rejected {
     refused: Vec<(Reason, u32)>,
     dropped: Vec<(Reason, u32)>,
     examples: Vec<String>,
+    samples: u32,
 }
 
 impl Rejected {
@@ -20,6 +21,16 @@ impl Rejected {
         if self.examples.len() < MAX_EXAMPLES {
             self.examples.push(format!("{}: {}", describe(), reason.words()));
         }
+    }
+
+    /// Notes how many samples a rejected series had, for protocols that tell.
+    pub(super) fn lose(&mut self, samples: u32) {
+        self.samples = self.samples.saturating_add(samples);
+    }
+
+    /// How many samples the rejected had, for protocols that tell.
+    pub fn samples(&self) -> u32 {
+        self.samples
     }
 
     /// Notes a series that is left out as configured.

@@ -21,6 +21,18 @@ pub(super) enum Destination {
     Drop(Reason),
 }
 
+impl Destination {
+    /// The parts it stands for.
+    pub(super) fn parts(self) -> impl Iterator<Item = usize> {
+        let (first, second) = match self {
+            Self::Part(part) => (Some(part), None),
+            Self::Both(part, second) => (Some(part), Some(second)),
+            Self::Reject(_) | Self::Drop(_) => (None, None),
+        };
+        first.into_iter().chain(second)
+    }
+}
+
 /// Why a series is not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reason {
@@ -42,6 +54,10 @@ pub(super) enum Reason {
     NoAccount,
     /// Neither a sample nor a histogram is there.
     NoSamples,
+    /// A value that decides is no text.
+    NotText,
+    /// The labels, or what stands around them, are written as nobody writes them.
+    Form,
 }
 
 impl Reason {
@@ -57,6 +73,8 @@ impl Reason {
             Self::NoLabels => "no_labels",
             Self::NoAccount => "no_account",
             Self::NoSamples => "no_samples",
+            Self::NotText => "not_text",
+            Self::Form => "unreadable_labels",
         }
     }
 
@@ -76,6 +94,8 @@ impl Reason {
             Self::NoSamples => {
                 "it has neither samples nor histograms, and a backend would refuse the whole request for that"
             }
+            Self::NotText => "what names the tenant is no text",
+            Self::Form => "its labels are written in a way that backends read differently",
         }
     }
 }
@@ -142,6 +162,20 @@ impl<'a> Router<'a> {
             }
         }
         self.absent()
+    }
+
+    /// The same for values that stand nowhere in the message as they are, since they were written with escapes: by them
+    /// nothing is remembered.
+    pub(super) fn route_text<'v>(
+        &mut self,
+        value: impl Fn(usize) -> &'v [u8],
+    ) -> Result<Destination, Refusal> {
+        let is_present = |choice: &&Choice| choice.labels.iter().all(|label| !value(*label).is_empty());
+        let Some(choice) = self.plan.choices.iter().find(is_present) else { return self.absent() };
+        match join(choice, value) {
+            Some(key) => self.resolve(choice, &key),
+            None => self.verdict(&self.plan.unmapped, Reason::Unmapped),
+        }
     }
 
     #[inline]

@@ -4,6 +4,7 @@ use super::also::AlsoRules;
 use super::answers::AnswerRules;
 use super::format::Format;
 use super::label_rules::LabelRules;
+use super::plan::Place;
 use super::remote_write::Accepted;
 use super::source::Source;
 use crate::config::{ConfigError, Fallback, MetadataPolicy, Via, WriteConfig};
@@ -123,7 +124,13 @@ impl Rules {
     pub fn check(&self, format: Format) -> Result<(), Refusal> {
         match format {
             Format::RemoteWrite(version) => self.remote_write.check(version),
+            Format::Loki(_) | Format::Otlp(_) => Ok(()),
         }
+    }
+
+    /// The first source that only the entries of logs have.
+    pub fn metadata_source(&self) -> Option<usize> {
+        self.sources.iter().position(|source| matches!(source, Source::Labels { place: Place::Metadata, .. }))
     }
 
     /// Whether a decision depends on the date.

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::key::Key;
+use super::plan::Place;
 use crate::config::{ConfigError, TenantSourceConfig, Text};
 use crate::table::TableRules;
 use crate::tenant::TenantId;
@@ -17,6 +18,7 @@ pub(super) enum Source {
         key: Rc<Key>,
     },
     Labels {
+        place: Place,
         /// At least one, each once.
         names: Vec<Vec<u8>>,
         /// What stands between their values.
@@ -67,8 +69,16 @@ impl Source {
                 if names.len() > 1 {
                     check_separator(separator, &key, path)?;
                 }
-                Self::Labels { names, separator: separator.into(), remove: *remove, key: Rc::new(key) }
+                let (separator, key) = (separator.into(), Rc::new(key));
+                Self::Labels { place: Place::Label, names, separator, remove: *remove, key }
             }
+            TenantSourceConfig::Metadata { metadata, remove, key } => Self::Labels {
+                place: Place::Metadata,
+                names: names(core::slice::from_ref(metadata), path)?,
+                separator: Vec::new(),
+                remove: *remove,
+                key: Rc::new(Key::compile(key, path, tables)?),
+            },
         })
     }
 
@@ -79,7 +89,7 @@ impl Source {
             (Self::Header { name: a, .. }, Self::Header { name: b, .. }) if a == b => {
                 Some("this source is listed twice")
             }
-            (Self::Labels { names: a, .. }, Self::Labels { names: b, .. }) => {
+            (Self::Labels { names: a, place: p, .. }, Self::Labels { names: b, place: q, .. }) if p == q => {
                 let is_among = a.iter().all(|name| b.contains(name));
                 match (is_among, a.len() == b.len()) {
                     (true, true) => Some("this source is listed twice"),

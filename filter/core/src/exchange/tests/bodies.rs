@@ -122,14 +122,18 @@ fn a_body_is_kept_only_where_it_decides() {
 
 #[test]
 fn what_cannot_be_taken_apart_by_series_is_refused() {
-    let otlp = || but(WRITE, ":path", "/api/v1/otlp/v1/metrics");
+    let influx = || but(WRITE, ":path", "/api/v1/push/influx/write");
     let cases: &[(&str, Change, &str, Vec<(&str, &str)>)] = &[
-        ("OTLP, tenants by label", by_label, "user", otlp()),
-        ("OTLP, impersonation", as_is, "agent", and(&otlp(), &[OPT_IN])),
-        ("OTLP, strict", strict, "user", otlp()),
+        ("line protocol, tenants by label", by_label, "user", influx()),
+        ("line protocol, impersonation", as_is, "agent", and(&influx(), &[OPT_IN])),
+        ("line protocol, strict", strict, "user", influx()),
     ];
     for (what, change, who, head) in cases {
-        let mut world = World::with(change).caller(who, &["own"]);
+        let mimir = |config: &mut Json| {
+            config["backends"][0]["kind"] = json!("mimir");
+            change(config);
+        };
+        let mut world = World::with(mimir).caller(who, &["own"]);
         let (_, step) = world.head(head);
         assert_eq!(describe(&step), "answer 415 cannot_split", "{what}");
     }

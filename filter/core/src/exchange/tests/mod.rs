@@ -12,6 +12,7 @@ mod isolation;
 mod labels;
 mod metadata;
 mod observe;
+mod protocols;
 mod refusals;
 mod retries;
 mod second;

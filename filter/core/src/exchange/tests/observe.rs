@@ -87,11 +87,10 @@ fn heads() {
             "out a tenant, would be refused with 405: this path takes POST",
         ),
         (
-            "OTLP that would have to be split",
+            "OTLP that would have to be split, and cannot be read",
             "agent",
             and(&but(WRITE, ":path", "/api/v1/otlp/v1/metrics"), &[OPT_IN]),
-            "out a tenant, would be refused with 415: tenants or labels depend on the series here, and the protocol of this \
-             path cannot be taken apart; use remote write",
+            "out a tenant, would be refused with 415: the content encoding must be gzip or none",
         ),
         ("a read", "user", and(QUERY, &[own]), ""),
         ("a read without a tenant", "user", QUERY.to_vec(), "out a tenant, would go to own"),

@@ -1,10 +1,12 @@
 //! Every refusal a request can meet, as its client sees it.
 
+use prost::Message as _;
 use serde_json::{Value as Json, json};
 
 use super::{Head, OPT_IN, QUERY, WRITE, World, and, answer, but, describe, text, up};
 use crate::caller::testing::hashed;
 use crate::http::Reply;
+use crate::write::otlp::testing::Status;
 use crate::write::remote_write::testing::{body, compress};
 
 /// Every source of identity, and every write rule that refuses something.
@@ -52,6 +54,11 @@ fn form(reply: &Reply) -> (&str, Vec<(&str, &str)>) {
             assert_eq!(body["status"], "error");
             assert!(body["error"].as_str().unwrap().starts_with("scopegate: "), "{body}");
             ("json", others)
+        }
+        [(_, "application/x-protobuf")] => {
+            let status = Status::decode(reply.body.as_slice()).unwrap();
+            assert!(status.message.starts_with("scopegate: "), "{status:?}");
+            ("otlp", others)
         }
         [(_, "text/plain; charset=utf-8")] => {
             assert!(text(reply).starts_with("scopegate: ") && text(reply).ends_with('\n'), "{reply:?}");
@@ -291,12 +298,20 @@ fn heads() {
             &[],
         ),
         (
-            "a protocol that cannot be split",
+            "OTLP of a wrong encoding",
             ("agent", &["own"]),
             write(":path", "/api/v1/otlp/v1/metrics"),
-            "415 cannot_split",
-            "text",
+            "415 encoding",
+            "otlp",
             &[],
+        ),
+        (
+            "OTLP from nobody",
+            ("", &[]),
+            write(":path", "/api/v1/otlp/v1/metrics"),
+            "401 no_caller",
+            "otlp",
+            CHALLENGES,
         ),
         (
             "too large",

@@ -8,7 +8,7 @@ use prost::Message as _;
 use serde_json::{Value as Json, json};
 
 use super::super::super::also::Also;
-use super::super::super::plan::{Allowed, Choice, LabelSource};
+use super::super::super::plan::{Allowed, Choice, LabelSource, Place};
 use super::super::super::rules::Verdict;
 use super::super::testing::{
     Label, MetricMetadata, TimeSeries, WriteRequest, body, compress, decompress, request, series,
@@ -39,7 +39,7 @@ pub(crate) fn rights() -> Rights {
 }
 
 fn label(name: &str, remove: bool) -> LabelSource {
-    LabelSource { name: name.into(), remove }
+    LabelSource { name: name.into(), remove, place: Place::Label }
 }
 
 /// The label at this position, its value as it stands.

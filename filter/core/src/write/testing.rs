@@ -1,0 +1,43 @@
+//! What the tests of all protocols split by.
+
+use std::rc::Rc;
+
+use super::also::Also;
+use super::labels::LabelEdits;
+use super::metadata::Spread;
+use super::plan::{Allowed, Choice, LabelSource, Place, SplitPlan};
+use super::rules::Verdict;
+use crate::tenant::{TenantId, TenantSet};
+
+/// A name that decides: where it stands, whether it is taken off, and by which right.
+pub(super) type Source<'a> = (&'a str, Place, bool, Allowed);
+
+/// The plan of a caller that owns `own`, by these names in their order; `secret` is forbidden.
+pub(super) fn plan(sources: &[Source<'_>]) -> SplitPlan {
+    let own = TenantId::new("own").unwrap();
+    let label = |(name, place, remove, _): &Source<'_>| LabelSource {
+        name: (*name).into(),
+        remove: *remove,
+        place: *place,
+    };
+    let choice = |(label, (.., allowed)): (usize, &Source<'_>)| Choice {
+        labels: vec![label],
+        separator: Vec::new(),
+        allowed: *allowed,
+        key: Rc::default(),
+        table: None,
+    };
+    SplitPlan {
+        labels: sources.iter().map(label).collect(),
+        choices: sources.iter().enumerate().map(choice).collect(),
+        forbidden: vec![b"secret".to_vec()],
+        absent: Verdict::Tenant(own.clone()),
+        unmapped: Verdict::Reject,
+        metadata: None,
+        spread: Spread::Own,
+        own: TenantSet::from(own),
+        edits: LabelEdits::default(),
+        isolate: Rc::default(),
+        also: Also::default(),
+    }
+}
