@@ -197,7 +197,7 @@ impl Backend {
         let mut write = Rules::compile(
             write.unwrap_or(&WriteConfig::default()),
             config.kind,
-            isolate.label(),
+            &isolate,
             &format!("write.{name}"),
         )?;
         let forward_authorization = config.forward_authorization;

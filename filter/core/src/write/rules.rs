@@ -2,6 +2,7 @@
 
 use super::label_rules::LabelRules;
 use crate::config::{ConfigError, Fallback, TenantSourceConfig, Via, WriteConfig};
+use crate::isolate::Isolate;
 use crate::operation::Kind;
 use crate::tenant::TenantId;
 
@@ -87,12 +88,11 @@ const NEVER_CARRIED: &[&str] = &[
 ];
 
 impl Rules {
-    /// Compiles the rules that stand at `path`, for a backend that keeps its tenants apart by `tenant_label` where there
-    /// is one.
+    /// Compiles the rules that stand at `path`, for a backend that keeps its tenants apart like this.
     pub fn compile(
         config: &WriteConfig,
         kind: Kind,
-        tenant_label: Option<&str>,
+        isolate: &Isolate,
         path: &str,
     ) -> Result<Self, ConfigError> {
         let sources = match &config.tenant {
@@ -127,7 +127,7 @@ impl Rules {
             on_absent: Verdict::compile(&config.on_absent, &format!("{path}.on_absent"))?,
             on_unmapped: Verdict::compile(&config.on_unmapped, &format!("{path}.on_unmapped"))?,
             strict: config.strict,
-            labels: LabelRules::compile(config, kind, tenant_label, path)?,
+            labels: LabelRules::compile(config, kind, isolate, path)?,
             calls: CallRules::compile(config, &format!("{path}.calls"))?,
         })
     }
