@@ -179,6 +179,7 @@ impl Address {
     }
 
     /// The same at another path, all of which is the backend's.
+    #[must_use]
     pub fn elsewhere(&self, path: &str) -> Self {
         Self::new(&self.isolate, self.class, path, 0)
     }

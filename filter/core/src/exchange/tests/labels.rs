@@ -134,7 +134,7 @@ pub(super) fn new_body(step: Step) -> Vec<u8> {
 
 fn labelled(labels: Json) -> impl FnOnce(&mut Json) {
     move |config| {
-        config["write"]["metrics"] = json!({"tenant": [{"label": "ns"}, "caller"], "labels": labels})
+        config["write"]["metrics"] = json!({"tenant": [{"label": "ns"}, "caller"], "labels": labels});
     }
 }
 
