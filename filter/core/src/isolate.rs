@@ -5,6 +5,7 @@ use std::rc::Rc;
 use hashbrown::HashMap;
 
 use crate::config::{ConfigError, Isolation};
+use crate::http::add_argument;
 use crate::operation::{Class, Kind};
 use crate::tenant::TenantId;
 
@@ -14,8 +15,11 @@ pub enum Isolate {
     /// By the header `X-Scope-OrgID`.
     #[default]
     Header,
-    /// By a label of this name.
+    /// By a label of this name, which stands in what is written.
     Label(String),
+    /// By a label of this name, which the URL of a write sets: `extra_label=NAME=TENANT`. It comes after every label of
+    /// the body, and so wins even over one that only reads the same once the backend has made its name plain.
+    LabelInUrl(String),
     /// By accounts in the path: `/insert/ACCOUNT:PROJECT/…`.
     AccountInPath(Accounts),
     /// By accounts in the headers `AccountID` and `ProjectID`.
@@ -31,16 +35,16 @@ impl Isolate {
     pub fn compile(config: Option<&Isolation>, kind: Kind, path: &str) -> Result<Self, ConfigError> {
         let takes = Takes::of(kind);
         let error = |problem: &str| {
-            let problem = format!("{problem}: {} {}", kind.as_str(), takes.words());
-            Err(ConfigError::new(path, problem))
+            Err(ConfigError::new(path, format!("{problem}: {} {}", kind.as_str(), takes.words())))
         };
         match (config, takes) {
             (None, Takes::Header) | (Some(Isolation::Header), _) => Ok(Self::Header),
             (None, _) => error("missing"),
-            (Some(Isolation::Label(label)), Takes::Label) if label.is_empty() => {
+            (Some(Isolation::Label(label)), Takes::Label | Takes::LabelInUrl) if label.is_empty() => {
                 Err(ConfigError::new(format!("{path}.label"), "a label has a name"))
             }
             (Some(Isolation::Label(label)), Takes::Label) => Ok(Self::Label(label.0.clone())),
+            (Some(Isolation::Label(label)), Takes::LabelInUrl) => Ok(Self::LabelInUrl(label.0.clone())),
             (Some(Isolation::Label(_)), _) => error("not by a label"),
             (Some(Isolation::Account(accounts)), Takes::AccountInPath) => {
                 Accounts::compile(accounts, &format!("{path}.account")).map(Self::AccountInPath)
@@ -55,7 +59,7 @@ impl Isolate {
     /// The label, where one keeps the tenants apart.
     pub fn label(&self) -> Option<&str> {
         match self {
-            Self::Label(label) => Some(label),
+            Self::Label(label) | Self::LabelInUrl(label) => Some(label),
             _ => None,
         }
     }
@@ -63,7 +67,7 @@ impl Isolate {
     /// Whether the backend can be told this tenant.
     pub fn knows(&self, tenant: &TenantId) -> bool {
         match self {
-            Self::Header | Self::Label(_) => true,
+            Self::Header | Self::Label(_) | Self::LabelInUrl(_) => true,
             Self::AccountInPath(accounts) | Self::AccountInHeaders(accounts) => {
                 accounts.0.contains_key(tenant)
             }
@@ -76,6 +80,7 @@ impl Isolate {
 enum Takes {
     Header,
     Label,
+    LabelInUrl,
     AccountInPath,
     AccountInHeaders,
 }
@@ -84,7 +89,8 @@ impl Takes {
     fn of(kind: Kind) -> Self {
         match kind {
             Kind::Cortex | Kind::Mimir | Kind::Loki | Kind::Tempo => Self::Header,
-            Kind::Prometheus | Kind::VictoriaMetrics => Self::Label,
+            Kind::Prometheus => Self::Label,
+            Kind::VictoriaMetrics => Self::LabelInUrl,
             Kind::VictoriaMetricsCluster => Self::AccountInPath,
             Kind::VictoriaLogs | Kind::VictoriaTraces => Self::AccountInHeaders,
         }
@@ -93,7 +99,7 @@ impl Takes {
     fn words(self) -> &'static str {
         match self {
             Self::Header => "knows X-Scope-OrgID: leave it out, or say `header`",
-            Self::Label => {
+            Self::Label | Self::LabelInUrl => {
                 "knows no X-Scope-OrgID, so that every tenant would see everything; say `{label: NAME}`, or `header` only \
                  if something behind this Envoy does"
             }
@@ -173,6 +179,7 @@ impl Address {
     }
 
     /// The same at another path, all of which is the backend's.
+    #[must_use]
     pub fn elsewhere(&self, path: &str) -> Self {
         Self::new(&self.isolate, self.class, path, 0)
     }
@@ -189,6 +196,11 @@ impl Address {
         let mut told = match &*self.isolate {
             Isolate::Header => vec![header("x-scope-orgid", tenant.as_str().to_owned())],
             Isolate::Label(_) => Vec::new(),
+            Isolate::LabelInUrl(label) => {
+                let mut path = self.path.clone();
+                add_extra_label(&mut path, label.as_bytes(), tenant.as_str().as_bytes());
+                return vec![header(":path", path)];
+            }
             Isolate::AccountInPath(accounts) => {
                 let verb = if self.class == Class::Write { "insert" } else { "select" };
                 let (before, own) = self.path.split_at_checked(self.prefix).unwrap_or(("", &self.path));
@@ -208,6 +220,11 @@ impl Address {
         }
         told
     }
+}
+
+/// Says in the URL of a write to `VictoriaMetrics` which label everything in it gets.
+pub fn add_extra_label(path: &mut String, name: &[u8], value: &[u8]) {
+    add_argument(path, "extra_label", &[name, b"=", value].concat());
 }
 
 /// No request gets so far for a tenant without an account; if one did, no backend would take this for a number.

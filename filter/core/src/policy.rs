@@ -222,7 +222,7 @@ impl Backend {
         let mut write = Rules::compile(
             write.unwrap_or(&WriteConfig::default()),
             config.kind,
-            isolate.label(),
+            &isolate,
             tables,
             &format!("write.{name}"),
         )?;

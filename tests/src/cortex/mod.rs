@@ -150,6 +150,7 @@ impl Cortex {
     }
 
     /// Sets the answer to every request with a tenant for exactly this path, such as a list of rules. Faults go first.
+    /// Below `/insert/`, where Victoria's backends are written to, no tenant is asked for.
     pub fn reply(&self, path: &str, status: u16, content_type: &str, body: impl Into<Bytes>) {
         let headers = vec![("content-type".to_owned(), content_type.to_owned())];
         let reply = faults::Reply { status, headers, body: body.into() };

@@ -167,7 +167,7 @@ async fn victoriametrics_shows_every_tenants_own_label() -> Result<()> {
         &victoria.address(),
         "victoriametrics",
         isolate,
-        json!({"tenant": [{"label": "namespace"}, "caller"]}),
+        json!({"tenant": [{"label": "namespace"}, "caller"], "calls": {"path": "/api/v1/write"}}),
     )
     .await?;
     let sent = WriteRequest::of(vec![
@@ -179,7 +179,7 @@ async fn victoriametrics_shows_every_tenants_own_label() -> Result<()> {
     for (name, value) in [("content-type", "application/x-protobuf"), ("content-encoding", "snappy")] {
         call = call.header(name, value);
     }
-    // The parts leave by calls, so past the route: its rewrite is theirs to make.
+    // The parts leave by calls, so past the route and its rewrite.
     let answer = client.send(call).await?;
     assert_eq!(answer.status, 200, "{}", answer.text());
     let mut parts = victoria.series("part", 3).await?;

@@ -1,4 +1,5 @@
-//! Any message as a remote write: no part goes to a tenant that is not allowed, and each part can be taken apart again.
+//! Any message as a remote write, with and without changes to its labels: no part goes to a tenant that is not allowed,
+//! and each part can be taken apart again.
 #![no_main]
 
 use std::rc::Rc;
@@ -40,11 +41,17 @@ fn send(policy: &Rc<Policy>, message: &[u8]) -> Step {
 }
 
 fuzz_target!(|message: &[u8]| {
+    taken_apart(message, serde_json::json!({}));
+    let labels = serde_json::json!({"set": {"t": {"from": "tenant"}}, "replace": {"r": "x"}, "remove": "z", "rename": {"a": "b"}});
+    taken_apart(message, labels);
+});
+
+fn taken_apart(message: &[u8], labels: serde_json::Value) {
     let config = serde_json::json!({
         "backends": [{"name": "metrics", "kind": "cortex"}],
         "callers": [{"name": "any", "metadata": {"namespace": "n"}, "tenants": ["own"], "may": ["write"],
                      "impersonate": {"label": "i", "tenants": ["a*"]}, "on_behalf_of": ["b*"]}],
-        "write": {"metrics": {"tenant": [{"label": "n"}, "caller"]}},
+        "write": {"metrics": {"tenant": [{"label": "n"}, "caller"], "labels": labels}},
     });
     let policy = Rc::new(Policy::compile(&Config::from_json(config).unwrap(), &|_| None).unwrap());
     let allowed = |tenant: &str| tenant == "own" || tenant.starts_with(['a', 'b']);
@@ -63,4 +70,4 @@ fuzz_target!(|message: &[u8]| {
         Step::Reply(_) => {}
         other => panic!("{other:?}"),
     }
-});
+}

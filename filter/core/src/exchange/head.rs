@@ -2,8 +2,8 @@
 
 use super::{Held, Worker};
 use crate::caller::{Attributes, Identity, recognise};
-use crate::http::{Edits, Headers, add_argument, split_query, without_arguments};
-use crate::isolate::{Address, Isolate};
+use crate::http::{Edits, Headers, split_query, without_arguments};
+use crate::isolate::{Address, Isolate, add_extra_label};
 use crate::operation::{Class, Kind, Operation, Protocol, Unclassified};
 use crate::policy::{Backend, Policy};
 use crate::read;
@@ -77,7 +77,7 @@ fn decide_knowing(
             let tenants = read::tenants(&identity, headers, operation.tenancy, policy.limits.tenants.0)?;
             let told = match (&*backend.isolate, tenants.single()) {
                 (Isolate::Header, _) => vec![("x-scope-orgid".to_owned(), tenants.header())],
-                (Isolate::Label(_), _) => return Err(Refusal::NotNarrowed),
+                (Isolate::Label(_) | Isolate::LabelInUrl(_), _) => return Err(Refusal::NotNarrowed),
                 (_, Some(tenant)) if backend.isolate.knows(tenant) => address.tell(tenant),
                 (_, Some(tenant)) => return Err(Refusal::NoAccount { tenant: tenant.clone() }),
                 (_, None) => return Err(Refusal::SeveralTenants { tenants: tenants.header() }),
@@ -143,8 +143,7 @@ impl Asked<'_> {
                 if !labels.is_empty() {
                     let mut path = address.path().to_owned();
                     for (name, value) in &labels.set {
-                        let label = [name.as_slice(), b"=", value.text(&tenant)].concat();
-                        add_argument(&mut path, "extra_label", &label);
+                        add_extra_label(&mut path, name, value.text(&tenant));
                     }
                     address.go_to(path);
                 }

@@ -5,6 +5,7 @@ use crate::caller::{ClaimPath, Identity, Named};
 use crate::config::{
     ConfigError, LabelEditsConfig, LabelFrom, LabelProtocol, LabelValueConfig, Text, WriteConfig,
 };
+use crate::isolate::Isolate;
 use crate::operation::{Kind, Protocol};
 use crate::report::Refusal;
 
@@ -12,7 +13,7 @@ use crate::report::Refusal;
 #[derive(Debug)]
 pub struct LabelRules {
     entries: Vec<Entry>,
-    /// The label by which the backend keeps tenants apart: always set, to the tenant.
+    /// The label by which the backend keeps tenants apart, where it stands in the body: always set, to the tenant.
     tenant_label: Option<Vec<u8>>,
     claims: Vec<ClaimPath>,
 }
@@ -44,14 +45,14 @@ impl LabelRules {
     pub fn compile(
         config: &WriteConfig,
         kind: Kind,
-        tenant_label: Option<&str>,
+        isolate: &Isolate,
         path: &str,
     ) -> Result<Self, ConfigError> {
         let ha_labels: Vec<&str> = match &config.ha_labels {
             Some(labels) => labels.iter().map(|label| &**label).collect(),
             None => HA_LABELS.to_vec(),
         };
-        let mut compiler = Compiler { kind, tenant_label, ha_labels, claims: Vec::new() };
+        let mut compiler = Compiler { kind, tenant_label: isolate.label(), ha_labels, claims: Vec::new() };
         let list = &config.labels;
         let mut entries: Vec<Entry> = Vec::new();
         for (position, entry) in list.entries.iter().enumerate() {
@@ -65,7 +66,10 @@ impl LabelRules {
             }
             entries.push(compiler.entry(entry, &path)?);
         }
-        let tenant_label = tenant_label.map(|label| label.as_bytes().to_vec());
+        let tenant_label = match isolate {
+            Isolate::Label(label) => Some(label.as_bytes().to_vec()),
+            _ => None,
+        };
         Ok(Self { entries, tenant_label, claims: compiler.claims })
     }
 
@@ -160,22 +164,31 @@ impl Compiler<'_> {
         if config.protocols.as_ref().is_some_and(Vec::is_empty) {
             return Err(ConfigError::new(format!("{path}.protocols"), "name at least one protocol"));
         }
-        let removed = config.remove.0.iter().enumerate();
-        let named = (config.set.keys().map(|name| (name.as_str(), format!("{path}.set.{name}"))))
-            .chain(config.replace.keys().map(|name| (name.as_str(), format!("{path}.replace.{name}"))))
-            .chain(removed.map(|(at, name)| (&**name, format!("{path}.remove[{at}]"))))
-            .chain(config.rename.keys().map(|name| (name.as_str(), format!("{path}.rename.{name}"))))
-            .chain(config.rename.iter().map(|(old, new)| (&**new, format!("{path}.rename.{old}"))));
-        let mut seen: Vec<(&str, String)> = Vec::new();
-        for (name, at) in named {
-            self.check(name, &at)?;
-            if let Some((_, other)) = seen.iter().find(|(known, _)| *known == name) {
-                return Err(ConfigError::new(
-                    at,
-                    format!("`{name}` stands in {other} too: only one can hold"),
-                ));
+        // What stands where: the field, the key or position in it, and the label.
+        let mut named: Vec<(&str, String, &str)> = Vec::new();
+        named.extend(config.set.keys().map(|name| ("set", name.clone(), name.as_str())));
+        named.extend(config.replace.keys().map(|name| ("replace", name.clone(), name.as_str())));
+        named
+            .extend(config.remove.0.iter().enumerate().map(|(at, name)| ("remove", at.to_string(), &**name)));
+        for (old, new) in &config.rename {
+            named.extend([("rename", old.clone(), old.as_str()), ("rename", old.clone(), &**new)]);
+        }
+        let at = |(field, key, _): &(&str, String, &str)| {
+            if *field == "remove" {
+                format!("{path}.{field}[{key}]")
+            } else {
+                format!("{path}.{field}.{key}")
             }
-            seen.push((name, at));
+        };
+        for (position, entry) in named.iter().enumerate() {
+            let name = entry.2;
+            if let Err(problem) = self.check(name) {
+                return Err(ConfigError::new(at(entry), problem));
+            }
+            if let Some(other) = named.iter().take(position).find(|(_, _, known)| *known == name) {
+                let problem = format!("`{name}` stands in {} too: only one can hold", at(other));
+                return Err(ConfigError::new(at(entry), problem));
+            }
         }
         let bytes = |name: &str| name.as_bytes().to_vec();
         Ok(Entry {
@@ -188,7 +201,7 @@ impl Compiler<'_> {
     }
 
     /// Whether the label `name` may be changed.
-    fn check(&self, name: &str, at: &str) -> Result<(), ConfigError> {
+    fn check(&self, name: &str) -> Result<(), &'static str> {
         let is_classic = name
             .bytes()
             .enumerate()
@@ -206,7 +219,7 @@ impl Compiler<'_> {
         } else {
             return Ok(());
         };
-        Err(ConfigError::new(at, problem))
+        Err(problem)
     }
 
     fn values<'c>(

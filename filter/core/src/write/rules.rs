@@ -8,6 +8,7 @@ use super::plan::Place;
 use super::remote_write::Accepted;
 use super::source::Source;
 use crate::config::{ConfigError, Fallback, MetadataPolicy, Via, WriteConfig};
+use crate::isolate::Isolate;
 use crate::operation::Kind;
 use crate::report::Refusal;
 use crate::table::TableRules;
@@ -88,12 +89,11 @@ const NEVER_CARRIED: &[&str] = &[
 ];
 
 impl Rules {
-    /// Compiles the rules that stand at `path`, for a backend that keeps its tenants apart by `tenant_label` where there
-    /// is one.
+    /// Compiles the rules that stand at `path`, for a backend that keeps its tenants apart like this.
     pub fn compile(
         config: &WriteConfig,
         kind: Kind,
-        tenant_label: Option<&str>,
+        isolate: &Isolate,
         tables: &[TableRules],
         path: &str,
     ) -> Result<Self, ConfigError> {
@@ -106,7 +106,7 @@ impl Rules {
             on_absent: Verdict::compile(&config.on_absent, &format!("{path}.on_absent"))?,
             on_unmapped: Verdict::compile(&config.on_unmapped, &format!("{path}.on_unmapped"))?,
             strict: config.strict,
-            labels: LabelRules::compile(config, kind, tenant_label, path)?,
+            labels: LabelRules::compile(config, kind, isolate, path)?,
             metadata: config.metadata,
             remote_write: Accepted::compile(&config.remote_write, &format!("{path}.remote_write"))?,
             also: AlsoRules::compile(&config.also_write, &format!("{path}.also_write"))?,

@@ -136,7 +136,7 @@ fn one_tenant_of_victoriametrics_is_labelled_in_the_url() {
         ("/vm/api/v1/write?a=%zz", json!({}), "answer 400 path_not_canonical".into()),
         // What an argument cannot do is done in the body.
         ("/vm/api/v1/write", json!({"remove": ["x"]}), "keep".into()),
-        ("/vm/api/v1/import", json!({"remove": ["x"]}), "answer 415 cannot_split".into()),
+        ("/vm/api/v1/import", json!({"replace": {"x": "y"}}), "answer 415 cannot_split".into()),
         // Nothing narrows a read yet.
         ("/vm/api/v1/query?query=up", json!({}), "answer 403 not_narrowed".into()),
     ];
@@ -155,31 +155,47 @@ fn one_tenant_of_victoriametrics_is_labelled_in_the_url() {
 }
 
 #[test]
-fn several_tenants_of_victoriametrics_are_labelled_in_the_body() {
-    let mut world = World::with(|config| {
-        config["backends"][0] =
-            json!({"name": "metrics", "kind": "victoriametrics", "isolate": {"label": "tenantId"}});
-        config["write"]["metrics"] = json!({"tenant": [{"label": "ns"}, "caller"]});
-    })
-    .caller("user", &["own"]);
+fn several_tenants_are_labelled_each_in_its_part() {
+    let world = |kind: &str| {
+        let world = World::with(|config| {
+            config["backends"][0] =
+                json!({"name": "metrics", "kind": kind, "isolate": {"label": "tenantId"}});
+            config["write"]["metrics"] = json!({"tenant": [{"label": "ns"}, "caller"]});
+        });
+        world.caller("user", &["own"])
+    };
     let head = but(WRITE, ":path", "/api/v1/write?extra_label=tenantId=evil");
-    let sent =
-        body(&[up(&[("a", "1"), ("tenantId", "team-b")]), up(&[("ns", "team-a"), ("tenantId", "own")])]);
-    let (_, step) = world.request(&head, &sent);
-    let sent = calls(step);
-    let expected: [&[TimeSeries]; 2] =
-        [&[up(&[("a", "1"), ("tenantId", "own")])], &[up(&[("ns", "team-a"), ("tenantId", "team-a")])]];
-    for (call, expected) in sent.iter().zip(expected) {
-        assert_eq!(decompress(&call.body), message(expected));
-        let headers: Vec<_> = call.headers().collect();
-        assert!(headers.contains(&(":path", "/api/v1/write")), "{headers:?}");
-        assert!(headers.iter().all(|(name, _)| *name != "x-scope-orgid"), "{headers:?}");
+    let forged = [up(&[("a", "1"), ("tenantId", "team-b")]), up(&[("ns", "team-a"), ("tenantId", "own")])];
+    let labelled = [up(&[("a", "1"), ("tenantId", "own")]), up(&[("ns", "team-a"), ("tenantId", "team-a")])];
+    // The URL wins over the body, whose series stay as they are; what has no such argument gets the label there.
+    let cases: [(&str, [&str; 2], &[TimeSeries; 2]); 2] = [
+        (
+            "victoriametrics",
+            ["/api/v1/write?extra_label=tenantId%3Down", "/api/v1/write?extra_label=tenantId%3Dteam-a"],
+            &forged,
+        ),
+        ("prometheus", ["/api/v1/write"; 2], &labelled),
+    ];
+    for (kind, paths, series) in cases {
+        let mut world = world(kind);
+        let (_, step) = world.request(&head, &body(&forged));
+        let parts = calls(step);
+        assert_eq!(parts.len(), 2);
+        for ((call, path), series) in parts.iter().zip(paths).zip(series) {
+            assert_eq!(decompress(&call.body), message(core::slice::from_ref(series)), "{kind}");
+            let headers: Vec<_> = call.headers().filter(|(name, _)| *name == ":path").collect();
+            assert_eq!(headers, [(":path", path)], "{kind}");
+            assert!(call.headers().all(|(name, _)| name != "x-scope-orgid"), "{kind}");
+        }
+        // A write for one of them goes on itself.
+        let (_, step) = world.request(&head, &body(&forged[1..]));
+        if kind == "prometheus" {
+            assert_eq!(describe(&step), "go on :path=/api/v1/write with a new body");
+            assert_eq!(new_body(step), message(&labelled[1..]));
+        } else {
+            assert_eq!(describe(&step), "go on :path=/api/v1/write?extra_label=tenantId%3Dteam-a");
+        }
     }
-    assert_eq!(sent.len(), 2);
-    // A write for one of them goes on with its own path as well.
-    let (_, step) = world.request(&head, &body(&[up(&[("ns", "team-a")])]));
-    assert_eq!(describe(&step), "go on :path=/api/v1/write with a new body");
-    assert_eq!(new_body(step), message(&[up(&[("ns", "team-a"), ("tenantId", "team-a")])]));
 }
 
 #[test]

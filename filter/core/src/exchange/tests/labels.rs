@@ -80,7 +80,7 @@ fn contradictory_labels_are_errors() {
         ),
         (
             json!({"rename": {"a": "b", "b": "c"}}),
-            format!("write.metrics.labels.rename.a: `b` stands in write.metrics.labels.rename.b too: {only}"),
+            format!("write.metrics.labels.rename.b: `b` stands in write.metrics.labels.rename.a too: {only}"),
         ),
         (
             json!({"rename": {"a": "c", "b": "c"}}),
@@ -134,7 +134,7 @@ pub(super) fn new_body(step: Step) -> Vec<u8> {
 
 fn labelled(labels: Json) -> impl FnOnce(&mut Json) {
     move |config| {
-        config["write"]["metrics"] = json!({"tenant": [{"label": "ns"}, "caller"], "labels": labels})
+        config["write"]["metrics"] = json!({"tenant": [{"label": "ns"}, "caller"], "labels": labels});
     }
 }
 
