@@ -4,6 +4,7 @@
 mod calls;
 mod failures;
 mod phases;
+mod retries;
 
 use std::rc::Rc;
 
