@@ -43,12 +43,14 @@ pub(super) fn decompress(mut elements: &[u8], room: &mut [u8], len: usize) -> Op
         at = copy.write(room, at)?;
     }
     while let Some(tag) = elements.first() {
-        if tag & 3 == 0 {
-            (elements, at) = literal(elements, room, at)?;
-        } else {
-            let copy = Copy::read(elements)?;
-            elements = elements.get(copy.tag..)?;
-            at = copy.write(room, at)?;
+        match tag & 3 {
+            0 => (elements, at) = literal(elements, room, at)?,
+            1..4 => {
+                let copy = Copy::read(elements)?;
+                elements = elements.get(copy.tag..)?;
+                at = copy.write(room, at)?;
+            }
+            _ => return None,
         }
     }
     (at == len).then_some(())
