@@ -58,12 +58,25 @@ impl Example {
         Ok(self)
     }
 
+    /// Leads to another file of a secret's source.
+    pub fn secret_source(mut self, cluster: &str, path: &Path) -> Result<Self> {
+        let pointer = "/typed_extension_protocol_options/envoy.extensions.upstreams.http.v3.HttpProtocolOptions\
+            /http_filters/0/typed_config/credential/typed_config/credential/sds_config/path_config_source/path";
+        let clusters = list(&mut self.bootstrap, "/static_resources/clusters")?;
+        let cluster =
+            clusters.iter_mut().find(|known| known["name"] == cluster).context("no such cluster")?;
+        *cluster.pointer_mut(pointer).context("no secret")? = json!(path);
+        Ok(self)
+    }
+
     /// Leads a cluster to this address.
     pub fn cluster(mut self, name: &str, address: SocketAddr) -> Result<Self> {
         let clusters = list(&mut self.bootstrap, "/static_resources/clusters")?;
         let cluster =
             clusters.iter_mut().find(|cluster| cluster["name"] == name).context("no such cluster")?;
         cluster["type"] = json!("STATIC");
+        // What stands in for it speaks no TLS.
+        cluster.as_object_mut().map(|cluster| cluster.remove("transport_socket"));
         let endpoint = json!({"endpoint": {"address": address_of(address)}});
         cluster["load_assignment"] =
             json!({"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]});

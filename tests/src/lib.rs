@@ -13,6 +13,7 @@ pub mod cortex;
 pub mod envoy;
 pub mod example;
 pub mod identity;
+pub mod kubernetes;
 pub mod ports;
 pub mod process;
 pub mod prometheus;

@@ -1,0 +1,164 @@
+//! `examples/namespaces` as it is shipped, between a stand-in for the Kubernetes API and one for Cortex.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use scopegate_tests::{
+    bootstrap::faults_module,
+    client::{Answer, Client},
+    cortex::Cortex,
+    envoy::Envoy,
+    example::{Example, file, yaml},
+    identity::Issuer,
+    kubernetes::{Kubernetes, Mount},
+    remote_write::{TimeSeries, WriteRequest, series},
+    wait::{DEADLINE, eventually},
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// The label of the example.
+pub(crate) const ORGANIZATION: &str = "appuio.io/organization";
+/// Who may write.
+pub(crate) const PROMETHEUS: &str = "system:serviceaccount:monitoring:prometheus";
+/// The token of Envoy's own service account, at first.
+pub(crate) const TOKEN: &str = "first-token";
+
+pub(crate) struct World {
+    pub(crate) cortex: Cortex,
+    pub(crate) kubernetes: Kubernetes,
+    pub(crate) mount: Mount,
+    pub(crate) cluster: Issuer,
+    pub(crate) idp: Issuer,
+    pub(crate) envoy: Envoy,
+    _files: TempDir,
+}
+
+/// A world that is not started yet.
+pub(crate) struct Plan {
+    pub(crate) cortex: Cortex,
+    pub(crate) kubernetes: Kubernetes,
+    pub(crate) mount: Mount,
+    pub(crate) cluster: Issuer,
+    pub(crate) idp: Issuer,
+    pub(crate) files: TempDir,
+    pub(crate) example: Example,
+    pub(crate) workers: u32,
+}
+
+impl Plan {
+    /// The example, with frequent refreshes and two workers.
+    pub(crate) fn new() -> Result<Self> {
+        let (cortex, kubernetes, mount) = (Cortex::start()?, Kubernetes::start(TOKEN)?, Mount::new(TOKEN)?);
+        let cluster = Issuer::new("https://kubernetes.default.svc.cluster.local");
+        let idp = Issuer::new("https://idp.example.org");
+        let files = tempfile::tempdir()?;
+        let source = files.path().join("kube-token.yaml");
+        std::fs::write(&source, token_source(&mount.token())?)?;
+        let example = Example::load("namespaces")?
+            .keys("cluster", &cluster.jwks())?
+            .keys("keycloak", &idp.jwks())?
+            .cluster("cortex", cortex.address())?
+            .cluster("kube-api", kubernetes.address())?
+            .secret_source("kube-api", &source)?;
+        let mut plan = Self { cortex, kubernetes, mount, cluster, idp, files, example, workers: 2 };
+        plan.table()?["kubernetes"]["refresh"] = json!("300ms");
+        Ok(plan)
+    }
+
+    /// The table of the example.
+    pub(crate) fn table(&mut self) -> Result<&mut Value> {
+        Ok(&mut self.example.configuration()?["tables"]["organisations"])
+    }
+
+    /// The write rules of the example.
+    pub(crate) fn write(&mut self) -> Result<&mut Value> {
+        Ok(&mut self.example.configuration()?["write"]["metrics"])
+    }
+
+    /// A module that can be made to trap.
+    pub(crate) fn with_faults(mut self) -> Result<Self> {
+        let module = faults_module();
+        ensure!(module.is_file(), "no module at {}: run `cargo xtask test`", module.display());
+        let config = &mut self.example.filter("scopegate")?["config"];
+        config["vm_config"]["code"]["local"]["filename"] = json!(module);
+        Ok(self)
+    }
+
+    pub(crate) async fn start(self) -> Result<World> {
+        let Self { cortex, kubernetes, mount, cluster, idp, files, example, workers } = self;
+        let envoy = Envoy::builder(&example).concurrency(workers).start().await?;
+        Ok(World { cortex, kubernetes, mount, cluster, idp, envoy, _files: files })
+    }
+}
+
+/// The shipped `kube-token.yaml`, for a token elsewhere.
+fn token_source(token: &Path) -> Result<String> {
+    let mut source = yaml(&file("namespaces", "kube-token.yaml"))?;
+    let filename =
+        source.pointer_mut("/resources/0/generic_secret/secret/filename").context("no file name")?;
+    *filename = json!(token);
+    Ok(source.to_string())
+}
+
+/// A series of a namespace.
+pub(crate) fn of(namespace: &str, n: i64) -> TimeSeries {
+    series(&[("__name__", "up"), ("namespace", namespace), ("pod", &format!("pod-{n}"))], n, 1.0)
+}
+
+impl World {
+    /// Sends these series as the cluster's Prometheus.
+    pub(crate) async fn send(&self, series: Vec<TimeSeries>) -> Result<Answer> {
+        let token = self.cluster.token(json!({"sub": PROMETHEUS, "aud": ["scopegate"]}));
+        let client = Client::http1(self.envoy.listener("gateway")?);
+        client.send(WriteRequest::of(series).push().bearer(&token)).await
+    }
+
+    /// Sends one series of this namespace, and tells to whom it went.
+    pub(crate) async fn goes_to(&self, namespace: &str) -> Result<String> {
+        self.cortex.forget();
+        self.send(vec![of(namespace, 1)]).await?.expect(200)?;
+        let state = self.cortex.state();
+        ensure!(state.requests.len() == 1, "{}", state.summary());
+        state.requests[0].tenant.clone().context("no tenant")
+    }
+
+    /// Waits until series of this namespace go to this tenant, whichever worker takes them.
+    pub(crate) async fn wait_until(&self, namespace: &str, tenant: &str) -> Result<()> {
+        eventually(DEADLINE, || async {
+            for _ in 0..4 {
+                let found = self.goes_to(namespace).await?;
+                ensure!(found == tenant, "{namespace} goes to {found}");
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// A metric of the table, as Prometheus would scrape it.
+    pub(crate) async fn metric(&self, name: &str, tags: &[&str]) -> Result<Option<u64>> {
+        let text = self.envoy.admin()?.prometheus().await?;
+        let line = text.lines().find(|line| {
+            line.starts_with(&format!("scopegate_table_{name}{{"))
+                && line.contains("table=\"organisations\"")
+                && tags.iter().all(|tag| line.contains(tag))
+        });
+        line.and_then(|line| line.rsplit_once(' ')).map(|(_, value)| Ok(value.parse()?)).transpose()
+    }
+
+    /// Waits until a metric of the table is as `wanted` says; 0 while there is none.
+    pub(crate) async fn wait_for_metric(
+        &self,
+        name: &str,
+        tags: &[&str],
+        wanted: impl Fn(u64) -> bool,
+    ) -> Result<u64> {
+        let wanted = &wanted;
+        eventually(DEADLINE, || async move {
+            let value = self.metric(name, tags).await?.unwrap_or_default();
+            ensure!(wanted(value), "{name} {tags:?} is {value}");
+            Ok(value)
+        })
+        .await
+    }
+}
