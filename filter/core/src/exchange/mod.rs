@@ -266,10 +266,7 @@ impl Exchange {
         let watch = Watch::new(&*process, rules.give_up, &names.name, name);
         let watched = watch.concerns(&parts, now);
         let is_split = parts.len() > 1;
-        let by_call = is_split
-            || rejected.any_rejected()
-            || rules.change_answers()
-            || watched;
+        let by_call = is_split || rejected.any_rejected() || rules.change_answers() || watched;
         let mut earlier = None;
         let mut before = Vec::new();
         if by_call {

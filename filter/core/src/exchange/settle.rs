@@ -161,8 +161,7 @@ fn remember(
     let Some(rules) = policy.backends.get(backend).map(|backend| &backend.write.answers) else { return };
     let parts = retries::newly_settled(outcome);
     let until = now.saturating_add(u64::from(rules.remember_ms));
-    let done =
-        note.remember(&*worker.process, &parts, until, policy.limits.remembered_bytes.0, now);
+    let done = note.remember(&*worker.process, &parts, until, policy.limits.remembered_bytes.0, now);
     let outcome = if done { PartOutcome::Remembered } else { PartOutcome::NotRemembered };
     worker.tally.add(Metric::Parts { backend, outcome }, parts.len() as u64);
 }

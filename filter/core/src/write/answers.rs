@@ -63,7 +63,7 @@ impl AnswerRules {
 
 /// What a message says of samples that are not wanted any more. Before them stands nothing that a client has chosen.
 ///
-/// Cortex says `user=ID: err: REASON. timestamp=…, series={…}` (`pkg/ingester/ingester.go`, the reasons are those of
+/// Cortex says `… desc = user=ID: err: REASON. timestamp=…, series={…}` (`pkg/ingester/ingester.go`, the reasons are those of
 /// Prometheus' `storage/interface.go`), Mimir names its errors (`pkg/util/globalerror`).
 const SOFT: &[&str] = &[
     "err: out of bounds",
@@ -80,7 +80,8 @@ const SOFT: &[&str] = &[
 ];
 
 /// The same of Loki, for each entry that it did not take (`pkg/ingester/stream.go`, `pkg/chunkenc/interface.go`).
-const SOFT_ENTRIES: &[&str] = &["ignored, reason: 'entry too far behind", "ignored, reason: 'entry out of order'"];
+const SOFT_ENTRIES: &[&str] =
+    &["ignored, reason: 'entry too far behind", "ignored, reason: 'entry out of order'"];
 
 /// Whether the message of a 400 says only that samples are too old, out of order or there already.
 fn is_soft(message: &[u8]) -> bool {
@@ -128,7 +129,10 @@ mod tests {
         assert_eq!(give_up(json!({"after": "0s"})), Ok(None));
         assert_eq!(give_up(json!({"after": "2h"})), Ok(of(Some(7_200_000), None, 60_000)));
         assert_eq!(give_up(json!({"after": "0s", "attempts": 9})), Ok(of(None, Some(9), 60_000)));
-        assert_eq!(give_up(json!({"attempts": 9, "try_every": "5s"})), Ok(of(Some(3_600_000), Some(9), 5_000)));
+        assert_eq!(
+            give_up(json!({"attempts": 9, "try_every": "5s"})),
+            Ok(of(Some(3_600_000), Some(9), 5_000))
+        );
         for (wrong, expected) in [
             (json!({"give_up": {"attempts": 0}}), "answers.give_up.attempts: 0 would give up"),
             (json!({"give_up": {"try_every": "0s"}}), "answers.give_up.try_every: with 0s every request"),
@@ -143,7 +147,8 @@ mod tests {
         }
     }
 
-    const CORTEX: &str = "user=own: err: out of order sample. timestamp=2026-01-01T00:00:00Z, series={__name__=\"up\"}\n";
+    const CORTEX: &str =
+        "user=own: err: out of order sample. timestamp=2026-01-01T00:00:00Z, series={__name__=\"up\"}\n";
 
     #[test]
     fn what_an_answer_counts_as() {
@@ -173,6 +178,8 @@ mod tests {
         let soft = [
             CORTEX,
             "user=own: err: out of bounds. timestamp=1, tsdbHeadMaxTimestamp=2, series={__name__=\"up\"}",
+            // As a Cortex of 2026 says it.
+            "maxFailure (quorum) on a given error family, addr=127.0.0.1:9095 state=ACTIVE zone=, rpc error: code = Code(400) desc = user=x: err: duplicate sample for timestamp 1795616884535; overrides not allowed: existing 1, new value 2. series={__name__=\"up\"}\n",
             "user=own: err: too old sample. timestamp=1, series={}",
             "user=own: err: duplicate sample for timestamp. series={}",
             "user=own: err: duplicate sample for timestamp 1; overrides not allowed: existing 1, new value 2. series={}",
@@ -187,6 +194,8 @@ mod tests {
             "",
             "out of order sample",
             "user=own: series=out of bounds",
+            "sample invalid label: \"a-b\" metric \"up{a-b=\\\"err: out of bounds\\\"}\"",
+            "label value too long for metric (actual: 4000, limit: 2048) metric: \"up{l=\\\"err: out of bounds. err: out",
             "label value too long for metric: 'err: out of bounds'",
             "label value too long {x=\"err: out of bounds\"}",
             "received a series whose value is \"(err-mimir-sample-out-of-order)\"",

@@ -8,7 +8,9 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 use super::super::{Alone, Process, SlotFailure, Stored, prepare};
-use super::{OPT_IN, Step, WRITE, Worker, World, and, answer, body, decompress, describe, says, series, text};
+use super::{
+    OPT_IN, Step, WRITE, Worker, World, and, answer, body, decompress, describe, says, series, text,
+};
 use crate::http::Reply;
 use crate::write::outcome::Answer;
 
@@ -42,7 +44,10 @@ fn attempt(world: &mut World, body: &[u8], says: impl Fn(&str) -> Answer) -> (Ve
             Step::Call(calls) => {
                 for call in calls {
                     // Each part holds one series, and it is the tenant's own.
-                    assert_eq!(decompress(&call.body), decompress(&super::body(&[series(&[("__name__", "up")])])));
+                    assert_eq!(
+                        decompress(&call.body),
+                        decompress(&super::body(&[series(&[("__name__", "up")])]))
+                    );
                     sent.push(call.tenant.to_string());
                     waiting.push(call);
                 }
@@ -101,8 +106,12 @@ fn only_what_failed_is_sent_again() {
     );
     // And then it is forgotten.
     let (sent, reply) = attempt(&mut workers[1], &body, |_| says(200));
-    assert_eq!((sent.len(), reply.status, outcome(&reply)), (3, 200, "cluster-a=200, cluster-b=200, cluster-c=200"));
-    let counted: Vec<_> = workers.iter_mut().flat_map(World::counted).filter(|line| line.contains(" parts ")).collect();
+    assert_eq!(
+        (sent.len(), reply.status, outcome(&reply)),
+        (3, 200, "cluster-a=200, cluster-b=200, cluster-c=200")
+    );
+    let counted: Vec<_> =
+        workers.iter_mut().flat_map(World::counted).filter(|line| line.contains(" parts ")).collect();
     assert_eq!(
         counted,
         [
@@ -219,18 +228,23 @@ fn rate_limits_can_be_dropped() {
     assert_eq!((reply.status, text(&reply)), (200, ""));
     assert_eq!(outcome(&reply), "cluster-a=200, cluster-b=429;dropped, cluster-c=200");
     let counted = world.counted();
-    assert!(counted.contains(&"backend=metrics outcome=dropped reason=rate_limited series 1".to_owned()), "{counted:?}");
+    assert!(
+        counted.contains(&"backend=metrics outcome=dropped reason=rate_limited series 1".to_owned()),
+        "{counted:?}"
+    );
     assert!(counted.contains(&"backend=metrics outcome=rate_limited parts 1".to_owned()), "{counted:?}");
     assert_eq!(
         world.worker.take_logs(),
         ["write: 1 series of agent for tenant cluster-b of metrics are dropped (rate_limited): 429"]
     );
     // What comes again anyway is not lost, and is sent again.
-    let failing = |tenant: &str| says(match tenant {
-        "cluster-b" => 429,
-        "cluster-c" => 500,
-        _ => 200,
-    });
+    let failing = |tenant: &str| {
+        says(match tenant {
+            "cluster-b" => 429,
+            "cluster-c" => 500,
+            _ => 200,
+        })
+    };
     let (_, reply) = attempt(&mut world, &body, failing);
     assert_eq!(reply.status, 503);
     assert!(world.counted().iter().all(|line| !line.contains("dropped") && !line.contains("rate_limited")));
@@ -238,7 +252,8 @@ fn rate_limits_can_be_dropped() {
     assert_eq!((sent, reply.status), (vec!["cluster-b".to_owned(), "cluster-c".to_owned()], 200));
     // Also where there is one tenant only.
     for tenant in ["cluster-b", "own"] {
-        let body = super::body(&[series(&[("__name__", "up"), ("imp", if tenant == "own" { "" } else { tenant })])]);
+        let body =
+            super::body(&[series(&[("__name__", "up"), ("imp", if tenant == "own" { "" } else { tenant })])]);
         let (_, step) = world.request(&and(WRITE, &[OPT_IN]), &body);
         assert_eq!(describe(&step), format!("call {tenant}"));
     }
@@ -246,20 +261,22 @@ fn rate_limits_can_be_dropped() {
 
 #[test]
 fn soft_errors_can_be_successes() {
-    let soft = "user=x: err: out of order sample. timestamp=1, series={}";
+    // The reason stands further back than what is remembered of a message.
+    let soft =
+        format!("{} desc = user=x: err: out of order sample. timestamp=1, series={{}}", "x".repeat(300));
     for (answers, status) in [(json!({}), 400), (json!({"soft_errors": "success"}), 200)] {
         let mut world = world(&alone(), &answers);
         let body = for_tenants(&ABC);
         let (_, reply) = attempt(&mut world, &body, |tenant| match tenant {
-            "cluster-b" => message(400, soft),
+            "cluster-b" => message(400, &soft),
             _ => says(200),
         });
         assert_eq!(reply.status, status);
         let expected = if status == 200 { "cluster-b=400;soft" } else { "cluster-b=400" };
         assert!(outcome(&reply).split(", ").any(|part| part == expected), "{reply:?}");
-        // It stays soft when it is remembered, as far as the message is.
+        // It stays soft when it is remembered.
         attempt(&mut world, &body, |tenant| match tenant {
-            "cluster-b" => message(400, soft),
+            "cluster-b" => message(400, &soft),
             "cluster-c" => says(500),
             _ => says(200),
         });
@@ -272,7 +289,8 @@ fn soft_errors_can_be_successes() {
 #[test]
 fn fallback_tenants_are_not_named() {
     let world = World::with(|config| {
-        config["write"]["metrics"] = json!({"tenant": [{"label": "team"}], "on_absent": {"tenant": "secret"}});
+        config["write"]["metrics"] =
+            json!({"tenant": [{"label": "team"}], "on_absent": {"tenant": "secret"}});
     });
     let mut world = prepared(world, &alone()).caller("user", &["own"]);
     let sent = body(&[series(&[("__name__", "a"), ("team", "team-a")]), series(&[("__name__", "b")])]);
@@ -293,8 +311,9 @@ fn the_outcome_header_is_bounded() {
     let names: Vec<String> = (0..200).map(|n| format!("cluster-{n:03}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut world = world(&alone(), &json!({}));
-    let (_, reply) =
-        attempt(&mut world, &for_tenants(&names), |tenant| says(if tenant == "cluster-199" { 500 } else { 200 }));
+    let (_, reply) = attempt(&mut world, &for_tenants(&names), |tenant| {
+        says(if tenant == "cluster-199" { 500 } else { 200 })
+    });
     let line = outcome(&reply);
     assert!(line.len() <= 1024 && line.starts_with("cluster-199=500, cluster-000=200, "), "{line}");
     assert!(line.ends_with("=200, …"), "{line}");
