@@ -489,6 +489,35 @@ mod tests {
     }
 
     #[test]
+    fn errors_in_the_rules_for_answers_say_where_and_what() {
+        for (answers, expected) in [
+            (
+                json!({"rate_limited": "retry"}),
+                "rate_limited: unknown variant `retry`, expected `pass` or `drop`",
+            ),
+            (
+                json!({"soft_errors": "drop"}),
+                "soft_errors: unknown variant `drop`, expected `pass` or `success`",
+            ),
+            (json!({"remember": 300}), "remember: expected a time with its unit"),
+            (
+                json!({"give_up": {"attempts": 0}}),
+                "give_up.attempts: 0 would give up a tenant that never failed",
+            ),
+            (json!({"give_up": {"try_every": "0s"}}), "give_up.try_every: with 0s every request would wait"),
+            (
+                json!({"429": "drop"}),
+                "429: unknown field `429`, expected one of `rate_limited`, `soft_errors`",
+            ),
+        ] {
+            let config = with("/write", json!({"metrics": {"answers": answers}}));
+            let error = compile(config).map(|_| ()).expect_err(expected);
+            let rest = error.strip_prefix("write.metrics.answers.").unwrap_or(&error);
+            assert!(rest.starts_with(expected), "\n got: {error}\nwant: {expected}");
+        }
+    }
+
+    #[test]
     fn backends_are_chosen_by_metadata_then_host_then_prefix() {
         let mut config = base();
         config["backends"] = json!([

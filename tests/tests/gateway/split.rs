@@ -309,29 +309,30 @@ async fn hidden_labels_are_found() -> Result<()> {
 async fn one_answer_for_many() -> Result<()> {
     let gateway = Gateway::start(&by_namespace()).await?;
     let client = gateway.http1()?;
-    let push = || as_forwarder(WriteRequest::realistic(30).push());
+    // Every time another request: the same one would go only to those that are left.
+    let push = |series| as_forwarder(WriteRequest::realistic(series).push());
     let fault = |tenant: &str, fault: Fault| gateway.cortex.fault(tenant, fault);
     fault("namespace-1", Fault::answer(400).body("bad samples\nand more"));
-    let answer = client.send(push()).await?.expect(400)?;
+    let answer = client.send(push(31)).await?.expect(400)?;
     assert_eq!(
         answer.text(),
         "scopegate: 1 of 10 tenants did not accept their part.\ntenant namespace-1: 400 bad samples\n"
     );
     fault("namespace-2", Fault::answer(429).header("retry-after", "7"));
     fault("namespace-3", Fault::answer(429).header("retry-after", "70"));
-    let answer = client.send(push()).await?.expect(429)?;
+    let answer = client.send(push(32)).await?.expect(429)?;
     assert_eq!(answer.header("retry-after"), Some("70"));
     fault("namespace-4", Fault::answer(404));
-    client.send(push()).await?.expect(502)?;
+    client.send(push(33)).await?.expect(502)?;
     fault("namespace-5", Fault::answer(500));
-    let answer = client.send(push()).await?.expect(503)?;
+    let answer = client.send(push(34)).await?.expect(503)?;
     assert!(answer.text().contains("5 of 10 tenants"), "{answer}");
     // Whoever was fine got its part every time.
     assert_eq!(gateway.cortex.state().of("namespace-0").count(), 4);
     for n in 1..6 {
         gateway.cortex.heal(&format!("namespace-{n}"));
     }
-    client.send(push()).await?.expect(200)?;
+    client.send(push(35)).await?.expect(200)?;
     Ok(())
 }
 

@@ -218,9 +218,10 @@ mod schema {
     impl Serialize for Millis {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             let units = [(3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
-            let unit = units.into_iter().find(|(factor, _)| self.0 != 0 && self.0 % factor == 0);
+            let unit = units.into_iter().find(|(factor, _)| self.0 != 0 && self.0.is_multiple_of(*factor));
             let (factor, unit) = unit.unwrap_or((1, "s"));
-            serializer.collect_str(&format_args!("{}{unit}", self.0 / factor))
+            let number = self.0.checked_div(factor).unwrap_or(self.0);
+            serializer.collect_str(&format_args!("{number}{unit}"))
         }
     }
 

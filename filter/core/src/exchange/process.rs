@@ -89,6 +89,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_change_is_made_again_when_another_was_quicker() {
+        let process = Alone::default();
+        assert_eq!(change(&process, "a", |_| Some(vec![1])), Err(SlotFailure::Absent));
+        process.make("a", b"1").unwrap();
+        for (others, expected) in
+            [(0, Ok(true)), (1, Ok(true)), (3, Ok(true)), (4, Err(SlotFailure::Changed))]
+        {
+            let mut left = others;
+            let changed = change(&process, "a", |value| {
+                if left > 0 {
+                    left -= 1;
+                    let version = process.load("a").unwrap().version;
+                    process.swap("a", format!("other {left}").as_bytes(), version).unwrap();
+                }
+                Some([value, b"!"].concat())
+            });
+            assert_eq!(changed, expected, "{others}");
+            // What the others wrote is not lost.
+            let value = process.load("a").unwrap().value;
+            let after = if expected.is_ok() { "!" } else { "" };
+            assert!(others == 0 || value == format!("other 0{after}").as_bytes(), "{others} {value:?}");
+        }
+        assert_eq!(change(&process, "a", |_| None), Ok(false));
+    }
+
+    #[test]
     fn only_one_of_two_swaps_is_taken() {
         let process = Alone::default();
         assert_eq!(process.load("a"), Err(SlotFailure::Absent));

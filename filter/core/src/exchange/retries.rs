@@ -60,7 +60,8 @@ impl Earlier {
         let settled = self.settled.iter().find(|settled| settled.print == print)?;
         let answer = Answer::remembered(settled.status, settled.message.clone());
         let new = PartAnswer::new(part.tenant.clone(), answer);
-        Some(PartAnswer { before: true, series: part.series, print, ..new })
+        let judged = if settled.soft { Judged::Soft } else { Judged::AsIs };
+        Some(PartAnswer { judged, before: true, series: part.series, print, ..new })
     }
 }
 
@@ -160,7 +161,7 @@ pub(super) fn newly_settled(outcome: &Outcome) -> Vec<Settled> {
         let Answer { status, message, .. } = &part.answer;
         let said = if messages < MAX_MESSAGES { message.as_slice() } else { &[] };
         messages = messages.saturating_add(usize::from(!said.is_empty()));
-        status.map(|status| Settled::new(part.print, status, said))
+        status.map(|status| Settled::new(part.print, status, part.judged == Judged::Soft, said))
     })
     .collect()
 }

@@ -63,7 +63,7 @@ impl AnswerRules {
 
 /// What a message says of samples that are not wanted any more. Before them stands nothing that a client has chosen.
 ///
-/// Cortex says `user=ID: err: REASON. timestamp=…, series={…}` (`pkg/ingester/ingester.go`, the reasons are those of
+/// Cortex says `… desc = user=ID: err: REASON. timestamp=…, series={…}` (`pkg/ingester/ingester.go`, the reasons are those of
 /// Prometheus' `storage/interface.go`), Mimir names its errors (`pkg/util/globalerror`).
 const SOFT: &[&str] = &[
     "err: out of bounds",
@@ -184,6 +184,8 @@ mod tests {
         let soft = [
             CORTEX,
             "user=own: err: out of bounds. timestamp=1, tsdbHeadMaxTimestamp=2, series={__name__=\"up\"}",
+            // As a Cortex of 2026 says it.
+            "maxFailure (quorum) on a given error family, addr=127.0.0.1:9095 state=ACTIVE zone=, rpc error: code = Code(400) desc = user=x: err: duplicate sample for timestamp 1795616884535; overrides not allowed: existing 1, new value 2. series={__name__=\"up\"}\n",
             "user=own: err: too old sample. timestamp=1, series={}",
             "user=own: err: duplicate sample for timestamp. series={}",
             "user=own: err: duplicate sample for timestamp 1; overrides not allowed: existing 1, new value 2. series={}",
@@ -198,6 +200,8 @@ mod tests {
             "",
             "out of order sample",
             "user=own: series=out of bounds",
+            "sample invalid label: \"a-b\" metric \"up{a-b=\\\"err: out of bounds\\\"}\"",
+            "label value too long for metric (actual: 4000, limit: 2048) metric: \"up{l=\\\"err: out of bounds. err: out",
             "label value too long for metric: 'err: out of bounds'",
             "label value too long {x=\"err: out of bounds\"}",
             "received a series whose value is \"(err-mimir-sample-out-of-order)\"",

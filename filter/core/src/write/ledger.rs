@@ -19,7 +19,7 @@ pub const PAGES: u8 = 64;
 /// The most requests on one page.
 pub const MAX_REQUESTS: usize = 64;
 /// The longest message that is remembered of a refusal, in bytes.
-const MAX_MESSAGE: usize = 96;
+const MAX_MESSAGE: usize = 200;
 
 /// What a request is known by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub struct Settled {
     pub print: Print,
     /// The status it was answered with.
     pub status: u16,
+    /// Whether that counts as a success, though it is a refusal.
+    pub soft: bool,
     /// The beginning of the message of a refusal.
     pub message: Vec<u8>,
 }
@@ -146,7 +148,9 @@ impl Page {
             .collect();
         kept.reverse();
         let mut out = Vec::with_capacity(limit.saturating_sub(room));
-        kept.iter().for_each(|entry| entry.encode(&mut out));
+        for entry in kept {
+            entry.encode(&mut out);
+        }
         out
     }
 
@@ -185,13 +189,13 @@ impl Page {
 
 impl Settled {
     /// A part with this print that was answered like this.
-    pub fn new(print: Print, status: u16, message: &[u8]) -> Self {
+    pub fn new(print: Print, status: u16, soft: bool, message: &[u8]) -> Self {
         let line = message.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
-        Self { print, status, message: line.get(..MAX_MESSAGE).unwrap_or(line).to_vec() }
+        Self { print, status, soft, message: line.get(..MAX_MESSAGE).unwrap_or(line).to_vec() }
     }
 
     fn len(&self) -> usize {
-        self.message.len().saturating_add(8 + 2 + 1)
+        self.message.len().saturating_add(8 + 2 + 1 + 1)
     }
 }
 
@@ -211,6 +215,7 @@ impl Entry {
         for part in self.parts.iter().take(usize::from(parts)) {
             out.extend_from_slice(&part.print.to_le_bytes());
             out.extend_from_slice(&part.status.to_le_bytes());
+            out.push(u8::from(part.soft));
             let message = part.message.get(..MAX_MESSAGE).unwrap_or(&part.message);
             out.push(u8::try_from(message.len()).unwrap_or_default());
             out.extend_from_slice(message);
@@ -226,10 +231,10 @@ impl Entry {
         for _ in 0..count {
             let print = u64::from_le_bytes(take(bytes)?);
             let status = u16::from_le_bytes(take(bytes)?);
-            let [len] = take(bytes)?;
+            let [soft, len] = take(bytes)?;
             let (message, rest) = bytes.split_at_checked(usize::from(len))?;
             *bytes = rest;
-            parts.push(Settled { print, status, message: message.to_vec() });
+            parts.push(Settled { print, status, soft: soft != 0, message: message.to_vec() });
         }
         Some(Self { quick, key, until, parts })
     }

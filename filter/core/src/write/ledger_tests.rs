@@ -19,7 +19,7 @@ fn key(body: &[u8]) -> Key {
 }
 
 fn settled(print: Print, status: u16) -> Settled {
-    Settled::new(print, status, b"")
+    Settled::new(print, status, false, b"")
 }
 
 #[test]
@@ -105,14 +105,14 @@ fn a_page_is_bounded() {
     let some = page.encode(500);
     assert!(some.len() <= 500);
     let some = Page::decode(&some, 0);
-    assert_eq!((some.0.len(), some.find(key(&[199])).len()), (500 / 45, 1));
-    assert!(page.encode(44).is_empty());
+    assert_eq!((some.0.len(), some.find(key(&[199])).len()), (500 / 46, 1));
+    assert!(page.encode(45).is_empty());
 }
 
 #[test]
 fn messages_are_short_and_of_one_line() {
-    assert_eq!(Settled::new(1, 400, b"one\ntwo").message, b"one");
-    assert_eq!(Settled::new(1, 400, &[b'x'; 500]).message.len(), MAX_MESSAGE);
+    assert_eq!(Settled::new(1, 400, false, b"one\ntwo").message, b"one");
+    assert_eq!(Settled::new(1, 400, false, &[b'x'; 500]).message.len(), MAX_MESSAGE);
 }
 
 #[test]
@@ -125,8 +125,8 @@ fn pages_are_used_evenly() {
 }
 
 fn any_settled() -> impl Strategy<Value = Settled> {
-    (any::<u64>(), any::<u16>(), prop::collection::vec(any::<u8>(), 0..200))
-        .prop_map(|(print, status, message)| Settled::new(print, status, &message))
+    (any::<u64>(), any::<u16>(), any::<bool>(), prop::collection::vec(any::<u8>(), 0..300))
+        .prop_map(|(print, status, soft, message)| Settled::new(print, status, soft, &message))
 }
 
 proptest! {

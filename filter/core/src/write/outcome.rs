@@ -192,7 +192,11 @@ impl Outcome {
         const REST: &str = ", …";
         let mut line = String::new();
         let mut left_out = false;
-        for part in self.sorted(self.answers.iter()) {
+        for part in sorted(self.answers.iter()) {
+            if !part.named {
+                left_out = true;
+                continue;
+            }
             let status = part.answer.status.map_or_else(|| "none".to_owned(), |status| status.to_string());
             let how = match part.judged {
                 Judged::AsIs if part.before => ";before",
@@ -203,24 +207,16 @@ impl Outcome {
             };
             let comma = if line.is_empty() { "" } else { ", " };
             let word = format!("{comma}{}={status}{how}", part.tenant);
-            let len = line.len().saturating_add(word.len()).saturating_add(REST.len());
-            if part.named && len <= limit {
-                line.push_str(&word);
-            } else {
+            if line.len().saturating_add(word.len()).saturating_add(REST.len()) > limit {
                 left_out = true;
+                break;
             }
+            line.push_str(&word);
         }
         if left_out {
             line.push_str(if line.is_empty() { "…" } else { REST });
         }
         line
-    }
-
-    /// The worst first, then by tenant.
-    fn sorted<'a>(&self, parts: impl Iterator<Item = &'a PartAnswer>) -> Vec<&'a PartAnswer> {
-        let mut parts: Vec<_> = parts.collect();
-        parts.sort_by(|a, b| b.severity().cmp(&a.severity()).then_with(|| a.tenant.cmp(&b.tenant)));
-        parts
     }
 
     /// The combined answer for remote write 1.0, with at most `limit` bytes of explanation.
@@ -257,7 +253,7 @@ impl Outcome {
 
     /// Which tenants and which series it is about, the worst first.
     fn explain(&self, limit: usize) -> String {
-        let failed = self.sorted(self.failed());
+        let failed = sorted(self.failed());
         let mut text = String::from("scopegate:");
         if !failed.is_empty() {
             let _ = write!(
@@ -293,6 +289,13 @@ impl Outcome {
         }
         text
     }
+}
+
+/// The worst first, then by tenant.
+fn sorted<'a>(parts: impl Iterator<Item = &'a PartAnswer>) -> Vec<&'a PartAnswer> {
+    let mut parts: Vec<_> = parts.collect();
+    parts.sort_by(|a, b| b.severity().cmp(&a.severity()).then_with(|| a.tenant.cmp(&b.tenant)));
+    parts
 }
 
 /// Appends `line` where there is room, else a mark that something is missing.
