@@ -37,7 +37,7 @@ pub(crate) fn split(
         notes: Vec::new(),
         cuts: Cuts::default(),
         rejected: Rejected::default(),
-        wanted: Lengths::of(plan),
+        wanted: Wanted::of(plan),
         found: vec![Found::default(); plan.labels.len()],
         labels: 0,
         forbidden_seen: false,
@@ -77,7 +77,7 @@ struct Walk<'a> {
     cuts: Cuts,
     rejected: Rejected,
     /// Which names may be labels of the plan.
-    wanted: Lengths,
+    wanted: Wanted,
     /// What was found of each of the plan's labels in the series at hand.
     found: Vec<Found<'a>>,
     /// How many labels the series at hand has.
@@ -135,19 +135,18 @@ impl<'a> Walk<'a> {
     fn look(&mut self, content: &'a [u8]) -> Result<Result<(), Reason>, Malformed> {
         self.found.fill(Found::default());
         self.forbidden_seen = false;
-        self.labels = 0;
         // Nearly every series begins with all of its labels, and nearly every label is short and plain.
+        let (wanted, mut labels) = (self.wanted, 0_usize);
         let mut rest = content;
-        while let [0x0a, len @ 0..0x80, after @ ..] = rest
-            && let Some((message, next)) = after.split_at_checked(usize::from(*len))
-            && let Some((name, value)) = plain_label(message)
-        {
-            self.labels = self.labels.saturating_add(1);
-            if self.wanted.may_hold(name) {
-                self.note(name, value, (offset_in(content, rest), offset_in(content, next)));
+        while let Some((label, next)) = Plain::read(rest) {
+            labels = labels.saturating_add(1);
+            if wanted.may_hold(&label) {
+                let range = (offset_in(content, rest), offset_in(content, next));
+                self.note(label.name(), label.value(), range);
             }
             rest = next;
         }
+        self.labels = labels;
         let mut labels_end = offset_in(content, rest);
         let mut fields = Fields::new(rest);
         while let Some(field) = fields.next() {
@@ -163,10 +162,9 @@ impl<'a> Walk<'a> {
         }
         // All ASCII is all UTF-8, and is quick to see for the whole run of labels at once.
         let run = content.get(..labels_end).unwrap_or(content);
-        let is_ascii = run.iter().fold(0, |all, byte| all | byte) < 0x80;
         Ok(if self.found.iter().any(|found| found.times > 1) {
             Err(Reason::Duplicate)
-        } else if !is_ascii && !labels_are_text(content)? {
+        } else if !is_ascii(run) && !labels_are_text(content)? {
             Err(Reason::Text)
         } else if self.forbidden_seen {
             Err(Reason::Impersonation)
@@ -231,26 +229,39 @@ fn part_notes(notes: &mut Vec<Notes>, part: usize) -> Result<&mut Notes, Refusal
     notes.get_mut(part).ok_or(Refusal::Host { what: "a part was lost" })
 }
 
-/// The lengths of the names a plan looks for, as a set of bits: most labels are told apart by that alone.
+/// The names a plan looks for, as sets of their lengths and of their first bytes: nearly all other labels are told
+/// apart by these alone.
 #[derive(Clone, Copy, Debug)]
-struct Lengths(u64);
+struct Wanted {
+    lengths: u64,
+    firsts: u64,
+}
 
-impl Lengths {
+impl Wanted {
     fn of(plan: &SplitPlan) -> Self {
         let names = plan.labels.iter().map(|label| &label.name).chain(&plan.forbidden);
-        Self(names.fold(0, |bits, name| bits | Self::bit(name)))
+        names.fold(Self { lengths: 0, firsts: 0 }, |Self { lengths, firsts }, name| Self {
+            lengths: lengths | bit(name.len()),
+            firsts: firsts | bit(first(name)),
+        })
     }
 
     #[inline]
-    fn may_hold(self, name: &[u8]) -> bool {
-        self.0 & Self::bit(name) != 0
+    fn may_hold(self, label: &Plain<'_>) -> bool {
+        self.lengths & bit(label.name_len) != 0 && self.firsts & bit(first(label.name())) != 0
     }
+}
 
-    /// All long names share the last bit.
-    #[inline]
-    fn bit(name: &[u8]) -> u64 {
-        1 << name.len().min(63)
-    }
+/// All numbers from 63 on share the last bit.
+#[inline]
+fn bit(number: usize) -> u64 {
+    1 << number.min(63)
+}
+
+/// The first byte of a name in a form of which [`bit`] tells the letters apart.
+#[inline]
+fn first(name: &[u8]) -> usize {
+    usize::from(name.first().copied().unwrap_or_default() & 0x3f)
 }
 
 /// Where `rest`, which is the end of `whole`, begins in it.
@@ -259,25 +270,56 @@ fn offset_in(whole: &[u8], rest: &[u8]) -> usize {
     whole.len().saturating_sub(rest.len())
 }
 
-/// Name and value of a label that is written as almost all are: name, then value, both short.
-#[inline]
-fn plain_label(message: &[u8]) -> Option<(&[u8], &[u8])> {
-    let [0x0a, name_len @ 0..0x80, rest @ ..] = message else { return None };
-    match rest.split_at_checked(usize::from(*name_len))? {
-        (name, [0x12, value_len @ 0..0x80, value @ ..]) if value.len() == usize::from(*value_len) => {
-            Some((name, value))
+/// A label that is written as almost all are: name, then value, both short. That is
+/// `0a len 0a name_len name 12 value_len value`, and each length is below 128.
+struct Plain<'a> {
+    label: &'a [u8],
+    name_len: usize,
+}
+
+impl<'a> Plain<'a> {
+    /// Reads the label that `rest` begins with, and gives what follows it. Most of the time of a walk goes here: tags and
+    /// lengths are compared as words, and name and value are not cut out before somebody wants them.
+    #[inline]
+    fn read(rest: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        const HEAD: usize = 4;
+        let head = u32::from_le_bytes(*rest.first_chunk::<HEAD>()?);
+        if head & 0x00ff_80ff != 0x000a_000a {
+            return None;
         }
-        _ => None,
+        let (len, name_len) = (head >> 8 & 0x7f, head >> 24);
+        let (label, next) = rest.split_at_checked((len as usize).saturating_add(2))?;
+        let name_end = (name_len as usize).saturating_add(HEAD);
+        let middle = label.get(name_end..name_end.saturating_add(2))?;
+        // With room for these two bytes the name is no longer than the label, so the value's length is below 128 too.
+        let value_len = len.saturating_sub(name_len).saturating_sub(4);
+        let middle = u16::from_le_bytes(*middle.first_chunk()?);
+        (u32::from(middle) == (value_len << 8 | 0x12))
+            .then_some((Self { label, name_len: name_len as usize }, next))
+    }
+
+    #[inline]
+    fn name(&self) -> &'a [u8] {
+        self.label.get(4..self.name_len.saturating_add(4)).unwrap_or_default()
+    }
+
+    #[inline]
+    fn value(&self) -> &'a [u8] {
+        self.label.get(self.name_len.saturating_add(6)..).unwrap_or_default()
     }
 }
 
-/// Name and value of any label.
-fn label(message: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
-    plain_label(message).map_or_else(|| odd_label(message), Ok)
+/// Whether all bytes are ASCII. In words, since the last bytes of vectors would be taken one by one.
+#[inline]
+fn is_ascii(run: &[u8]) -> bool {
+    let (words, rest) = run.as_chunks();
+    let words = words.iter().fold(0, |all, word| all | u64::from_le_bytes(*word));
+    let rest = rest.iter().fold(0, |all, byte| all | byte);
+    words & 0x8080_8080_8080_8080 == 0 && rest < 0x80
 }
 
-/// A label as the backends' decoders read it: fields in any order, the last of several wins.
-fn odd_label(message: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
+/// Name and value of any label, as the backends' decoders read it: fields in any order, the last of several wins.
+fn label(message: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
     let (mut name, mut value): (&[u8], &[u8]) = (&[], &[]);
     for field in Fields::new(message) {
         let field = field?;
