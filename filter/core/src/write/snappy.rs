@@ -2,6 +2,8 @@
 //!
 //! Specification: <https://github.com/google/snappy/blob/main/format_description.txt>.
 
+mod elements;
+
 use crate::report::Refusal;
 
 /// No element of a block makes more out of its bytes: a copy of 64 bytes takes three.
@@ -9,17 +11,32 @@ const MAX_RATIO: usize = 64_usize.div_ceil(3);
 
 /// Decompresses one block of at most `limit` bytes.
 pub(super) fn decode(block: &[u8], limit: u32) -> Result<Vec<u8>, Refusal> {
-    let declared = snap::raw::decompress_len(block).map_err(|_| Refusal::Compression)?;
-    if declared > limit as usize {
+    let (declared, rest) = header(block).ok_or(Refusal::Compression)?;
+    if declared > limit {
         return Err(Refusal::DecodedTooLarge { limit });
     }
+    let declared = usize::try_from(declared).map_err(|_| Refusal::Compression)?;
     // A few bytes may claim much: what cannot be true gets no memory.
     if declared > block.len().saturating_mul(MAX_RATIO) {
         return Err(Refusal::Compression);
     }
-    let mut message = vec![0; declared];
-    let len = snap::raw::Decoder::new().decompress(block, &mut message).map_err(|_| Refusal::Compression)?;
-    if len == declared { Ok(message) } else { Err(Refusal::Compression) }
+    let mut message = vec![0; declared.saturating_add(elements::SLACK)];
+    elements::decompress(rest, &mut message, declared).ok_or(Refusal::Compression)?;
+    message.truncate(declared);
+    Ok(message)
+}
+
+/// The declared size, a number of at most five bytes and 32 bits, and what follows it.
+fn header(block: &[u8]) -> Option<(u32, &[u8])> {
+    let mut size = 0_u64;
+    for (position, byte) in (0_u32..5).zip(block) {
+        size |= u64::from(byte & 0x7f) << position.saturating_mul(7);
+        if *byte < 0x80 {
+            let rest = block.get(usize::try_from(position).ok()?.saturating_add(1)..)?;
+            return Some((u32::try_from(size).ok()?, rest));
+        }
+    }
+    None
 }
 
 /// Compresses messages one after the other, with the memory of the first.
