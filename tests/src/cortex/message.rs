@@ -227,7 +227,7 @@ fn series_v2(raw: &[u8], symbols: &[Vec<u8>]) -> Result<(Series, Option<Metadata
                 series.histograms += 1;
             }
             4 => {
-                reader.bytes(field)?;
+                exemplar_v2(reader.bytes(field)?, symbols)?;
                 series.exemplars += 1;
             }
             5 => metadata = metadata_v2(reader.bytes(field)?, symbols)?,
@@ -241,7 +241,26 @@ fn series_v2(raw: &[u8], symbols: &[Vec<u8>]) -> Result<(Series, Option<Metadata
             .labels
             .push(Label { name: symbol(symbols, *name)?.clone(), value: symbol(symbols, *value)?.clone() });
     }
+    // Without metadata its unit is the first symbol, which must be there.
+    symbol(symbols, 0)?;
     Ok((series, metadata))
+}
+
+fn exemplar_v2(raw: &[u8], symbols: &[Vec<u8>]) -> Result<(), Malformed> {
+    let mut references = Vec::new();
+    let mut reader = Reader::new(raw);
+    while let Some(field) = reader.field()? {
+        match field.number {
+            1 => references.extend(reader.references(field)?),
+            2 => drop(reader.fixed64(field)?),
+            3 => drop(reader.number(field)?),
+            _ => reader.skip(field)?,
+        }
+    }
+    if references.len() % 2 != 0 {
+        return Err(Malformed::Reference);
+    }
+    references.iter().try_for_each(|reference| symbol(symbols, *reference).map(drop))
 }
 
 fn symbol(symbols: &[Vec<u8>], reference: u32) -> Result<&Vec<u8>, Malformed> {

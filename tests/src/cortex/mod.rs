@@ -105,6 +105,11 @@ impl Cortex {
         self.shared.state()
     }
 
+    /// Changes what is to be changed of the state, such as [`State::only_version_1`].
+    pub fn set(&self, change: impl FnOnce(&mut State)) {
+        self.shared.change(change);
+    }
+
     /// Forgets what was received and stored. Faults and replies stay.
     pub fn forget(&self) {
         self.shared.change(State::forget);

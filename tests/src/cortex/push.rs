@@ -5,6 +5,7 @@ use super::{
     faults::Reply,
     message::{Push, Version},
     state::{Received, State},
+    store::Written,
     tenants,
 };
 
@@ -47,6 +48,12 @@ pub(super) fn answer(state: &mut State, request: &Received, header: &str) -> Rep
             ),
         );
     }
+    if version == Version::V2 && state.only_version_1 {
+        return error(
+            415,
+            &format!("{V2} protobuf message is not accepted by this server; only accepts {V1}"),
+        );
+    }
     let tenant = tenants::resolve(header).and_then(|mut ids| match ids.pop() {
         Some(id) if ids.is_empty() => Ok(id),
         _ => Err("multiple org IDs present".to_owned()),
@@ -71,22 +78,17 @@ pub(super) fn answer(state: &mut State, request: &Received, header: &str) -> Rep
             &format!("TimeSeries must contain at least one sample or histogram for series {series}"),
         );
     }
-    let written = match state.stores.entry(tenant.clone()).or_default().write(&tenant, push) {
-        Ok(written) => written,
-        Err(message) => return error(400, &message),
-    };
-    let mut reply = match &written.refused {
-        Some(message) => error(400, message),
-        None => success(request),
+    let written = state.stores.entry(tenant.clone()).or_default().write(&tenant, push);
+    let mut reply = match &written {
+        Ok(Written { refused: None, .. }) => success(request),
+        Ok(Written { refused: Some(message), .. }) | Err(message) => error(400, message),
     };
     if version == Version::V2 {
-        // A 400 of version 2 counts nothing, though the rest was written.
-        let counts = if written.refused.is_some() {
-            [0; 3]
-        } else {
-            [written.samples, written.histograms, written.exemplars]
+        // What is refused by an ingester counts nothing, though the rest was written.
+        let counts = match written {
+            Ok(written) if !written.refused_late => [written.samples, written.histograms, written.exemplars],
+            _ => [0; 3],
         };
-        reply.headers.retain(|(name, _)| !name.starts_with("x-prometheus-remote-write-"));
         for (name, count) in ["samples", "histograms", "exemplars"].into_iter().zip(counts) {
             reply.headers.push((format!("x-prometheus-remote-write-{name}-written"), count.to_string()));
         }

@@ -25,6 +25,8 @@ pub struct State {
     pub(super) faults: BTreeMap<String, VecDeque<Fault>>,
     pub(super) replies: BTreeMap<String, Reply>,
     pub(super) counts: Counts,
+    /// Whether version 2 of remote write is refused, as it is unless it is enabled.
+    pub only_version_1: bool,
     last_id: u64,
 }
 

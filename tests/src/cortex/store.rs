@@ -19,6 +19,8 @@ pub(super) struct Written {
     pub(super) exemplars: usize,
     /// The first thing that was refused; the rest is written all the same.
     pub(super) refused: Option<String>,
+    /// Whether it was refused by what stands behind the distributor, which then knows of nothing that was written.
+    pub(super) refused_late: bool,
 }
 
 impl Store {
@@ -70,6 +72,7 @@ impl Store {
         for sample in &series.samples {
             // The same again is no duplicate: senders repeat what they got no answer to.
             if *samples.entry(sample.timestamp).or_insert(sample.bits) != sample.bits {
+                written.refused_late = true;
                 written.refused.get_or_insert_with(|| {
                     format!(
                         "user={tenant}: err: duplicate sample for timestamp. timestamp={}, series={shown}",

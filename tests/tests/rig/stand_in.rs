@@ -221,7 +221,39 @@ async fn references_hidden_from_a_strict_reader_are_seen() -> Result<()> {
             .send(v2::push(request(Wire::new().bytes(1, &refs)).compressed()).tenant("t"))
             .await?
             .expect(400)?;
+        let exemplar = Wire::new().bytes(1, &[1, 2]).message(4, &Wire::new().bytes(1, &refs));
+        client.send(v2::push(request(exemplar).compressed()).tenant("t")).await?.expect(400)?;
     }
+    Ok(())
+}
+
+/// As it was seen on Cortex 1.21: what the distributor refuses leaves the counts of the rest, what an ingester refuses does
+/// not.
+#[tokio::test]
+async fn version_2_counts_beside_refusals() -> Result<()> {
+    let cortex = Cortex::start()?;
+    let client = Client::http1(cortex.address());
+    let request = |series: Vec<_>| v2::Request::from(&WriteRequest::of(series)).push().tenant("t");
+    let written = |answer: &scopegate_tests::client::Answer| {
+        answer.header("x-prometheus-remote-write-samples-written").map(str::to_owned)
+    };
+    let good = |value| series(&[("__name__", "up")], 1000, value);
+    let nameless = vec![series(&[("job", "x")], 1000, 1.0), good(1.0)];
+    let answer = client.send(request(nameless)).await?.expect(400)?;
+    assert_eq!(written(&answer).as_deref(), Some("1"));
+    let duplicate = vec![good(2.0), series(&[("__name__", "other")], 1000, 1.0)];
+    let answer = client.send(request(duplicate)).await?.expect(400)?;
+    assert_eq!(written(&answer).as_deref(), Some("0"));
+    assert_eq!(cortex.state().store("t").unwrap().samples(&[("__name__", "other")]), [(1000, 1.0)]);
+    let empty = series(&[], 1000, 1.0);
+    assert_eq!(written(&client.send(request(vec![empty])).await?.expect(400)?).as_deref(), Some("0"));
+    let mut nothing = v2::Request::from(&WriteRequest::of(vec![good(1.0)]));
+    nothing.timeseries[0].samples.clear();
+    assert_eq!(written(&client.send(nothing.push().tenant("t")).await?.expect(400)?), None);
+    // Where version 2 is not enabled.
+    cortex.set(|state| state.only_version_1 = true);
+    client.send(request(vec![good(1.0)])).await?.expect(415)?;
+    client.send(WriteRequest::of(vec![good(1.0)]).push().tenant("t")).await?.expect(200)?;
     Ok(())
 }
 

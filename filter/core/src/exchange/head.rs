@@ -3,7 +3,7 @@
 use super::Held;
 use crate::caller::{Attributes, Identity, recognise};
 use crate::http::{Edits, Headers, split_query};
-use crate::operation::{Class, Operation, Protocol, Unclassified};
+use crate::operation::{Class, Kind, Operation, Protocol, Unclassified};
 use crate::policy::{Backend, Policy};
 use crate::read;
 use crate::report::Refusal;
@@ -104,6 +104,8 @@ fn write(
         }
         Plan::Split(plan) => *plan,
     };
+    // Cortex refuses all of a request for one such series.
+    plan.takes_exemplars_alone = backend.kind != Kind::Cortex;
     plan.keep_apart(&backend.name, &caller.name, &identity.tenants);
     let format = format?.ok_or(Refusal::CannotSplit)?;
     let cluster = match &backend.write.calls.cluster {

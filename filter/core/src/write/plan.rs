@@ -35,6 +35,8 @@ pub struct SplitPlan {
     pub(super) metadata: Option<TenantId>,
     /// Where metadata goes besides.
     pub(super) spread: Spread,
+    /// Whether the backend takes series that have exemplars and nothing else, as senders of 2.0 write them.
+    pub(crate) takes_exemplars_alone: bool,
     /// The caller's own tenants.
     pub(super) own: TenantSet,
     /// What changes in the labels of every series.
@@ -141,6 +143,7 @@ pub fn plan<'a>(
         own: identity.tenants.clone(),
         edits: LabelEdits::default(),
         spread: Spread::of(rules.metadata),
+        takes_exemplars_alone: true,
     })))
 }
 

@@ -66,7 +66,7 @@ impl Reason {
             Self::Text => "a label is not UTF-8",
             Self::NoLabels => "no label is left, and a backend would refuse the whole request for that",
             Self::NoSamples => {
-                "it has neither samples nor histograms, and a backend would refuse the whole request for that"
+                "it has nothing to write, and a backend would refuse the whole request for that"
             }
         }
     }
@@ -167,10 +167,11 @@ impl<'a> Router<'a> {
         &self.tenants
     }
 
-    /// The parts of the caller's own tenants, as far as there is room for them.
-    pub(super) fn own_tenants(&mut self) -> Vec<usize> {
-        let own = self.plan.own.as_slice().iter();
-        own.filter_map(|tenant| self.part(tenant.clone()).ok()).collect()
+    /// Adds the caller's own tenants, as far as there is room for them.
+    pub(super) fn add_own_tenants(&mut self) {
+        for tenant in self.plan.own.as_slice() {
+            let _ = self.part(tenant.clone());
+        }
     }
 
     /// The part of a tenant that a metric was written to before; an error where there is no room for it, and `None` where

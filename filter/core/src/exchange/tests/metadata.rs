@@ -223,7 +223,8 @@ fn only_news_is_shared() {
 fn memory_and_copies_are_bounded() {
     let mut world = world("followers", "agent", &["own"]);
     for round in 0..40 {
-        let many = (0..400).map(|n| of(&format!("metric_{}", round * 400 + n), &format!("cluster-{}", n % 100)));
+        let many =
+            (0..400).map(|n| of(&format!("metric_{}", round * 400 + n), &format!("cluster-{}", n % 100)));
         let (mut exchange, _) = world.head(&and(WRITE, &[OPT_IN]));
         let body = compress(&message(many.collect(), &[]).encode_to_vec());
         exchange.body(&mut world.worker, Ok(body), world.now);

@@ -149,7 +149,7 @@ impl<'a> Walk<'a> {
                 }
             }
             Destination::Reject(reason) => {
-                self.rejected.reject(reason, || describe(labels(content).flatten()))
+                self.rejected.reject(reason, || describe(labels(content).flatten()));
             }
             Destination::Drop(reason) => self.rejected.drop(reason),
         }

@@ -49,6 +49,7 @@ pub(super) fn split(
         router: Router::new(plan, rights, limits.tenants.0),
         gathered: Vec::new(),
         rejected: Rejected::default(),
+        takes_exemplars_alone: plan.takes_exemplars_alone,
         // Private extensions of some backends stand in other fields; nobody outside may use them.
         changed: symbols.has_private_fields || !plan.edits.is_empty(),
     };
@@ -81,6 +82,7 @@ struct Walk<'a> {
     /// What each part gets, in the order of the router's tenants.
     gathered: Vec<Gathered>,
     rejected: Rejected,
+    takes_exemplars_alone: bool,
     /// Whether anything of the message does not go on as it came.
     changed: bool,
 }
@@ -108,7 +110,12 @@ impl<'a> Walk<'a> {
         // A backend refuses a whole request for one series without labels, or with nothing to write.
         let destination = match destination {
             Destination::Part(_) if self.look.left == 0 => Destination::Reject(Reason::NoLabels),
-            Destination::Part(_) if self.look.samples == 0 => Destination::Reject(Reason::NoSamples),
+            Destination::Part(_) if self.look.samples == 0 => match self.look.has_exemplars {
+                false => Destination::Reject(Reason::NoSamples),
+                // Prometheus sends every exemplar as a series of its own. Its samples must not be lost for that.
+                true if !self.takes_exemplars_alone => Destination::Drop(Reason::NoSamples),
+                true => destination,
+            },
             destination => destination,
         };
         match destination {
