@@ -341,6 +341,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::too_many_lines)] // tables are
     fn every_error_says_where_and_what() {
         let user = |user: Value| {
             with(
@@ -475,6 +476,22 @@ mod tests {
             (
                 with("/write", json!({"metrics": {"calls": {"timeout": 30}}})),
                 "write.metrics.calls.timeout: expected a time with its unit",
+            ),
+            (
+                with("/write", json!({"metrics": {"metadata": "everybody"}})),
+                "write.metrics.metadata: unknown variant `everybody`, expected one of `own`, `followers`, `all`, `drop`",
+            ),
+            (
+                with("/write", json!({"metrics": {"remote_write": {"versions": []}}})),
+                "write.metrics.remote_write.versions: name at least one version",
+            ),
+            (
+                with("/write", json!({"metrics": {"remote_write": {"versions": ["1.0", "1.1"]}}})),
+                "write.metrics.remote_write.versions[1]: there are \"1.0\" and \"2.0\"",
+            ),
+            (
+                with("/write", json!({"metrics": {"remote_write": {"versions": [2.0]}}})),
+                "write.metrics.remote_write.versions[0]: expected a string, found a number: quote it",
             ),
             (with("/limits", json!({"series": 0})), "limits.series: 0 would refuse every request"),
             (

@@ -153,6 +153,8 @@ impl Asked<'_> {
             }
             Plan::Split(plan) => *plan,
         };
+        // Cortex refuses all of a request for one such series.
+        plan.takes_exemplars_alone = backend.kind != Kind::Cortex;
         plan.keep_apart(&backend.name, &caller.name, &identity.tenants);
         let format = format?.ok_or(Refusal::CannotSplit)?;
         let cluster = match &backend.write.calls.cluster {

@@ -83,7 +83,7 @@ pub enum Metric {
         /// What became of them.
         outcome: SeriesOutcome,
     },
-    /// Metric metadata without a tenant to go to.
+    /// Metric metadata without a tenant to go to, and copies that found no room.
     MetadataDropped {
         /// The backend's position in the configuration.
         backend: usize,

@@ -42,6 +42,8 @@ pub struct SplitPlan {
     pub(super) metadata: Option<TenantId>,
     /// Where metadata goes besides.
     pub(super) spread: Spread,
+    /// Whether the backend takes series that have exemplars and nothing else, as senders of 2.0 write them.
+    pub(crate) takes_exemplars_alone: bool,
     /// The caller's own tenants.
     pub(super) own: TenantSet,
     /// What changes in the labels of every series.
@@ -221,6 +223,7 @@ pub fn plan<'a>(
         isolate: Rc::clone(wanted.isolate),
         spread: Spread::of(rules.metadata),
         also,
+        takes_exemplars_alone: true,
     })))
 }
 

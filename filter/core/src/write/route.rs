@@ -92,7 +92,7 @@ impl Reason {
                 "the tenant has no account in this backend; an operator can give it one (`isolate`)"
             }
             Self::NoSamples => {
-                "it has neither samples nor histograms, and a backend would refuse the whole request for that"
+                "it has nothing to write, and a backend would refuse the whole request for that"
             }
             Self::NotText => "what names the tenant is no text",
             Self::Form => "its labels are written in a way that backends read differently",
@@ -264,10 +264,11 @@ impl<'a> Router<'a> {
         &self.tenants
     }
 
-    /// The parts of the caller's own tenants, as far as there is room for them.
-    pub(super) fn own_tenants(&mut self) -> Vec<usize> {
-        let own = self.plan.own.as_slice().iter();
-        own.filter_map(|tenant| self.part(tenant.clone()).ok()).collect()
+    /// Adds the caller's own tenants, as far as there is room for them.
+    pub(super) fn add_own_tenants(&mut self) {
+        for tenant in self.plan.own.as_slice() {
+            let _ = self.part(tenant.clone());
+        }
     }
 
     /// The part of a tenant that a metric was written to before; an error where there is no room for it, and `None` where

@@ -39,5 +39,6 @@ pub(super) fn plan(sources: &[Source<'_>]) -> SplitPlan {
         edits: LabelEdits::default(),
         isolate: Rc::default(),
         also: Also::default(),
+        takes_exemplars_alone: true,
     }
 }

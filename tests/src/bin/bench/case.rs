@@ -2,7 +2,7 @@
 
 use scopegate_tests::client::Call;
 use scopegate_tests::identity::basic;
-use scopegate_tests::remote_write::{WriteRequest, push};
+use scopegate_tests::remote_write::{WriteRequest, push, v2};
 
 use crate::arguments::{Arguments, Peer};
 
@@ -36,6 +36,8 @@ pub(crate) enum Subject {
     ViaCluster,
     /// The same, every part by way of an internal listener.
     ViaListener,
+    /// The same requests in version 2.0 of remote write, via cluster.
+    Second,
     /// Another splitter.
     Peer(Peer),
 }
@@ -67,6 +69,7 @@ pub(crate) fn all(arguments: &Arguments) -> Vec<Case> {
     if !arguments.memory {
         cases.extend(COMMON.map(|subject| Case { subject, series: 500 }));
         cases.extend(splits(500));
+        cases.push(Case { subject: Subject::Second, series: 500 });
     }
     cases.extend(splits(2000));
     let asked = &arguments.cases;
@@ -87,6 +90,7 @@ impl Case {
             Subject::CallsAlone => "ten calls alone".to_owned(),
             Subject::ViaCluster => format!("split {series} via cluster"),
             Subject::ViaListener => format!("split {series} via listener"),
+            Subject::Second => format!("split {series} of 2.0"),
             Subject::Peer(peer) => format!("{} {series}", peer.name),
         }
     }
@@ -114,6 +118,7 @@ impl Case {
                 .header("content-type", "application/x-protobuf")
                 .header("content-encoding", "snappy")
                 .header("x-prometheus-remote-write-version", "0.1.0"),
+            Subject::Second => v2::Request::from(&self.request()).push(),
             // Its bodies are in the module.
             Subject::CallsAlone => push(Vec::new()),
             _ => self.request().push(),
@@ -154,7 +159,7 @@ mod tests {
 
     #[test]
     fn cases_are_chosen_by_their_names() {
-        assert_eq!(names("bench").len(), 10);
+        assert_eq!(names("bench").len(), 11);
         assert_eq!(names("bench --memory"), ["split 2000 via cluster", "split 2000 via listener"]);
         assert_eq!(names("bench --case plain --case split --memory").len(), 2);
         assert_eq!(names("bench --case plain --case only"), ["plain Envoy", "headers only"]);

@@ -2,9 +2,9 @@
 
 use anyhow::{Context, Result, ensure};
 use prost::Message;
-use scopegate_tests::remote_write::{TimeSeries, WriteRequest};
+use scopegate_tests::remote_write::{TimeSeries, WriteRequest, v2};
 
-use crate::case::{Case, LABEL, TENANTS};
+use crate::case::{Case, LABEL, Subject, TENANTS};
 use crate::sink::Arrived;
 
 /// That of one request every series arrived once, with the right tenant; and if nothing was to be split, the body
@@ -19,13 +19,16 @@ pub(crate) fn contents(case: &Case, arrived: &Arrived) -> Result<()> {
     for (tenant, body) in &arrived.bodies {
         let name = tenant.as_deref().unwrap_or("nobody");
         let message = snap::raw::Decoder::new().decompress_vec(body).context("not snappy")?;
-        let part = WriteRequest::decode(&*message).context("not a remote write")?;
-        let (count, expected) = (part.timeseries.len(), case.series / TENANTS);
+        let labels: Vec<_> = if case.subject == Subject::Second {
+            let part = v2::Request::decode(&*message).context("not a remote write 2.0")?;
+            part.timeseries.iter().map(|series| label_2(series, &part.symbols)).collect()
+        } else {
+            let part = WriteRequest::decode(&*message).context("not a remote write")?;
+            part.timeseries.iter().map(label).collect()
+        };
+        let (count, expected) = (labels.len(), case.series / TENANTS);
         ensure!(count == expected, "{name} got {count} series in place of {expected}");
-        ensure!(
-            part.timeseries.iter().all(|series| label(series) == *tenant),
-            "{name} got another tenant's series"
-        );
+        ensure!(labels.iter().all(|label| label == tenant), "{name} got another tenant's series");
     }
     Ok(())
 }
@@ -47,4 +50,12 @@ pub(crate) fn counts(case: &Case, requests: u64, arrived: &Arrived) -> Result<()
 /// The value of the label that names a series' tenant.
 pub(crate) fn label(series: &TimeSeries) -> Option<String> {
     series.labels.iter().find(|label| label.name == LABEL).map(|label| label.value.clone())
+}
+
+/// The same of a series of version 2.0.
+fn label_2(series: &v2::TimeSeries, symbols: &[String]) -> Option<String> {
+    let text = |reference: u32| symbols.get(reference as usize);
+    let pair =
+        series.labels_refs.chunks_exact(2).find(|pair| text(pair[0]).is_some_and(|name| name == LABEL))?;
+    text(pair[1]).cloned()
 }

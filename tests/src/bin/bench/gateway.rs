@@ -43,7 +43,9 @@ impl Surroundings {
                 Some(Plugin::structured(&json!({})).module(&self.modules.calls()).filter())
             }
             Subject::HeadersOnly => Some(self.ours(&json!({}))?),
-            Subject::OneTenant | Subject::ViaCluster => Some(self.ours(&by_label(&json!({})))?),
+            Subject::OneTenant | Subject::ViaCluster | Subject::Second => {
+                Some(self.ours(&by_label(&json!({})))?)
+            }
             Subject::ViaListener => {
                 Some(self.ours(&by_label(&json!({"via": "listener", "cluster": "parts"})))?)
             }

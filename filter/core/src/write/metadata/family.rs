@@ -1,11 +1,10 @@
 //! Metric families and the names of their series.
 
-use hashbrown::{HashMap, HashSet};
-
+use super::ByName;
 use crate::tenant::TenantId;
 use crate::wire::{Fields, Malformed, Value};
 
-/// A family of metadata: `prometheus.MetricMetadata` with type = 1 and metric_family_name = 2.
+/// A family of metadata: `prometheus.MetricMetadata` with `type` = 1 and `metric_family_name` = 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) struct Family<'a> {
     kind: u64,
@@ -65,10 +64,10 @@ impl<'a> Family<'a> {
     }
 }
 
-/// Which metrics a request writes to which part: what there is to learn from it.
+/// Which metrics a request writes to which parts: what there is to learn from it.
 #[derive(Debug, Default)]
 pub(in super::super) struct Names<'a> {
-    pairs: HashSet<(u64, u32)>,
+    parts: ByName,
     /// Series of one metric mostly stand together.
     last: Option<(&'a [u8], usize)>,
 }
@@ -77,8 +76,7 @@ pub(in super::super) struct Names<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Written {
     pub(super) tenants: Vec<TenantId>,
-    /// The hash of a name, and the position of a tenant.
-    pub(super) pairs: Vec<(u64, u32)>,
+    pub(super) names: ByName,
 }
 
 impl<'a> Names<'a> {
@@ -89,26 +87,23 @@ impl<'a> Names<'a> {
             return;
         }
         self.last = Some((name, part));
-        if let Ok(part) = u32::try_from(part) {
-            self.pairs.insert((hash_of_name(name), part));
+        let parts = self.parts.entry(hash_of_name(name)).or_default();
+        if !parts.contains(&part) {
+            parts.push(part);
         }
     }
 
-    /// For the hash of each name the parts that its series go to.
-    pub(super) fn by_name(&self) -> HashMap<u64, Vec<usize>> {
-        let mut parts: HashMap<u64, Vec<usize>> = HashMap::new();
-        for (name, part) in &self.pairs {
-            parts.entry(*name).or_default().push(*part as usize);
-        }
-        parts
+    /// The parts that series of the name with this hash go to.
+    pub(super) fn parts(&self, name: u64) -> &[usize] {
+        self.parts.get(&name).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// What there is to learn, with the tenants of the parts.
     pub(in super::super) fn written(self, tenants: &[TenantId]) -> Written {
-        if self.pairs.is_empty() {
+        if self.parts.is_empty() {
             return Written::default();
         }
-        Written { tenants: tenants.to_vec(), pairs: self.pairs.into_iter().collect() }
+        Written { tenants: tenants.to_vec(), names: self.parts }
     }
 }
 

@@ -3,12 +3,12 @@
 //! A worker tells the others what it saw only if it is news to itself, so that ordinary requests write nothing that is
 //! shared. After a while all is news again, which keeps in the table what is still written.
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 use sha2::{Digest as _, Sha256};
 
-use super::Following;
 use super::family::{Written, hash};
 use super::table::Table;
+use super::{ByName, Following};
 use crate::exchange::{Millis, Process, SlotFailure};
 use crate::tenant::{TenantId, TenantSet};
 
@@ -49,11 +49,20 @@ pub(crate) fn make_slots(process: &dyn Process) -> Result<(), SlotFailure> {
 
 /// The tenants that are known to have a metric, in one scope.
 #[derive(Debug, Default)]
-pub(in super::super) struct Known(HashMap<u64, Vec<TenantId>>);
+pub(super) struct Known {
+    tenants: Vec<TenantId>,
+    names: ByName,
+}
 
 impl Known {
-    pub(super) fn tenants(&self, name: u64) -> &[TenantId] {
-        self.0.get(&name).map(Vec::as_slice).unwrap_or_default()
+    /// How many tenants have the metric.
+    pub(super) fn count(&self, name: u64) -> usize {
+        self.names.get(&name).map_or(0, Vec::len)
+    }
+
+    /// One of them.
+    pub(super) fn tenant(&self, name: u64, position: usize) -> Option<&TenantId> {
+        self.tenants.get(*self.names.get(&name)?.get(position)?)
     }
 }
 
@@ -61,9 +70,9 @@ impl Following {
     /// What is known by now.
     pub(super) fn load(&self) -> Known {
         let stored = self.process.as_ref().and_then(|process| process.load(&self.scope.slot()).ok());
-        Known(
-            stored.map(|stored| Table::decode(&stored.value).take(self.scope).into_map()).unwrap_or_default(),
-        )
+        let entries = stored.map(|stored| Table::decode(&stored.value).take(self.scope));
+        let (tenants, names) = entries.unwrap_or_default().into_names();
+        Known { tenants, names }
     }
 }
 
@@ -91,7 +100,7 @@ impl Followers {
         written: &Written,
         now: Millis,
     ) {
-        if written.pairs.is_empty() {
+        if written.names.is_empty() {
             return;
         }
         if now.saturating_sub(self.since) >= FORGET_AFTER_MS || self.told.len() >= MAX_TOLD {
@@ -106,12 +115,13 @@ impl Followers {
             .collect();
         let mut keys = Vec::new();
         let mut news = Vec::new();
-        for (name, position) in &written.pairs {
-            let Some((tenant, seed)) = tenants.get(*position as usize) else { continue };
-            let key = hash(*seed, &name.to_le_bytes());
-            if !self.told.contains(&key) {
-                keys.push(key);
-                news.push((*name, *tenant));
+        for (name, positions) in &written.names {
+            for (tenant, seed) in positions.iter().filter_map(|at| tenants.get(*at)) {
+                let key = hash(*seed, &name.to_le_bytes());
+                if !self.told.contains(&key) {
+                    keys.push(key);
+                    news.push((*name, *tenant));
+                }
             }
         }
         if news.is_empty() {

@@ -95,16 +95,20 @@ impl core::fmt::Debug for Following {
 /// The least that a copy of an entry counts as, since every copy is noted too.
 const LEAST_COPY: usize = 64;
 
+/// For the hash of a name, positions: of parts, or of tenants.
+type ByName = HashMap<u64, Vec<usize>>;
+
 /// Finds the parts that each entry goes to.
 pub(super) struct Spreader<'n> {
     spread: &'n Spread,
-    /// What this very request writes: for the hash of a name the parts.
-    here: HashMap<u64, Vec<usize>>,
+    /// What this very request writes.
+    here: &'n Names<'n>,
     known: Known,
-    /// The parts for `all`.
-    everybody: Vec<usize>,
     /// The parts of the entry at hand.
     parts: Vec<usize>,
+    /// For each part which entry was added to it last; entries count from 1.
+    added: Vec<u32>,
+    entry: u32,
     /// How many bytes of copies there may be still.
     budget: usize,
     /// Copies that were not made, since the request would have had too many tenants or grown too large.
@@ -113,16 +117,18 @@ pub(super) struct Spreader<'n> {
 
 impl<'n> Spreader<'n> {
     /// A spreader that makes copies of at most `budget` bytes. What was learnt is loaded here, once a request.
-    pub(super) fn new(spread: &'n Spread, names: &Names<'_>, router: &mut Router<'_>, budget: usize) -> Self {
-        let mut everybody = Vec::new();
+    pub(super) fn new(
+        spread: &'n Spread,
+        here: &'n Names<'n>,
+        router: &mut Router<'_>,
+        budget: usize,
+    ) -> Self {
         if *spread == Spread::All {
-            everybody.extend(router.own_tenants());
-            everybody.extend(0..router.tenants().len());
-            everybody.sort_unstable();
-            everybody.dedup();
+            router.add_own_tenants();
         }
         let known = spread.following().map(Following::load).unwrap_or_default();
-        Self { spread, here: names.by_name(), known, everybody, parts: Vec::new(), budget, left_out: 0 }
+        let (parts, added) = (Vec::new(), Vec::new());
+        Self { spread, here, known, parts, added, entry: 0, budget, left_out: 0 }
     }
 
     /// The parts that an entry of this family and length goes to; `own` is the own tenant's, and comes first.
@@ -134,16 +140,20 @@ impl<'n> Spreader<'n> {
         router: &mut Router<'_>,
     ) -> &[usize] {
         self.parts.clear();
-        self.parts.extend(own);
+        self.entry = self.entry.saturating_add(1);
+        if let Some(own) = own {
+            self.add(own, len);
+        }
         match self.spread {
             Spread::Own | Spread::Drop => {}
-            Spread::All => self.parts.extend(&self.everybody),
+            Spread::All => (0..router.tenants().len()).for_each(|part| self.add(part, len)),
             Spread::Followers(_) => {
                 for name in family.series_names() {
-                    self.parts.extend(self.here.get(&name).into_iter().flatten());
-                    for tenant in self.known.tenants(name) {
-                        match router.follower(tenant) {
-                            Some(Ok(part)) => self.parts.push(part),
+                    self.here.parts(name).iter().for_each(|part| self.add(*part, len));
+                    for position in 0..self.known.count(name) {
+                        let follower = self.known.tenant(name, position).and_then(|t| router.follower(t));
+                        match follower {
+                            Some(Ok(part)) => self.add(part, len),
                             Some(Err(_)) => self.left_out = self.left_out.saturating_add(1),
                             None => {}
                         }
@@ -151,31 +161,26 @@ impl<'n> Spreader<'n> {
                 }
             }
         }
-        if let Some(further) = self.parts.get_mut(usize::from(own.is_some())..) {
-            further.sort_unstable();
-        }
-        // Entries go to a handful of tenants; a set would cost more.
-        let mut kept = 0_usize;
-        let (budget, left_out) = (&mut self.budget, &mut self.left_out);
-        let mut last = None;
-        self.parts.retain(|part| {
-            if last == Some(*part) || (kept > 0 && own == Some(*part)) {
-                return false;
-            }
-            last = Some(*part);
-            let cost = len.max(LEAST_COPY);
-            // The first copy is the entry itself.
-            let fits = kept == 0 || cost <= *budget;
-            if !fits {
-                *left_out = left_out.saturating_add(1);
-                return false;
-            }
-            if kept > 0 {
-                *budget = budget.saturating_sub(cost);
-            }
-            kept = kept.saturating_add(1);
-            true
-        });
         &self.parts
+    }
+
+    /// Adds a part to those of the entry at hand, once.
+    fn add(&mut self, part: usize, len: usize) {
+        if part >= self.added.len() {
+            self.added.resize(part.saturating_add(1), 0);
+        }
+        match self.added.get_mut(part) {
+            Some(added) if *added != self.entry => *added = self.entry,
+            _ => return,
+        }
+        // The first copy is the entry itself.
+        if !self.parts.is_empty() {
+            let Some(rest) = self.budget.checked_sub(len.max(LEAST_COPY)) else {
+                self.left_out = self.left_out.saturating_add(1);
+                return;
+            };
+            self.budget = rest;
+        }
+        self.parts.push(part);
     }
 }

@@ -6,8 +6,9 @@
 
 use std::collections::VecDeque;
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 
+use super::ByName;
 use super::followers::Scope;
 use crate::tenant::TenantId;
 
@@ -33,14 +34,10 @@ struct Name {
 }
 
 impl Entries {
-    /// Each name with its tenants.
-    pub(super) fn into_map(self) -> HashMap<u64, Vec<TenantId>> {
-        let Self { tenants, names } = self;
-        let of = |name: Name| {
-            let tenants = name.tenants.iter().filter_map(|at| tenants.get(usize::from(*at)));
-            (name.hash, tenants.cloned().collect())
-        };
-        names.into_iter().map(of).collect()
+    /// The tenants, and for each name the positions of its own.
+    pub(super) fn into_names(self) -> (Vec<TenantId>, ByName) {
+        let positions = |name: Name| (name.hash, name.tenants.into_iter().map(usize::from).collect());
+        (self.tenants, self.names.into_iter().map(positions).collect())
     }
 
     /// How many bytes it takes, give or take tenants that nobody needs any more.
@@ -52,37 +49,32 @@ impl Entries {
 
     /// Adds names with tenants; those that are named again become the youngest.
     fn add(&mut self, pairs: &[(u64, &TenantId)]) {
-        let mut positions: HashMap<TenantId, u16> =
-            (0..).zip(&self.tenants).map(|(at, tenant)| (tenant.clone(), at)).collect();
-        let mut named: HashMap<u64, Vec<u16>> = HashMap::new();
-        let mut order = Vec::new();
+        let mut positions: HashMap<TenantId, usize> =
+            self.tenants.iter().enumerate().map(|(at, tenant)| (tenant.clone(), at)).collect();
+        let mut named = ByName::new();
         for (hash, tenant) in pairs {
-            let position = match positions.get(*tenant) {
-                Some(position) => *position,
-                None => {
-                    let Ok(position) = u16::try_from(self.tenants.len()) else { continue };
-                    self.tenants.push((*tenant).clone());
-                    positions.insert((*tenant).clone(), position);
-                    position
-                }
-            };
-            let tenants = named.entry(*hash).or_insert_with(|| {
-                order.push(*hash);
-                Vec::new()
-            });
-            tenants.push(position);
+            let next = self.tenants.len();
+            let position = *positions.entry((*tenant).clone()).or_insert(next);
+            if position == next {
+                self.tenants.push((*tenant).clone());
+            }
+            named.entry(*hash).or_default().push(position);
         }
         self.names.retain_mut(|name| match named.get_mut(&name.hash) {
             Some(tenants) => {
-                tenants.append(&mut name.tenants);
+                tenants.extend(name.tenants.iter().map(|at| usize::from(*at)));
                 false
             }
             None => true,
         });
-        for hash in order {
-            let mut tenants = named.remove(&hash).unwrap_or_default();
-            tenants.sort_unstable();
-            tenants.dedup();
+        for (hash, positions) in named {
+            let mut tenants: Vec<u16> = Vec::new();
+            // Positions beyond 16 bits would not fit into a table anyway.
+            for position in positions.into_iter().filter_map(|at| u16::try_from(at).ok()) {
+                if let Err(at) = tenants.binary_search(&position) {
+                    tenants.insert(at, position);
+                }
+            }
             self.names.push_back(Name { hash, tenants });
         }
     }
@@ -91,20 +83,21 @@ impl Entries {
     fn shrink(&mut self) {
         let oldest = (self.names.len() / 8).max(1).min(self.names.len());
         self.names.drain(..oldest);
-        let used: HashSet<u16> = self.names.iter().flat_map(|name| name.tenants.iter().copied()).collect();
-        let mut moved: HashMap<u16, u16> = HashMap::new();
-        let (mut before, mut after) = (0_u16, 0_u16);
-        self.tenants.retain(|_| {
-            let stays = used.contains(&before);
-            if stays {
-                moved.insert(before, after);
-                after = after.saturating_add(1);
+        // For each tenant whether it stays, then its new position.
+        let mut moved: Vec<Option<u16>> = vec![None; self.tenants.len()];
+        for at in self.names.iter().flat_map(|name| &name.tenants) {
+            if let Some(stays) = moved.get_mut(usize::from(*at)) {
+                *stays = Some(0);
             }
-            before = before.saturating_add(1);
-            stays
-        });
+        }
+        let mut stay = moved.iter();
+        self.tenants.retain(|_| stay.next().is_some_and(Option::is_some));
+        for (position, moved) in (0..).zip(moved.iter_mut().flatten()) {
+            *moved = position;
+        }
         for name in &mut self.names {
-            name.tenants = name.tenants.iter().filter_map(|at| moved.get(at).copied()).collect();
+            let position = |at: &u16| moved.get(usize::from(*at)).copied().flatten();
+            name.tenants = name.tenants.iter().filter_map(position).collect();
         }
     }
 }
@@ -113,13 +106,12 @@ impl Table {
     /// Adds what a scope wrote, and keeps the whole within `limit` bytes.
     pub(super) fn add(&mut self, scope: Scope, pairs: &[(u64, &TenantId)], limit: usize) {
         let at = self.scopes.iter().position(|(known, _)| *known == scope);
-        match at.and_then(|at| self.scopes.get_mut(at)) {
-            Some((_, entries)) => entries.add(pairs),
-            None => {
-                let mut entries = Entries::default();
-                entries.add(pairs);
-                self.scopes.push((scope, entries));
-            }
+        if let Some((_, entries)) = at.and_then(|at| self.scopes.get_mut(at)) {
+            entries.add(pairs);
+        } else {
+            let mut entries = Entries::default();
+            entries.add(pairs);
+            self.scopes.push((scope, entries));
         }
         let mut sizes: Vec<usize> = self.scopes.iter().map(|(_, entries)| entries.size()).collect();
         while sizes.iter().fold(0, |sum: usize, size| sum.saturating_add(*size)) > limit {
@@ -218,7 +210,9 @@ mod tests {
     }
 
     fn known(table: &Table, scope: u8) -> HashMap<u64, Vec<TenantId>> {
-        Table::decode(&table.encode()).take(Scope([scope; 16])).into_map()
+        let (tenants, names) = Table::decode(&table.encode()).take(Scope([scope; 16])).into_names();
+        let of = |positions: Vec<usize>| positions.into_iter().map(|at| tenants[at].clone()).collect();
+        names.into_iter().map(|(hash, positions)| (hash, of(positions))).collect()
     }
 
     #[test]

@@ -57,6 +57,7 @@ pub(crate) fn plan() -> SplitPlan {
         unmapped: Verdict::Reject,
         metadata: Some(tenant("own")),
         spread: Spread::Own,
+        takes_exemplars_alone: false,
         own: TenantSet::from(tenant("own")),
         edits: LabelEdits::default(),
         isolate: Rc::default(),

@@ -50,6 +50,7 @@ pub(super) fn split(
         gathered: Vec::new(),
         rejected: Rejected::default(),
         doubled: 0,
+        takes_exemplars_alone: plan.takes_exemplars_alone,
         // Private extensions of some backends stand in other fields; nobody outside may use them.
         changed: symbols.has_private_fields || !plan.edits.is_empty(),
     };
@@ -84,6 +85,7 @@ struct Walk<'a> {
     rejected: Rejected,
     /// How many series went to two parts.
     doubled: u32,
+    takes_exemplars_alone: bool,
     /// Whether anything of the message does not go on as it came.
     changed: bool,
 }
@@ -110,7 +112,12 @@ impl<'a> Walk<'a> {
                 Destination::Reject(Reason::NoLabels)
             }
             Destination::Part(_) | Destination::Both(..) if self.look.samples == 0 => {
-                Destination::Reject(Reason::NoSamples)
+                match self.look.has_exemplars {
+                    false => Destination::Reject(Reason::NoSamples),
+                    // Prometheus sends every exemplar as a series of its own. Its samples must not be lost for that.
+                    true if !self.takes_exemplars_alone => Destination::Drop(Reason::NoSamples),
+                    true => destination,
+                }
             }
             destination => destination,
         };

@@ -38,6 +38,8 @@ pub(super) struct Look<'a> {
     pub(super) has_labels_to_remove: bool,
     /// How many samples and histograms there are.
     pub(super) samples: u32,
+    /// Whether there are exemplars.
+    pub(super) has_exemplars: bool,
     /// Whether an edit sets a label, so that there is always one.
     sets_labels: bool,
 }
@@ -58,6 +60,7 @@ impl<'a> Look<'a> {
             left: 0,
             has_labels_to_remove: false,
             samples: 0,
+            has_exemplars: false,
             sets_labels: !plan.edits.set.is_empty(),
         }
     }
@@ -67,6 +70,7 @@ impl<'a> Look<'a> {
         let symbols = self.symbols;
         self.references.clear();
         self.samples = 0;
+        self.has_exemplars = false;
         let mut is_text = true;
         for field in Fields::new(content) {
             let field = field?;
@@ -85,7 +89,10 @@ impl<'a> Look<'a> {
                     field.value.bytes()?;
                     self.samples = self.samples.saturating_add(1);
                 }
-                EXEMPLARS => is_text &= exemplar_is_text(symbols, field.value.bytes()?)?,
+                EXEMPLARS => {
+                    self.has_exemplars = true;
+                    is_text &= exemplar_is_text(symbols, field.value.bytes()?)?;
+                }
                 METADATA => is_text &= metadata_is_text(symbols, field.value.bytes()?)?,
                 CREATED => match field.value {
                     Value::Varint(_) => {}

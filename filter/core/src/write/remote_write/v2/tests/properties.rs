@@ -86,7 +86,7 @@ fn expected(series: &Said) -> Option<(String, Said)> {
     };
     let mut series = series.clone();
     series.labels.retain(|(name, _)| name != "imp");
-    let sends = !series.samples.is_empty() || !series.histograms.is_empty();
+    let sends = !series.samples.is_empty() || !series.histograms.is_empty() || !series.exemplars.is_empty();
     (!series.labels.is_empty() && sends).then_some((tenant, series))
 }
 
@@ -112,9 +112,10 @@ proptest! {
         let body = request.body();
         let split = run(&plan(), &body).unwrap();
         let mut want: BTreeMap<String, Vec<Said>> = BTreeMap::new();
-        let mut lost = 0;
+        let (mut lost, mut dropped) = (0, 0);
         for series in request.said() {
             match expected(&series) {
+                Some((_, series)) if series.samples.is_empty() && series.histograms.is_empty() => dropped += 1,
                 Some((tenant, series)) => want.entry(tenant).or_default().push(series),
                 None => lost += 1,
             }
@@ -123,6 +124,7 @@ proptest! {
         let said: BTreeMap<_, _> = got.iter().map(|(tenant, part)| (tenant.clone(), part.said())).collect();
         prop_assert_eq!(&said, &want);
         prop_assert_eq!(split.rejected.total(), lost);
+        prop_assert_eq!(split.rejected.dropped().map(|(_, count)| count).sum::<u32>(), dropped);
         for (part, (tenant, message)) in split.parts.iter().zip(&got) {
             prop_assert_eq!(part.series as usize, want[tenant].len());
             let count = |said: &Said| said.samples.len() + said.histograms.len();
