@@ -61,7 +61,7 @@ impl Plan {
         let idp = Issuer::new("https://idp.example.org");
         let files = tempfile::tempdir()?;
         let source = files.path().join("kube-token.yaml");
-        std::fs::write(&source, token_source(&mount.token())?)?;
+        fs::write(&source, token_source(&mount.token())?)?;
         let example = Example::load("namespaces")?
             .keys("cluster", &cluster.jwks())?
             .keys("keycloak", &idp.jwks())?

@@ -292,7 +292,7 @@ fn a_tenant_that_moves_is_written_twice_also_where_the_head_decides() {
 /// To whom a series with these labels goes: the sources written down as plainly as can be.
 fn model(cluster: &str, namespace: &str) -> Vec<&'static str> {
     let tenant = match (cluster, namespace) {
-        ("", "") | ("_" | "team-b", "") => "own",
+        ("" | "_" | "team-b", "") => "own",
         ("", namespace) => namespace,
         ("team-b", "x") => "team-b_x",
         ("team-b", "team-a") => "team-b_team-a",
