@@ -1,5 +1,8 @@
 //! `examples/namespaces` as it is shipped, between a stand-in for the Kubernetes API and one for Cortex.
 
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -11,6 +14,7 @@ use scopegate_tests::{
     example::{Example, file, yaml},
     identity::Issuer,
     kubernetes::{Kubernetes, Mount},
+    ports::Reservation,
     remote_write::{TimeSeries, WriteRequest, series},
     wait::{DEADLINE, eventually},
 };
@@ -31,7 +35,10 @@ pub(crate) struct World {
     pub(crate) cluster: Issuer,
     pub(crate) idp: Issuer,
     pub(crate) envoy: Envoy,
-    _files: TempDir,
+    address: SocketAddr,
+    files: TempDir,
+    /// How often the file with the listener was written.
+    versions: u32,
 }
 
 /// A world that is not started yet.
@@ -54,7 +61,7 @@ impl Plan {
         let idp = Issuer::new("https://idp.example.org");
         let files = tempfile::tempdir()?;
         let source = files.path().join("kube-token.yaml");
-        std::fs::write(&source, token_source(&mount.token())?)?;
+        fs::write(&source, token_source(&mount.token())?)?;
         let example = Example::load("namespaces")?
             .keys("cluster", &cluster.jwks())?
             .keys("keycloak", &idp.jwks())?
@@ -88,8 +95,49 @@ impl Plan {
     pub(crate) async fn start(self) -> Result<World> {
         let Self { cortex, kubernetes, mount, cluster, idp, files, example, workers } = self;
         let envoy = Envoy::builder(&example).concurrency(workers).start().await?;
-        Ok(World { cortex, kubernetes, mount, cluster, idp, envoy, _files: files })
+        let address = envoy.listener("gateway")?;
+        Ok(World { cortex, kubernetes, mount, cluster, idp, envoy, address, files, versions: 0 })
     }
+
+    /// Starts it with its listener in a file of its own, as a `ConfigMap` brings it. Gives the listener too, for
+    /// [`World::update`].
+    pub(crate) async fn start_from_file(mut self) -> Result<(World, Value)> {
+        let port = Reservation::any()?;
+        self.example = self.example.port("gateway", port.address().port())?;
+        let whole = self.example.value();
+        let mut listener = whole["static_resources"]["listeners"][0].take();
+        listener["@type"] = json!("type.googleapis.com/envoy.config.listener.v3.Listener");
+        whole["static_resources"]["listeners"] = json!([]);
+        let path = self.files.path();
+        symlink("current/listeners.json", path.join("listeners.json"))?;
+        whole["dynamic_resources"] = json!({"lds_config": {"path_config_source": {
+            "path": path.join("listeners.json"), "watched_directory": {"path": path},
+        }}});
+        write(path, 1, &listener)?;
+        let Self { cortex, kubernetes, mount, cluster, idp, files, example, workers } = self;
+        let envoy = Envoy::builder(&example).concurrency(workers).start().await?;
+        let address = port.address();
+        Ok((World { cortex, kubernetes, mount, cluster, idp, envoy, address, files, versions: 1 }, listener))
+    }
+}
+
+/// Swaps a version of the listener's file for the next, all at once.
+fn write(path: &Path, version: u32, listener: &Value) -> Result<()> {
+    let name = format!("version-{version}");
+    fs::create_dir(path.join(&name))?;
+    fs::write(path.join(&name).join("listeners.json"), json!({"resources": [listener]}).to_string())?;
+    symlink(&name, path.join("next"))?;
+    Ok(fs::rename(path.join("next"), path.join("current"))?)
+}
+
+/// The configuration of the filter within a listener.
+pub(crate) fn configuration(listener: &mut Value) -> Result<&mut Value> {
+    let filters = listener
+        .pointer_mut("/filter_chains/0/filters/0/typed_config/http_filters")
+        .and_then(Value::as_array_mut)
+        .context("no filters")?;
+    let filter = filters.iter_mut().find(|filter| filter["name"] == "scopegate").context("no filter")?;
+    Ok(&mut filter["typed_config"]["config"]["configuration"]["value"])
 }
 
 /// The shipped `kube-token.yaml`, for a token elsewhere.
@@ -110,8 +158,14 @@ impl World {
     /// Sends these series as the cluster's Prometheus.
     pub(crate) async fn send(&self, series: Vec<TimeSeries>) -> Result<Answer> {
         let token = self.cluster.token(json!({"sub": PROMETHEUS, "aud": ["scopegate"]}));
-        let client = Client::http1(self.envoy.listener("gateway")?);
+        let client = Client::http1(self.address);
         client.send(WriteRequest::of(series).push().bearer(&token)).await
+    }
+
+    /// Puts another listener in the place of the one that is there.
+    pub(crate) fn update(&mut self, listener: &Value) -> Result<()> {
+        self.versions += 1;
+        write(self.files.path(), self.versions, listener)
     }
 
     /// Sends one series of this namespace, and tells to whom it went.

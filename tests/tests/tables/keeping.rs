@@ -8,7 +8,7 @@ use scopegate_tests::{
 };
 use serde_json::json;
 
-use crate::gateway::{ORGANIZATION, PROMETHEUS, Plan, of};
+use crate::gateway::{ORGANIZATION, PROMETHEUS, Plan, configuration, of};
 
 #[tokio::test]
 async fn until_it_was_fetched_nothing_is_guessed() -> Result<()> {
@@ -108,4 +108,44 @@ async fn a_trap_keeps_the_last_good_one() -> Result<()> {
     world.kubernetes.state().failures.clear();
     world.kubernetes.label("shop", ORGANIZATION, "org-b");
     world.wait_until("shop", "org-b").await
+}
+
+/// A new configuration has the table at once, although nobody answers any more; but what comes from elsewhere is another
+/// table, and nothing is guessed from the old one.
+#[tokio::test]
+async fn a_new_configuration_keeps_the_last_good_one_of_the_same_source() -> Result<()> {
+    let plan = Plan::new()?;
+    plan.kubernetes.label("shop", ORGANIZATION, "org-a");
+    let (mut world, mut listener) = plan.start_from_file().await?;
+    world.wait_until("shop", "org-a").await?;
+    assert_eq!(world.goes_to("").await?, "platform");
+    world.kubernetes.state().failures = vec![500; 100_000].into();
+    world.kubernetes.wait_for("failures", |state| state.requests.iter().any(|(_, s)| *s == 500)).await?;
+
+    let changed = configuration(&mut listener)?;
+    changed["callers"][0]["tenants"] = json!(["moved"]);
+    changed["tables"]["organisations"]["kubernetes"]["refresh"] = json!("500ms");
+    let renamed = changed["tables"]["organisations"].take();
+    changed["tables"] = json!({"renamed": renamed});
+    changed["write"]["metrics"]["tenant"][0]["table"] = json!("renamed");
+    world.update(&listener)?;
+    eventually(DEADLINE, || async {
+        let answer = world.send(vec![of("shop", 1)]).await?;
+        ensure!(answer.status == 200, "never refused: {answer}");
+        let own = world.goes_to("").await?;
+        ensure!(own == "moved", "still {own}");
+        Ok(())
+    })
+    .await?;
+    assert_eq!(world.goes_to("shop").await?, "org-a");
+
+    let changed = configuration(&mut listener)?;
+    changed["tables"]["renamed"]["kubernetes"]["label"] = json!("another/label");
+    world.update(&listener)?;
+    eventually(DEADLINE, || async {
+        let answer = world.send(vec![of("shop", 1)]).await?;
+        ensure!(answer.status == 503, "{answer}");
+        Ok(())
+    })
+    .await
 }

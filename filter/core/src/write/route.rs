@@ -213,18 +213,17 @@ impl<'a> Router<'a> {
             scratch.extend_from_slice(&value.len().to_le_bytes());
             scratch.extend_from_slice(value);
         }
-        let destination = match self.joined.get(scratch.as_slice()) {
-            Some(destination) => *destination,
-            None => {
-                let destination = match join(choice, value) {
-                    Some(key) => self.resolve(choice, &key)?,
-                    None => self.verdict(&self.plan.unmapped, Reason::Unmapped)?,
-                };
-                if self.joined.len() < MAX_KNOWN {
-                    self.joined.insert(scratch.as_slice().into(), destination);
-                }
-                destination
+        let destination = if let Some(destination) = self.joined.get(scratch.as_slice()) {
+            *destination
+        } else {
+            let destination = match join(choice, value) {
+                Some(key) => self.resolve(choice, &key)?,
+                None => self.verdict(&self.plan.unmapped, Reason::Unmapped)?,
+            };
+            if self.joined.len() < MAX_KNOWN {
+                self.joined.insert(scratch.as_slice().into(), destination);
             }
+            destination
         };
         self.scratch = scratch;
         Ok(destination)

@@ -1,7 +1,9 @@
 //! Where the tenant of a series comes from: several labels, patterns, tables, and a second tenant for a while.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 use super::{Head, WRITE, World, and, answer, body, calls, decompress, describe, message, text, up};
@@ -285,4 +287,72 @@ fn a_tenant_that_moves_is_written_twice_also_where_the_head_decides() {
     let mut agent = world.caller("agent", &["other"]);
     agent.worker.wall_seconds = Some(0);
     assert_eq!(describe(&agent.head(WRITE).1), "go on x-scope-orgid=other");
+}
+
+/// To whom a series with these labels goes: the sources written down as plainly as can be.
+fn model(cluster: &str, namespace: &str) -> Vec<&'static str> {
+    let tenant = match (cluster, namespace) {
+        ("" | "_" | "team-b", "") => "own",
+        ("", namespace) => namespace,
+        ("team-b", "x") => "team-b_x",
+        ("team-b", "team-a") => "team-b_team-a",
+        // The separator within, or not a tenant that this caller may write to.
+        _ => return vec![],
+    };
+    match tenant {
+        "own" => vec!["own", "second"],
+        "team-a" => vec!["team-a", "by-key"],
+        "team-b_x" => vec!["team-b_x"],
+        "team-b_team-a" => vec!["team-b_team-a"],
+        _ => vec![],
+    }
+}
+
+proptest! {
+    /// Whatever comes: each series goes exactly where the model says, in its order, byte for byte.
+    #[test]
+    fn several_labels_and_second_tenants_follow_the_model(
+        sent in prop::collection::vec((0..3_usize, 0..3_usize, any::<bool>()), 1..12)
+    ) {
+        let clusters = ["", "team-b", "_"];
+        let namespaces = ["", "team-a", "x"];
+        let mut world = with(|config| {
+            config["write"]["metrics"] = json!({
+                "tenant": [{"labels": ["cluster", "namespace"], "separator": "_"}, {"label": "namespace"}, "caller"],
+                "also_write": [
+                    {"tenant": "own", "to": "second", "until": "2026-12-31T00:00:00Z"},
+                    {"key": "team-a", "to": "by-key", "until": "2026-12-31T00:00:00Z"},
+                ],
+            });
+        });
+        world.worker.wall_seconds = Some(0);
+        let mut expected: BTreeMap<&str, Vec<TimeSeries>> = BTreeMap::new();
+        let mut series = Vec::new();
+        for (n, (cluster, namespace, swapped)) in sent.iter().enumerate() {
+            let n = n.to_string();
+            let mut labels = vec![("cluster", clusters[*cluster]), ("namespace", namespaces[*namespace]), ("n", n.as_str())];
+            if *swapped {
+                labels.reverse();
+            }
+            series.push(up(&labels));
+            for tenant in model(clusters[*cluster], namespaces[*namespace]) {
+                expected.entry(tenant).or_default().push(up(&labels));
+            }
+        }
+        let body = body(&series);
+        let (_, step) = world.request(WRITE, &body);
+        let got: BTreeMap<String, Vec<u8>> = match step {
+            Step::Call(calls) => {
+                calls.into_iter().map(|call| (call.tenant.to_string(), decompress(&call.body))).collect()
+            }
+            Step::Continue(changes) => {
+                let tenant = changes.headers.set.iter().find(|(name, _)| name == "x-scope-orgid").unwrap();
+                [(tenant.1.clone(), decompress(&changes.body.unwrap_or(body)))].into()
+            }
+            _ => BTreeMap::new(),
+        };
+        let expected: BTreeMap<String, Vec<u8>> =
+            expected.into_iter().map(|(tenant, series)| (tenant.to_owned(), message(&series))).collect();
+        prop_assert_eq!(got, expected);
+    }
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::too_many_lines, clippy::type_complexity)] // tables are
 
 mod calls;
+mod dates;
 mod failures;
 mod phases;
 mod retries;

@@ -1,0 +1,34 @@
+//! Any answers to the calls for tables: what is read of them is a table of tenants, and reading them ends.
+#![no_main]
+
+use std::rc::Rc;
+
+use libfuzzer_sys::fuzz_target;
+use scopegate_core::config::Config;
+use scopegate_core::exchange::{Alone, Process};
+use scopegate_core::policy::Policy;
+use scopegate_core::table::{Fetched, Tables};
+
+fuzz_target!(|answers: Vec<(u16, Vec<u8>)>| {
+    let config = serde_json::json!({
+        "backends": [{"name": "metrics", "kind": "cortex"}],
+        "callers": [{"name": "any", "metadata": {"namespace": "n"}, "tenants": ["own"], "may": ["write"]}],
+        "tables": {
+            "namespaces": {"kubernetes": {"cluster": "k", "label": "l"}, "max_entries": 8},
+            "orgs": {"http": {"cluster": "h", "path": "/"}, "max_bytes": 4096},
+        },
+    });
+    let policy = Policy::compile(&Config::from_json(config).unwrap(), &|_| None).unwrap();
+    let process: Rc<dyn Process> = Rc::new(Alone::default());
+    let mut tables = Tables::new(&policy.tables, Rc::clone(&process), 1);
+    let mut asked = tables.tick(0);
+    for (status, body) in answers {
+        let Some(get) = asked.pop() else { break };
+        asked.extend(tables.answered(get.id, Fetched { status: Ok(status), body: Some(body) }, 0));
+    }
+    // Another worker sees the same.
+    let mut other = Tables::new(&policy.tables, process, 2);
+    for at in 0..2 {
+        assert_eq!(tables.current(at), other.current(at));
+    }
+});
