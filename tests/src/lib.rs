@@ -13,6 +13,8 @@ pub mod cortex;
 pub mod envoy;
 pub mod example;
 pub mod identity;
+pub mod loki;
+pub mod otlp;
 pub mod ports;
 pub mod process;
 pub mod prometheus;

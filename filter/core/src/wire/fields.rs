@@ -92,6 +92,12 @@ impl<'a> Fields<'a> {
         self.rest.len()
     }
 
+    /// The next field, by way of a function that stands once in the module: for messages of few fields.
+    #[inline(never)]
+    pub fn next_out_of_line(&mut self) -> Option<Result<Field<'a>, Malformed>> {
+        self.next()
+    }
+
     #[inline]
     fn advance(&mut self) -> Result<Field<'a>, Malformed> {
         let tag = tag(&mut self.rest)?;

@@ -167,7 +167,11 @@ mod tests {
             let body = encoded(encoding, &zeros);
             assert_eq!(encoding.decode(&body, 1 << 20).as_deref(), Ok(zeros.as_slice()), "{encoding:?}");
             let limit = (1 << 20) - 1;
-            assert_eq!(encoding.decode(&body, limit), Err(Refusal::DecodedTooLarge { limit }), "{encoding:?}");
+            assert_eq!(
+                encoding.decode(&body, limit),
+                Err(Refusal::DecodedTooLarge { limit }),
+                "{encoding:?}"
+            );
         }
     }
 

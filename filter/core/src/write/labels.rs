@@ -73,8 +73,24 @@ impl LabelEdits {
             labels.retain(|(known, _)| known != name);
             labels.push((name, make(value.text(tenant))));
         }
-        labels.sort_by_key(|(name, _)| *name);
+        sort(labels);
     }
+}
+
+/// Sorts labels by name; those of one name keep their order.
+fn sort<V>(labels: &mut Vec<(&[u8], V)>) {
+    let names: Vec<&[u8]> = labels.iter().map(|(name, _)| *name).collect();
+    let mut ranked: Vec<_> = labels.drain(..).map(Some).collect();
+    for from in order(&names) {
+        labels.extend(ranked.get_mut(from).and_then(Option::take));
+    }
+}
+
+/// The positions of names in their order. Sorting costs much code, and so is here once for all kinds of values.
+fn order(names: &[&[u8]]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..names.len()).collect();
+    order.sort_by_key(|position| names.get(*position));
+    order
 }
 
 #[cfg(test)]

@@ -167,7 +167,11 @@ impl Gathered {
     pub(super) fn check(&self, limits: &Limits) -> Result<(), Refusal> {
         let limit = limits.decoded_bytes.0;
         let all = self.total.max(self.fresh.0.len());
-        if all > (limit as usize).saturating_mul(2) { Err(Refusal::DecodedTooLarge { limit }) } else { Ok(()) }
+        if all > (limit as usize).saturating_mul(2) {
+            Err(Refusal::DecodedTooLarge { limit })
+        } else {
+            Ok(())
+        }
     }
 
     fn element(&mut self, part: usize, samples: u32) -> Option<&mut Pieces> {
@@ -208,7 +212,9 @@ impl Gathered {
         let mut scratch = Vec::new();
         let written = parts.into_iter().map(|(tenant, gathering)| {
             scratch.clear();
-            scratch.reserve(gathering.pieces.len.saturating_add(frame.head.len()).saturating_add(frame.tail.len()));
+            scratch.reserve(
+                gathering.pieces.len.saturating_add(frame.head.len()).saturating_add(frame.tail.len()),
+            );
             scratch.extend_from_slice(frame.head);
             gathering.pieces.write(message, &fresh, &mut scratch);
             scratch.extend_from_slice(frame.tail);

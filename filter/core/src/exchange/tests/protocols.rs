@@ -72,12 +72,19 @@ fn a_push_is_taken_apart_and_answered() {
         let mut seen = Vec::new();
         for call in &calls {
             let header = |name| call.headers().find(|(known, _)| *known == name).map(|(_, value)| value);
-            let plain_type = if notation == Notation::Protobuf { "application/x-protobuf" } else { "application/json" };
+            let plain_type =
+                if notation == Notation::Protobuf { "application/x-protobuf" } else { "application/json" };
             assert_eq!(header("content-type"), Some(plain_type));
             assert_eq!(header("x-scope-orgid"), Some(call.tenant.as_str()));
             let parts = decode(notation, &call.body);
-            let lines = parts.iter().flat_map(|stream| &stream.entries).map(|(_, line, metadata)| (line.as_str(), metadata.len()));
-            seen.push((call.tenant.as_str().to_owned(), lines.map(|(line, left)| format!("{line}{left}")).collect::<Vec<_>>()));
+            let lines = parts
+                .iter()
+                .flat_map(|stream| &stream.entries)
+                .map(|(_, line, metadata)| (line.as_str(), metadata.len()));
+            seen.push((
+                call.tenant.as_str().to_owned(),
+                lines.map(|(line, left)| format!("{line}{left}")).collect::<Vec<_>>(),
+            ));
         }
         let line = |n: u32| format!("line \"{n}\"\n0");
         let expected = [
@@ -136,8 +143,18 @@ fn what_is_no_push_is_refused() {
     let cases: &[(&str, Vec<(&str, &str)>, &[u8], &str)] = &[
         ("no content type", but(&push(Notation::Json), "content-type", ""), b"", "answer 415 media_type"),
         ("text", but(&push(Notation::Json), "content-type", "text/plain"), b"", "answer 415 media_type"),
-        ("a strange encoding", and(&push(Notation::Json), &[("content-encoding", "br")]), b"", "answer 415 encoding"),
-        ("no gzip", and(&push(Notation::Json), &[("content-encoding", "gzip")]), b"{}", "answer 400 malformed_body"),
+        (
+            "a strange encoding",
+            and(&push(Notation::Json), &[("content-encoding", "br")]),
+            b"",
+            "answer 415 encoding",
+        ),
+        (
+            "no gzip",
+            and(&push(Notation::Json), &[("content-encoding", "gzip")]),
+            b"{}",
+            "answer 400 malformed_body",
+        ),
         ("no snappy", push(Notation::Protobuf), b"hello", "answer 400 malformed_body"),
         ("no JSON", push(Notation::Json), b"{", "answer 400 malformed_body"),
         ("nothing", push(Notation::Json), b"", "answer 400 malformed_body"),
@@ -189,10 +206,7 @@ fn an_export_is_taken_apart_and_answered_in_its_own_form() {
             assert_eq!(read(signal, json, &calls[1].body), [second]);
             assert_eq!(exchange.answer_bytes(200), Answer::SUCCESS_BYTES);
             let partial = PartialSuccess { rejected: 1, message: "too old".to_owned() };
-            let said = Answer {
-                message: Response { partial: Some(partial) }.encode_to_vec(),
-                ..says(200)
-            };
+            let said = Answer { message: Response { partial: Some(partial) }.encode_to_vec(), ..says(200) };
             assert!(matches!(exchange.answered(&mut world.worker, calls[0].id, said, 0), Step::Wait));
             let reply = answer(world.answered(&mut exchange, calls[1].id, 204));
             assert_eq!(reply.status, 200);

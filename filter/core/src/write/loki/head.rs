@@ -53,7 +53,9 @@ pub fn check_head(headers: &Headers<'_>) -> Result<Push, Refusal> {
     // Loki compares the encoding literally.
     let encoding = match (is_json, text("content-encoding")?) {
         (false, None | Some("" | "snappy")) => Encoding::Snappy,
-        (false, Some(_)) => return Err(Refusal::Encoding { expected: "snappy, or none, around a snappy block" }),
+        (false, Some(_)) => {
+            return Err(Refusal::Encoding { expected: "snappy, or none, around a snappy block" });
+        }
         (true, None | Some("")) => Encoding::Identity,
         (true, Some("gzip")) => Encoding::Gzip,
         (true, Some("deflate")) => Encoding::Deflate,
@@ -90,7 +92,12 @@ mod tests {
             (new, Some("application/json"), Some("gzip, gzip"), Err("encoding")),
             (new, Some("application/json"), Some("identity"), Err("encoding")),
             (old, Some("application/json"), None, push(Body::LegacyJson, Encoding::Identity)),
-            ("/api/prom/push?x=/LOKI/api/v1", Some("application/json"), None, push(Body::Json, Encoding::Identity)),
+            (
+                "/api/prom/push?x=/LOKI/api/v1",
+                Some("application/json"),
+                None,
+                push(Body::Json, Encoding::Identity),
+            ),
             (new, Some("text/plain"), None, Err("media_type")),
             (new, Some(""), None, Err("media_type")),
             (new, None, None, Err("media_type")),

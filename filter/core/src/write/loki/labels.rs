@@ -165,7 +165,10 @@ mod tests {
             (r#"{app="x"}"#, Some(&[("app", "x")])),
             (r#"{ app = "x" , b='y', c=`z`, }"#, Some(&[("app", "x"), ("b", "y"), ("c", "z")])),
             (r#"{a="1",a="2"}"#, Some(&[("a", "1"), ("a", "2")])),
-            (r#"{"service.name"="x", 'ä'="y", `b c`="z"}"#, Some(&[("service.name", "x"), ("ä", "y"), ("b c", "z")])),
+            (
+                r#"{"service.name"="x", 'ä'="y", `b c`="z"}"#,
+                Some(&[("service.name", "x"), ("ä", "y"), ("b c", "z")]),
+            ),
             (r#"{a="q\"q\\ \a\b\f\n\r\t\v"}"#, Some(&[("a", "q\"q\\ \x07\x08\x0c\n\r\t\x0b")])),
             (r#"{a='it\'s "x"'}"#, Some(&[("a", "it's \"x\"")])),
             (r#"{a="\x41\101\u00e4\U0001f600 \xc3\xa4"}"#, Some(&[("a", "AAä😀 ä")])),

@@ -105,7 +105,7 @@ impl<'a, 'p: 'a> Walk<'a, 'p> {
     }
 
     /// Sends one stream on its way.
-    pub(super) fn stream(&mut self, stream: &Stream<'a>, notation: &impl Notation) -> Result<(), Refusal> {
+    pub(super) fn stream(&mut self, stream: &Stream<'a>, notation: &dyn Notation) -> Result<(), Refusal> {
         self.streams = self.streams.saturating_add(1);
         if self.streams > self.limits.series.0 {
             return Err(Refusal::TooManySeries { limit: self.limits.series.0 });
@@ -147,7 +147,7 @@ impl<'a, 'p: 'a> Walk<'a, 'p> {
         &mut self,
         stream: &Stream<'a>,
         labels: &[Label<'a>],
-        notation: &impl Notation,
+        notation: &dyn Notation,
     ) -> Result<(), Refusal> {
         let mut shares: Vec<Share> = Vec::new();
         let mut whole = true;
@@ -163,7 +163,10 @@ impl<'a, 'p: 'a> Walk<'a, 'p> {
                 Err(reason) => Destination::Reject(*reason),
             };
             let destination = match destination {
-                Destination::Part(part) => relabel(self.plan, &self.names, &self.router, part, labels, notation).map_or_else(Destination::Reject, |_| destination),
+                Destination::Part(part) => {
+                    relabel(self.plan, &self.names, &self.router, part, labels, notation)
+                        .map_or_else(Destination::Reject, |_| destination)
+                }
                 elsewhere => elsewhere,
             };
             let Destination::Part(part) = destination else {
@@ -194,7 +197,8 @@ impl<'a, 'p: 'a> Walk<'a, 'p> {
         let whole = whole && shares.len() == 1;
         for share in shares {
             let count = u32::try_from(share.entries.len()).unwrap_or(u32::MAX);
-            let labels = relabel(self.plan, &self.names, &self.router, share.part, labels, notation).unwrap_or_default();
+            let labels = relabel(self.plan, &self.names, &self.router, share.part, labels, notation)
+                .unwrap_or_default();
             if whole && labels.is_none() {
                 self.gathered.raw(share.part, stream.range, count);
             } else {
@@ -233,7 +237,7 @@ fn relabel<'l>(
     router: &'l Router<'_>,
     part: usize,
     labels: &'l [Label<'_>],
-    notation: &impl Notation,
+    notation: &dyn Notation,
 ) -> Result<Option<Vec<(&'l [u8], &'l [u8])>>, Reason> {
     let mut changed: Vec<(&[u8], &[u8])> = labels
         .iter()

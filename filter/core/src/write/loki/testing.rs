@@ -58,10 +58,14 @@ pub(crate) struct Plain {
 
 /// A stream with these labels and one entry with this metadata for each.
 pub(crate) fn plain(labels: &[(&str, &str)], entries: &[&[(&str, &str)]]) -> Plain {
-    let pairs = |pairs: &[(&str, &str)]| pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+    let pairs =
+        |pairs: &[(&str, &str)]| pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
     Plain {
         labels: pairs(labels),
-        entries: (1..).zip(entries).map(|(n, metadata)| (n, format!("line \"{n}\"\n"), pairs(metadata))).collect(),
+        entries: (1..)
+            .zip(entries)
+            .map(|(n, metadata)| (n, format!("line \"{n}\"\n"), pairs(metadata)))
+            .collect(),
     }
 }
 
@@ -81,7 +85,8 @@ impl Notation {
         let member = |pairs: &Pairs| pairs.iter().map(|(n, v)| (n.clone(), Json::from(v.clone()))).collect();
         match self {
             Self::Protobuf => {
-                let pair = |(name, value): &(String, String)| LabelPair { name: name.clone(), value: value.clone() };
+                let pair =
+                    |(name, value): &(String, String)| LabelPair { name: name.clone(), value: value.clone() };
                 let entry = |(at, line, metadata): &(u32, String, Pairs)| EntryAdapter {
                     timestamp: Some(Timestamp { seconds: i64::from(*at), nanos: 5 }),
                     line: line.clone(),

@@ -182,10 +182,8 @@ fn labels_are_edited_in_every_notation() {
         replace: vec![(b"zone".to_vec(), text("z"))],
         set: vec![(b"quote".to_vec(), text("\"\\\n")), (b"tenant".to_vec(), LabelValue::Tenant)],
     };
-    let stream = plain(
-        &[("old", "o"), ("tenant", "evil"), ("tmp", "t"), ("zone", "1")],
-        &[&[("mt", "team-a")], &[]],
-    );
+    let stream =
+        plain(&[("old", "o"), ("tenant", "evil"), ("tmp", "t"), ("zone", "1")], &[&[("mt", "team-a")], &[]]);
     for notation in NOTATIONS {
         let message = notation.write(&[stream.clone()]);
         let split = run(notation, &plan, &message).unwrap();
@@ -261,7 +259,10 @@ fn what_loki_reads_more_laxly_leads_nowhere() {
         (r"[]".to_owned(), "a known member has the wrong type"),
         (String::new(), "it is no JSON"),
         // The last of two, where we would have read the first.
-        (stream(&format!(r#"{{"stream":{{"ns":"team-a"}},"stream":{{"ns":"own"}},{values}}}"#)), "unreadable_labels"),
+        (
+            stream(&format!(r#"{{"stream":{{"ns":"team-a"}},"stream":{{"ns":"own"}},{values}}}"#)),
+            "unreadable_labels",
+        ),
         (stream(&format!(r#"{{"stream":{{"ns":"team-a","ns":"team-b"}},{values}}}"#)), "duplicate_label"),
         (stream(&format!(r#"{{"stream":{{"ns":"team-a"}},{values},{values}}}"#)), "unreadable_labels"),
         // Labels within a name, a string or a number.
@@ -281,7 +282,10 @@ fn what_loki_reads_more_laxly_leads_nowhere() {
             stream(r#"{"stream":{"a":"b"},"values":[["1","x",{"structuredMetadata":{"mt":"team-a"}}]]}"#),
             "unreadable_labels",
         ),
-        (stream(r#"{"stream":{"a":"b"},"values":[["1","x",{"mt":"team-a","mt":"team-b"}]]}"#), "duplicate_label"),
+        (
+            stream(r#"{"stream":{"a":"b"},"values":[["1","x",{"mt":"team-a","mt":"team-b"}]]}"#),
+            "duplicate_label",
+        ),
         (stream(r#"{"stream":{"a":"b"},"values":[["1","x",{"mt":5}]]}"#), "not_text"),
         (stream(r#"{"stream":{"a":"b"},"values":[["1","x",{"n":5}]]}"#), "own"),
         (stream(r#"{"stream":{"a":"b"},"values":[["1","x",null]]}"#), "unreadable_labels"),
@@ -297,7 +301,10 @@ fn what_loki_reads_more_laxly_leads_nowhere() {
     let cases: &[(String, &str)] = &[
         (stream(&format!(r#"{{"labels":"{{ns=\"team-a\"}}",{entries}}}"#)), "team-a"),
         (stream(&format!(r#"{{"Labels":"{{ns=\"team-a\"}}",{entries}}}"#)), "unreadable_labels"),
-        (stream(&format!(r#"{{"labels":"{{ns=\"own\"}}","LABELS":"{{ns=\"team-a\"}}",{entries}}}"#)), "unreadable_labels"),
+        (
+            stream(&format!(r#"{{"labels":"{{ns=\"own\"}}","LABELS":"{{ns=\"team-a\"}}",{entries}}}"#)),
+            "unreadable_labels",
+        ),
         (stream(&format!(r#"{{"labels":{{"ns":"team-a"}},{entries}}}"#)), "unreadable_labels"),
         (stream(r#"{"labels":"{a=\"b\"}","entries":[{"structuredMetadata":{"mt":"team-a"}}]}"#), "team-a"),
         (
@@ -340,16 +347,30 @@ fn what_the_decoder_reads_more_laxly_leads_nowhere() {
         ("labels twice", stream(&[labels("{ns='team-a'}"), labels("{ns='own'}")]), "unreadable_labels"),
         ("no labels", stream(&[entry(&[])]), "no_labels"),
         ("a metric's name", stream(&[labels("up{ns='team-a'}")]), "unreadable_labels"),
-        ("labels of another type", stream(&[vec![0x08, 1]]), "the body is malformed: a known field has the wrong wire type (at byte 0 after decompression)"),
-        ("value before name", stream(&[labels("{a='b'}"), entry(&[pair(&[value("team-a"), name("mt")])])]), "team-a"),
+        (
+            "labels of another type",
+            stream(&[vec![0x08, 1]]),
+            "the body is malformed: a known field has the wrong wire type (at byte 0 after decompression)",
+        ),
+        (
+            "value before name",
+            stream(&[labels("{a='b'}"), entry(&[pair(&[value("team-a"), name("mt")])])]),
+            "team-a",
+        ),
         (
             "last name wins",
-            stream(&[labels("{a='b'}"), entry(&[pair(&[name("x"), name("mt"), value("own"), value("team-a")])])]),
+            stream(&[
+                labels("{a='b'}"),
+                entry(&[pair(&[name("x"), name("mt"), value("own"), value("team-a")])]),
+            ]),
             "team-a",
         ),
         (
             "metadata twice",
-            stream(&[labels("{a='b'}"), entry(&[pair(&[name("mt"), value("own")]), pair(&[name("mt"), value("own")])])]),
+            stream(&[
+                labels("{a='b'}"),
+                entry(&[pair(&[name("mt"), value("own")]), pair(&[name("mt"), value("own")])]),
+            ]),
             "duplicate_label",
         ),
         (
@@ -381,17 +402,20 @@ fn what_parts_share_does_not_multiply_without_bound() {
 
 /// Where an entry goes, decided once more in the plainest way.
 fn oracle(stream: &Plain, metadata: &Pairs) -> Option<String> {
-    let value = |pairs: &Pairs, name: &str| pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+    let value = |pairs: &Pairs, name: &str| {
+        pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+    };
     let found = [
         (value(&stream.labels, "imp"), "cluster-"),
         (value(metadata, "mt"), "team-"),
         (value(&stream.labels, "ns"), "team-"),
     ];
     let labels_left = stream.labels.iter().any(|(name, value)| name != "imp" && !value.is_empty());
-    let tenant = match found.into_iter().find_map(|(value, may)| value.filter(|v| !v.is_empty()).map(|v| (v, may))) {
-        Some((value, may)) => Some(value).filter(|value| value == "own" || value.starts_with(may)),
-        None => Some("own".to_owned()),
-    };
+    let tenant =
+        match found.into_iter().find_map(|(value, may)| value.filter(|v| !v.is_empty()).map(|v| (v, may))) {
+            Some((value, may)) => Some(value).filter(|value| value == "own" || value.starts_with(may)),
+            None => Some("own".to_owned()),
+        };
     tenant.filter(|_| labels_left)
 }
 

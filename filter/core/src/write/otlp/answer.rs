@@ -90,10 +90,8 @@ fn success(export: Export, rejected: u64, message: &str) -> Vec<u8> {
 /// What the body of a success says, which may be cut short: as much as can be read.
 fn read(body: &[u8]) -> Partial {
     if body.trim_ascii_start().first() == Some(&b'{') {
-        return read_json(body).unwrap_or_else(|| Partial {
-            rejected: 0,
-            message: String::from_utf8_lossy(body).into_owned(),
-        });
+        return read_json(body)
+            .unwrap_or_else(|| Partial { rejected: 0, message: String::from_utf8_lossy(body).into_owned() });
     }
     let mut partial = Partial::default();
     // The length of the one field that a response has is passed over, since the body may be shorter.
@@ -110,7 +108,9 @@ fn read(body: &[u8]) -> Partial {
         match fields.next() {
             Some(Ok(field)) => match (field.number, field.value) {
                 // Less than nothing is nothing.
-                (1, Value::Varint(number)) => partial.rejected = i64::try_from(number).unwrap_or(0).unsigned_abs(),
+                (1, Value::Varint(number)) => {
+                    partial.rejected = i64::try_from(number).unwrap_or(0).unsigned_abs()
+                }
                 (2, Value::Bytes(text)) => partial.message = String::from_utf8_lossy(text).into_owned(),
                 _ => {}
             },
@@ -126,7 +126,7 @@ fn read(body: &[u8]) -> Partial {
 }
 
 fn read_json(body: &[u8]) -> Option<Partial> {
-    let body: Json = serde_json::from_slice(body).ok()?;
+    let body: Json = serde_json::from_str(core::str::from_utf8(body).ok()?).ok()?;
     let member = |of: &Json, names: &[&str]| names.iter().find_map(|name| of.get(name).cloned());
     let Some(partial) = member(&body, &["partialSuccess", "partial_success"]) else {
         return Some(Partial::default());

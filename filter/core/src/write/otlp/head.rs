@@ -112,7 +112,8 @@ mod tests {
             let found = check_head(Signal::Logs, &headers).map_err(|refusal| refusal.reason());
             assert_eq!(found, *expected, "{pairs:?}");
         }
-        let twice = Headers::new(vec![(b"content-type", b"application/json"), (b"content-type", b"text/plain")]);
+        let twice =
+            Headers::new(vec![(b"content-type", b"application/json"), (b"content-type", b"text/plain")]);
         assert_eq!(check_head(Signal::Logs, &twice), Err(Refusal::Repeated("content-type")));
     }
 }

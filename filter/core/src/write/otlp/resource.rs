@@ -83,7 +83,11 @@ impl<'a> Walk<'a> {
     }
 
     /// Sends one resource on its way.
-    pub(super) fn resource(&mut self, resource: &Resource<'a>, notation: &impl Notation) -> Result<(), Refusal> {
+    pub(super) fn resource(
+        &mut self,
+        resource: &Resource<'a>,
+        notation: &dyn Notation,
+    ) -> Result<(), Refusal> {
         self.resources = self.resources.saturating_add(1);
         if self.resources > self.limits.series.0 {
             return Err(Refusal::TooManySeries { limit: self.limits.series.0 });

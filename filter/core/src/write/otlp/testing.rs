@@ -133,7 +133,9 @@ pub(crate) fn write(signal: Signal, json: bool, resources: &[Plain]) -> Vec<u8> 
         }),
     };
     let item = |n: usize| match signal {
-        Signal::Metrics => Item { text: String::new(), gauge: Some(Gauge { points: vec![Point { time: n as u64 }] }) },
+        Signal::Metrics => {
+            Item { text: String::new(), gauge: Some(Gauge { points: vec![Point { time: n as u64 }] }) }
+        }
         Signal::Logs | Signal::Traces => Item { text: format!("item {n}"), gauge: None },
     };
     let resource = |plain: &Plain| ResourceItems {
@@ -192,7 +194,12 @@ pub(crate) fn read(signal: Signal, json: bool, message: &[u8]) -> Vec<Plain> {
             (attribute["key"].as_str().unwrap().to_owned(), value)
         };
         let resource = |resource: &Json| Plain {
-            attributes: resource["resource"]["attributes"].as_array().unwrap().iter().map(attribute).collect(),
+            attributes: resource["resource"]["attributes"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(attribute)
+                .collect(),
             items: resource[scopes][0][list].as_array().unwrap().len(),
         };
         return message[signal.list()[0]].as_array().unwrap().iter().map(resource).collect();

@@ -54,8 +54,11 @@ fn plan() -> SplitPlan {
 
 fn forms() -> impl Iterator<Item = Export> {
     SIGNALS.into_iter().flat_map(|signal| {
-        [(false, Encoding::Gzip), (true, Encoding::Identity)]
-            .map(|(json, encoding)| Export { signal, json, encoding })
+        [(false, Encoding::Gzip), (true, Encoding::Identity)].map(|(json, encoding)| Export {
+            signal,
+            json,
+            encoding,
+        })
     })
 }
 
@@ -67,7 +70,11 @@ fn run(export: Export, plan: &SplitPlan, message: &[u8]) -> Result<Split, Refusa
 /// Each part's tenant and message.
 fn messages(export: Export, split: &Split, original: &[u8]) -> Vec<(String, Vec<u8>)> {
     let message = |body: &[u8]| {
-        if split.untouched { original.to_vec() } else { export.encoding.decode(body, u32::MAX).unwrap().into_owned() }
+        if split.untouched {
+            original.to_vec()
+        } else {
+            export.encoding.decode(body, u32::MAX).unwrap().into_owned()
+        }
     };
     split.parts.iter().map(|part| (part.tenant.to_string(), message(&part.body))).collect()
 }
@@ -77,7 +84,12 @@ fn each_resource_goes_where_its_first_present_attribute_says() {
     let cases: &[(&str, &[(&str, &str)], Result<&str, &str>, &[&str])] = &[
         ("no attribute", &[], Ok("own"), &[]),
         ("none of these", &[("service.name", "x")], Ok("own"), &["service.name"]),
-        ("impersonated, attribute off", &[("a", "x"), ("imp", "cluster-1"), ("b", "y")], Ok("cluster-1"), &["a", "b"]),
+        (
+            "impersonated, attribute off",
+            &[("a", "x"), ("imp", "cluster-1"), ("b", "y")],
+            Ok("cluster-1"),
+            &["a", "b"],
+        ),
         ("the only one", &[("imp", "cluster-1")], Ok("cluster-1"), &[]),
         ("namespace stays", &[("k8s.namespace.name", "team-a")], Ok("team-a"), &["k8s.namespace.name"]),
         (
@@ -199,7 +211,8 @@ fn expected_description() -> Vec<u8> {
 /// What a request with one resource comes to: a tenant, the word of a rejected resource, or the word of a refusal.
 fn fate(export: Export, message: &[u8]) -> String {
     match run(export, &plan(), message) {
-        Ok(split) => match (split.parts.as_slice(), split.rejected.rejected().collect::<Vec<_>>().as_slice()) {
+        Ok(split) => match (split.parts.as_slice(), split.rejected.rejected().collect::<Vec<_>>().as_slice())
+        {
             ([part], []) => part.tenant.to_string(),
             ([], [(word, _)]) => (*word).to_owned(),
             other => panic!("{other:?}"),
@@ -231,7 +244,10 @@ fn json_that_is_read_in_two_ways_leads_nowhere() {
         (namespace("{}"), "not_text"),
         (namespace("null"), "unreadable_labels"),
         (namespace("\"team-a\""), "unreadable_labels"),
-        (with(r#"[{"key":"imp","key":"k8s.namespace.name","value":{"stringValue":"team-a"}}]"#), "unreadable_labels"),
+        (
+            with(r#"[{"key":"imp","key":"k8s.namespace.name","value":{"stringValue":"team-a"}}]"#),
+            "unreadable_labels",
+        ),
         (with(r#"[{"Key":"imp","value":{"stringValue":"team-a"}}]"#), "unreadable_labels"),
         (with("{}"), "unreadable_labels"),
         (with(r#"["imp"]"#), "unreadable_labels"),
@@ -265,13 +281,22 @@ fn protobuf_that_decoders_merge_leads_nowhere() {
     let resource = |attributes: &[Vec<u8>]| field(1, &attributes.concat());
     let whole = |fields: &[Vec<u8>]| field(1, &fields.concat());
     let imp = || attribute(&[key("imp"), text(b"cluster-1")]);
-    let wrong = "the body is malformed: a known field has the wrong wire type (at byte 0 after decompression)";
+    let wrong =
+        "the body is malformed: a known field has the wrong wire type (at byte 0 after decompression)";
     let cases: &[(&str, Vec<u8>, &str)] = &[
         ("plain", whole(&[resource(&[imp()])]), "cluster-1"),
-        ("value before key", whole(&[resource(&[attribute(&[text(b"cluster-1"), key("imp")])])]), "cluster-1"),
+        (
+            "value before key",
+            whole(&[resource(&[attribute(&[text(b"cluster-1"), key("imp")])])]),
+            "cluster-1",
+        ),
         ("described last", whole(&[field(3, b"x"), resource(&[imp()])]), "cluster-1"),
         ("described twice", whole(&[resource(&[]), resource(&[imp()])]), "unreadable_labels"),
-        ("two keys", whole(&[resource(&[attribute(&[key("a"), key("imp"), text(b"own")])])]), "unreadable_labels"),
+        (
+            "two keys",
+            whole(&[resource(&[attribute(&[key("a"), key("imp"), text(b"own")])])]),
+            "unreadable_labels",
+        ),
         (
             "two values",
             whole(&[resource(&[attribute(&[key("imp"), text(b"own"), text(b"cluster-1")])])]),
@@ -280,7 +305,10 @@ fn protobuf_that_decoders_merge_leads_nowhere() {
         ("no value", whole(&[resource(&[attribute(&[key("imp")])])]), "not_text"),
         (
             "two texts in a value",
-            whole(&[resource(&[attribute(&[key("imp"), field(2, &[field(1, b"own"), field(1, b"own")].concat())])])]),
+            whole(&[resource(&[attribute(&[
+                key("imp"),
+                field(2, &[field(1, b"own"), field(1, b"own")].concat()),
+            ])])]),
             "not_text",
         ),
         (
@@ -349,7 +377,8 @@ fn what_is_lost_for_good_beside_what_was_accepted_is_a_partial_success() {
     ];
     for signal in SIGNALS {
         for (parts, rejected, status, lost) in cases {
-            let (found, body) = answer(Export { signal, json: false, encoding: Encoding::Gzip }, parts, *rejected);
+            let (found, body) =
+                answer(Export { signal, json: false, encoding: Encoding::Gzip }, parts, *rejected);
             assert_eq!(found, *status, "{parts:?}");
             let (_, json) = answer(Export { signal, json: true, encoding: Encoding::Gzip }, parts, *rejected);
             let json: Json = serde_json::from_slice(&json).unwrap();
@@ -374,8 +403,10 @@ fn what_is_lost_for_good_beside_what_was_accepted_is_a_partial_success() {
     let body: Json = serde_json::from_slice(&body).unwrap();
     assert_eq!(
         body["partialSuccess"]["errorMessage"],
-        json!("scopegate: 1 of 2 tenants did not accept their part. 1 series were not written.\ntenant t1: 400 no\n\
-               series {a=\"b\"}: the label leads to no tenant\ntenant t0: 5 rejected: too old")
+        json!(
+            "scopegate: 1 of 2 tenants did not accept their part. 1 series were not written.\ntenant t1: 400 no\n\
+               series {a=\"b\"}: the label leads to no tenant\ntenant t0: 5 rejected: too old"
+        )
     );
     // A body that is cut short tells what it can.
     let long = partial(6, &"x".repeat(9000));
@@ -393,21 +424,28 @@ fn resources() -> impl Strategy<Value = Vec<Plain>> {
         ".{0,4}".prop_map(Ok),
         any::<i64>().prop_map(Err),
     ];
-    let names = prop::sample::subsequence(vec!["imp", "k8s.namespace.name", "a", "service.name", "z\u{e4}\""], 0..5);
-    let resource = (names.prop_shuffle(), prop::collection::vec(value, 5), 0_usize..4).prop_map(|(names, values, items)| {
-        Plain { attributes: names.into_iter().map(str::to_owned).zip(values).collect(), items }
-    });
+    let names =
+        prop::sample::subsequence(vec!["imp", "k8s.namespace.name", "a", "service.name", "z\u{e4}\""], 0..5);
+    let resource = (names.prop_shuffle(), prop::collection::vec(value, 5), 0_usize..4).prop_map(
+        |(names, values, items)| Plain {
+            attributes: names.into_iter().map(str::to_owned).zip(values).collect(),
+            items,
+        },
+    );
     prop::collection::vec(resource, 0..6)
 }
 
 /// Where a resource goes, decided once more in the plainest way.
 fn oracle(resource: &Plain) -> Option<String> {
-    let value = |name: &str| resource.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+    let value = |name: &str| {
+        resource.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+    };
     let found = [(value("imp"), "cluster-"), (value("k8s.namespace.name"), "team-")];
     if found.iter().any(|(value, _)| matches!(value, Some(Err(_)))) {
         return None;
     }
-    let mut found = found.into_iter().filter_map(|(value, may)| Some((value?.ok().filter(|v| !v.is_empty())?, may)));
+    let mut found =
+        found.into_iter().filter_map(|(value, may)| Some((value?.ok().filter(|v| !v.is_empty())?, may)));
     match found.next() {
         Some((value, may)) => Some(value).filter(|value| value == "own" || value.starts_with(may)),
         None => Some("own".to_owned()),
