@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use prost::Message;
 use scopegate_tests::remote_write::{TimeSeries, WriteRequest};
 
-use crate::case::{Case, LABEL, TENANTS};
+use crate::case::{Case, LABEL, Subject, TENANTS};
 use crate::sink::Arrived;
 
 /// That of one request every series arrived once, with the right tenant; and if nothing was to be split, the body
@@ -14,6 +14,10 @@ pub(crate) fn contents(case: &Case, arrived: &Arrived) -> Result<()> {
     if !case.splits() {
         let same = arrived.bodies.iter().all(|(_, body)| *body == case.request().body());
         ensure!(same, "the body was changed on its way");
+        return Ok(());
+    }
+    // What is in the parts of the other protocols is for the end-to-end tests.
+    if matches!(case.subject, Subject::Loki(_) | Subject::Otlp { .. }) {
         return Ok(());
     }
     for (tenant, body) in &arrived.bodies {
