@@ -57,7 +57,8 @@ async fn resources_by_attribute_in_every_form() -> Result<()> {
             let call = as_forwarder(send(signal, json, compressed, &sent));
             let answer = client.send(call).await?.expect(200)?;
             let content_type = if json { "application/json" } else { "application/x-protobuf" };
-            assert_eq!(answer.header("content-type"), Some(content_type), "{answer}");
+            // Envoy takes the type off an answer without a body, and a success without more to say is none.
+            assert_eq!(answer.header("content-type"), json.then_some(content_type), "{answer}");
             assert_eq!(answer.text(), if json { "{}" } else { "" });
             let state = gateway.cortex.state();
             assert_eq!(state.tenants(), ["namespace-1", "namespace-2", "platform"], "{signal:?}");
