@@ -417,6 +417,8 @@ impl<'a> JsonReader<'a> {
 
 #[cfg(test)]
 mod tests {
+    use core::fmt::Write as _;
+
     use super::*;
     use proptest::prelude::*;
     use serde_json::Value;
@@ -544,7 +546,7 @@ mod tests {
                 if escape || c < ' ' || c == '"' || c == '\\' {
                     let mut units = [0; 2];
                     for unit in c.encode_utf16(&mut units) {
-                        written += &format!("\\u{unit:04x}");
+                        let _ = write!(written, "\\u{unit:04x}");
                     }
                 } else {
                     written.push(c);

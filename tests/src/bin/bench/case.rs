@@ -109,7 +109,8 @@ impl Case {
             Subject::Loki(Form::Protobuf) => "loki protobuf".to_owned(),
             Subject::Loki(_) => "loki json".to_owned(),
             Subject::Otlp { json, gzip } => {
-                let (notation, encoding) = (if *json { "json" } else { "protobuf" }, if *gzip { " gzip" } else { "" });
+                let (notation, encoding) =
+                    (if *json { "json" } else { "protobuf" }, if *gzip { " gzip" } else { "" });
                 format!("otlp {notation}{encoding}")
             }
             Subject::Peer(peer) => format!("{} {series}", peer.name),
@@ -153,13 +154,15 @@ impl Case {
 
     /// A hundred streams, with entries that carry metadata as agents send it.
     fn streams(&self) -> Vec<loki::Stream> {
-        let line = "level=info ts=2026-08-01T12:00:00Z caller=server.go:42 msg=\"a request was served\" status=200";
+        let line =
+            "level=info ts=2026-08-01T12:00:00Z caller=server.go:42 msg=\"a request was served\" status=200";
         let metadata: &[(&str, &str)] = &[("trace_id", "0af7651916cd43dd8448eb211c80319c"), ("pod", "web-0")];
         let streams = 100;
         (0..streams)
             .map(|number| {
                 let (tenant, pod) = (tenant(number % TENANTS), format!("web-{number}"));
-                let labels = [("app", "web"), ("cluster", "c1"), ("pod", pod.as_str()), (LABEL, tenant.as_str())];
+                let labels =
+                    [("app", "web"), ("cluster", "c1"), ("pod", pod.as_str()), (LABEL, tenant.as_str())];
                 loki::stream(&labels, &vec![(line, metadata); self.series / streams])
             })
             .collect()
