@@ -93,9 +93,8 @@ type Text = (String, Vec<super::Entry>);
 
 /// A stream with its labels parsed, and the empty ones gone.
 fn parsed((text, entries): Text) -> Result<super::Stream, String> {
-    let selector = match promql_parser::parser::parse(&text) {
-        Ok(Expr::VectorSelector(selector)) => selector,
-        _ => return Err(format!("couldn't parse labels: {text}")),
+    let Ok(Expr::VectorSelector(selector)) = promql_parser::parser::parse(&text) else {
+        return Err(format!("couldn't parse labels: {text}"));
     };
     let mut labels: BTreeMap<String, String> =
         selector.name.into_iter().map(|name| ("__name__".to_owned(), name)).collect();

@@ -60,17 +60,22 @@ async fn resources_by_attribute_in_every_form() -> Result<()> {
             // Envoy takes the type off an answer without a body, and a success without more to say is none.
             assert_eq!(answer.header("content-type"), json.then_some(content_type), "{answer}");
             assert_eq!(answer.text(), if json { "{}" } else { "" });
-            let state = gateway.cortex.state();
-            assert_eq!(state.tenants(), ["namespace-1", "namespace-2", "platform"], "{signal:?}");
-            assert_eq!(resources(&state, "namespace-1"), [sent[0].clone(), sent[3].clone()], "{signal:?}");
-            assert_eq!(resources(&state, "namespace-2"), sent[1..2], "{signal:?}");
-            assert_eq!(resources(&state, "platform"), sent[2..3], "{signal:?}");
-            for part in &state.requests {
-                assert!(decode(signal, part).is_ok());
-                assert_eq!(part.header("content-encoding"), compressed.then_some("gzip"));
-                assert_eq!(part.header("content-type"), Some(content_type));
+            {
+                let state = gateway.cortex.state();
+                assert_eq!(state.tenants(), ["namespace-1", "namespace-2", "platform"], "{signal:?}");
+                assert_eq!(
+                    resources(&state, "namespace-1"),
+                    [sent[0].clone(), sent[3].clone()],
+                    "{signal:?}"
+                );
+                assert_eq!(resources(&state, "namespace-2"), sent[1..2], "{signal:?}");
+                assert_eq!(resources(&state, "platform"), sent[2..3], "{signal:?}");
+                for part in &state.requests {
+                    assert!(decode(signal, part).is_ok());
+                    assert_eq!(part.header("content-encoding"), compressed.then_some("gzip"));
+                    assert_eq!(part.header("content-type"), Some(content_type));
+                }
             }
-            drop(state);
             // All for one: the body goes on as it came, and so does the answer.
             gateway.cortex.forget();
             let call = send(signal, json, compressed, &sent[..1]);
