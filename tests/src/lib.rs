@@ -14,6 +14,8 @@ pub mod envoy;
 pub mod example;
 pub mod identity;
 pub mod kubernetes;
+pub mod loki;
+pub mod otlp;
 pub mod ports;
 pub mod process;
 pub mod prometheus;

@@ -8,6 +8,7 @@ use super::{
     push, query,
     state::{Received, State},
 };
+use crate::{loki, otlp};
 
 /// What the server does with a request.
 pub(super) enum Reaction {
@@ -57,6 +58,20 @@ fn proper(state: &mut State, request: &Received) -> Reply {
     if let Some(reply) = state.replies.get(path) {
         return reply.clone();
     }
+    if loki::is_push(request) {
+        return match loki::decode(request) {
+            Ok(_) => text(204, ""),
+            Err(message) => error(400, &message),
+        };
+    }
+    if let Some(signal) = otlp::Signal::of(path) {
+        return match otlp::decode(signal, request) {
+            // Loki says so, and the others 200.
+            Ok(_) if path == "/otlp/v1/logs" => text(204, ""),
+            Ok(_) => text(200, ""),
+            Err(message) => error(400, &message),
+        };
+    }
     if push::is_push(path) {
         return push::answer(state, request, tenants);
     }
@@ -65,8 +80,6 @@ fn proper(state: &mut State, request: &Received) -> Reply {
         return query::answer(state, request, tenants, endpoint);
     }
     match path {
-        "/loki/api/v1/push" => text(204, ""),
-        "/otlp/v1/logs" | "/otlp/v1/metrics" | "/api/v1/otlp/v1/metrics" | "/v1/traces" => text(200, ""),
         _ if accepted_prefixes().any(|prefix| path.starts_with(prefix)) => text(200, ""),
         _ => error(404, "404 page not found"),
     }

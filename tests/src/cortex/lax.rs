@@ -40,8 +40,8 @@ impl std::error::Error for Malformed {}
 
 /// One field of a message, its value not yet read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Field {
-    pub(super) number: i32,
+pub(crate) struct Field {
+    pub(crate) number: i32,
     kind: u8,
     /// Where its tag begins.
     start: usize,
@@ -49,7 +49,7 @@ pub(super) struct Field {
 
 /// Reads a message field by field.
 #[derive(Debug, Clone)]
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     data: &'a [u8],
     at: usize,
 }
@@ -59,16 +59,16 @@ const FIXED64: u8 = 1;
 const BYTES: u8 = 2;
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(data: &'a [u8]) -> Self {
+    pub(crate) fn new(data: &'a [u8]) -> Self {
         Self { data, at: 0 }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.at >= self.data.len()
     }
 
     /// The next field's tag. Its value must then be read or [skipped](Self::skip).
-    pub(super) fn field(&mut self) -> Result<Option<Field>, Malformed> {
+    pub(crate) fn field(&mut self) -> Result<Option<Field>, Malformed> {
         if self.is_empty() {
             return Ok(None);
         }
@@ -83,18 +83,18 @@ impl<'a> Reader<'a> {
         Ok(Some(Field { number, kind, start }))
     }
 
-    pub(super) fn number(&mut self, field: Field) -> Result<u64, Malformed> {
+    pub(crate) fn number(&mut self, field: Field) -> Result<u64, Malformed> {
         Self::expect(field, VARINT)?;
         self.varint()
     }
 
-    pub(super) fn fixed64(&mut self, field: Field) -> Result<u64, Malformed> {
+    pub(crate) fn fixed64(&mut self, field: Field) -> Result<u64, Malformed> {
         Self::expect(field, FIXED64)?;
         let bytes = self.take(8)?;
         Ok(bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)))
     }
 
-    pub(super) fn bytes(&mut self, field: Field) -> Result<&'a [u8], Malformed> {
+    pub(crate) fn bytes(&mut self, field: Field) -> Result<&'a [u8], Malformed> {
         Self::expect(field, BYTES)?;
         let length = self.length()?;
         self.take(length)
@@ -102,7 +102,7 @@ impl<'a> Reader<'a> {
 
     /// Numbers of 32 bits of a repeated field, packed or one by one. Higher bits are lost, and the last number of a packed
     /// field may run on into what follows it.
-    pub(super) fn references(&mut self, field: Field) -> Result<Vec<u32>, Malformed> {
+    pub(crate) fn references(&mut self, field: Field) -> Result<Vec<u32>, Malformed> {
         // The cut to 32 bits is what is imitated.
         #[expect(clippy::cast_possible_truncation)]
         let cut = |number: u64| number as u32;
@@ -123,13 +123,13 @@ impl<'a> Reader<'a> {
     }
 
     /// A number of 32 bits. Higher bits are lost.
-    pub(super) fn reference(&mut self, field: Field) -> Result<u32, Malformed> {
+    pub(crate) fn reference(&mut self, field: Field) -> Result<u32, Malformed> {
         #[expect(clippy::cast_possible_truncation)]
         self.number(field).map(|number| number as u32)
     }
 
     /// Passes over a field that is not known.
-    pub(super) fn skip(&mut self, field: Field) -> Result<(), Malformed> {
+    pub(crate) fn skip(&mut self, field: Field) -> Result<(), Malformed> {
         self.at = field.start;
         self.skip_any()?;
         if self.at > self.data.len() { Err(Malformed::UnexpectedEof) } else { Ok(()) }

@@ -2,12 +2,12 @@
 //! everything it received, and with faults on order.
 //!
 //! It takes remote write 1.0 and 2.0 into memory, answers enough of the query API to read it back (also for several
-//! tenants at once), and says 200 to rulers' and alertmanagers' paths. Loki's and OTLP's pushes are answered as they
-//! should be and recorded undecoded. Samples may come out of order, as with an out-of-order window; nothing is limited.
+//! tenants at once), and says 200 to rulers' and alertmanagers' paths. For Loki's and OTLP's pushes it stands in as well:
+//! see [`loki`](crate::loki) and [`otlp`](crate::otlp). Samples may come out of order, as with an out-of-order window; nothing is limited.
 
 mod answer;
 mod faults;
-mod lax;
+pub(crate) mod lax;
 mod message;
 mod push;
 mod query;

@@ -336,7 +336,7 @@ async fn one_answer_for_many() -> Result<()> {
     Ok(())
 }
 
-/// Protocols that cannot be taken apart by series, where series would have to decide.
+/// What cannot be taken apart by series, where series would have to decide.
 #[tokio::test]
 async fn what_cannot_be_split_is_refused_and_what_need_not_be_goes_on() -> Result<()> {
     let gateway = Gateway::start(&by_namespace()).await?;
@@ -345,7 +345,7 @@ async fn what_cannot_be_split_is_refused_and_what_need_not_be_goes_on() -> Resul
     let otlp = || {
         Call::post("/api/v1/otlp/v1/metrics", b"x".to_vec()).header("content-type", "application/x-protobuf")
     };
-    client.send(as_forwarder(otlp())).await?.expect(415)?;
+    client.send(as_forwarder(otlp())).await?.expect(400)?;
     gateway.nothing_arrived("refused");
     let gateway = Gateway::start(&configuration()).await?;
     let client = gateway.http1()?;

@@ -104,6 +104,12 @@ impl<'a> Fields<'a> {
         self.rest.len()
     }
 
+    /// The next field, by way of a function that stands once in the module: for messages of few fields.
+    #[inline(never)]
+    pub fn next_out_of_line(&mut self) -> Option<Result<Field<'a>, Malformed>> {
+        self.next()
+    }
+
     /// The next field, if it is as nearly all are: a number up to 15, and at most 16 KiB of bytes. Small enough to become
     /// part of the loop around it.
     #[inline]

@@ -80,6 +80,7 @@ impl<'a> JsonText<'a> {
     }
 
     /// What it says; `None` where that is not UTF-8.
+    #[inline(never)]
     pub fn decode(self) -> Option<Cow<'a, [u8]>> {
         core::str::from_utf8(self.raw).ok()?;
         if !self.escaped {
@@ -163,6 +164,7 @@ impl<'a> JsonReader<'a> {
     }
 
     /// The type of the next value, at whose beginning it then stands.
+    #[inline(never)]
     pub fn peek(&mut self) -> Result<JsonKind, JsonProblem> {
         match self.next_byte() {
             Some(b'{') => Ok(JsonKind::Object),
@@ -195,6 +197,7 @@ impl<'a> JsonReader<'a> {
 
     /// The name of the next member, whose value must then be read; `None` at the object's end, which is left. `first`
     /// is true before the first member, and false afterwards.
+    #[inline(never)] // the module's size counts more here
     pub fn name(&mut self, first: &mut bool) -> Result<Option<JsonText<'a>>, JsonProblem> {
         if !self.more(b'}', first)? {
             return Ok(None);
@@ -208,6 +211,7 @@ impl<'a> JsonReader<'a> {
         self.more(b']', first)
     }
 
+    #[inline(never)]
     fn more(&mut self, close: u8, first: &mut bool) -> Result<bool, JsonProblem> {
         let next = self.next_byte().ok_or(JsonProblem::Syntax)?;
         if next == close {
@@ -238,6 +242,7 @@ impl<'a> JsonReader<'a> {
     }
 
     /// Reads a string. Another type is an error.
+    #[inline(never)]
     pub fn string(&mut self) -> Result<JsonText<'a>, JsonProblem> {
         match self.next_byte() {
             Some(b'"') => self.advance(1),
@@ -277,6 +282,7 @@ impl<'a> JsonReader<'a> {
     }
 
     /// Passes over the next value, and counts the elements of all arrays in it that are members with these names.
+    #[inline(never)]
     pub fn skip_counting(&mut self, names: &[&str], count: &mut u32) -> Result<(usize, usize), JsonProblem> {
         self.peek()?;
         let start = self.at;
@@ -411,6 +417,8 @@ impl<'a> JsonReader<'a> {
 
 #[cfg(test)]
 mod tests {
+    use core::fmt::Write as _;
+
     use super::*;
     use proptest::prelude::*;
     use serde_json::Value;
@@ -538,7 +546,7 @@ mod tests {
                 if escape || c < ' ' || c == '"' || c == '\\' {
                     let mut units = [0; 2];
                     for unit in c.encode_utf16(&mut units) {
-                        written += &format!("\\u{unit:04x}");
+                        let _ = write!(written, "\\u{unit:04x}");
                     }
                 } else {
                     written.push(c);

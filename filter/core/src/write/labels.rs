@@ -110,53 +110,15 @@ impl LabelEdits {
     }
 }
 
-/// How many labels are sorted by insertion. Nobody has more, or has them far from their order.
-const FEW: usize = 64;
-
-/// Sorts labels by name, bytewise; a few keep the order of those with one name. The library's sorts are quicker with many,
-/// and take ten times the room in the module, once for every protocol.
-fn sort<V>(labels: &mut [(&[u8], V)]) {
-    fn name<'l, V>(labels: &'l [(&[u8], V)], at: usize) -> Option<&'l [u8]> {
-        labels.get(at).map(|(name, _)| *name)
+/// Sorts labels by name, bytewise; those of one name keep their order.
+fn sort<V>(labels: &mut Vec<(&[u8], V)>) {
+    let names: Vec<&[u8]> = labels.iter().map(|(name, _)| *name).collect();
+    if names.is_sorted() {
+        return;
     }
-    if labels.len() > FEW {
-        return heap_sort(labels);
-    }
-    for end in 1..labels.len() {
-        for at in (1..=end).rev() {
-            let before = at.saturating_sub(1);
-            if name(labels, before) <= name(labels, at) {
-                break;
-            }
-            labels.swap(before, at);
-        }
-    }
-}
-
-/// The same for many: in place, and in time that no client can make worse.
-#[cold]
-fn heap_sort<V>(labels: &mut [(&[u8], V)]) {
-    let sink = |labels: &mut [(&[u8], V)], from: usize| {
-        let mut at = from;
-        loop {
-            let name = |at: usize| labels.get(at).map(|(name, _)| *name);
-            let left = at.saturating_mul(2).saturating_add(1);
-            let right = left.saturating_add(1);
-            let largest = if name(right) > name(left) { right } else { left };
-            // `None` is less than any name.
-            if name(largest) <= name(at) {
-                break;
-            }
-            labels.swap(at, largest);
-            at = largest;
-        }
-    };
-    for from in (0..labels.len() / 2).rev() {
-        sink(labels, from);
-    }
-    for end in (1..labels.len()).rev() {
-        labels.swap(0, end);
-        sink(labels.get_mut(..end).unwrap_or_default(), 0);
+    let mut ranked: Vec<_> = labels.drain(..).map(Some).collect();
+    for from in order(&names) {
+        labels.extend(ranked.get_mut(from).and_then(Option::take));
     }
 }
 
@@ -171,6 +133,13 @@ fn put<'a, V>(
     if !value.is_empty() {
         labels.push((name, make(value)));
     }
+}
+
+/// The positions of names in their order. Sorting costs much code, and so is here once for all kinds of values.
+fn order(names: &[&[u8]]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..names.len()).collect();
+    order.sort_by_key(|position| names.get(*position));
+    order
 }
 
 #[cfg(test)]

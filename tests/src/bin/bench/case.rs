@@ -2,6 +2,8 @@
 
 use scopegate_tests::client::Call;
 use scopegate_tests::identity::basic;
+use scopegate_tests::loki::{self, Form};
+use scopegate_tests::otlp::{self, Signal};
 use scopegate_tests::remote_write::{WriteRequest, push, v2};
 
 use crate::arguments::{Arguments, Peer};
@@ -38,6 +40,15 @@ pub(crate) enum Subject {
     ViaListener,
     /// The same requests in version 2.0 of remote write, via cluster.
     Second,
+    /// The filter where the label of each stream names one of ten tenants.
+    Loki(Form),
+    /// The same by an attribute of each resource; as JSON, in gzip.
+    Otlp {
+        /// Whether it is JSON.
+        json: bool,
+        /// Whether it is compressed.
+        gzip: bool,
+    },
     /// Another splitter.
     Peer(Peer),
 }
@@ -52,6 +63,13 @@ pub(crate) struct Case {
 
 /// The cases that are asked for, in the order of the table.
 pub(crate) fn all(arguments: &Arguments) -> Vec<Case> {
+    const PROTOCOLS: [Subject; 5] = [
+        Subject::Loki(Form::Protobuf),
+        Subject::Loki(Form::Json),
+        Subject::Otlp { json: false, gzip: false },
+        Subject::Otlp { json: false, gzip: true },
+        Subject::Otlp { json: true, gzip: false },
+    ];
     const COMMON: [Subject; 6] = [
         Subject::Plain,
         Subject::Buffering,
@@ -70,6 +88,7 @@ pub(crate) fn all(arguments: &Arguments) -> Vec<Case> {
         cases.extend(COMMON.map(|subject| Case { subject, series: 500 }));
         cases.extend(splits(500));
         cases.push(Case { subject: Subject::Second, series: 500 });
+        cases.extend(PROTOCOLS.map(|subject| Case { subject, series: 500 }));
     }
     cases.extend(splits(2000));
     let asked = &arguments.cases;
@@ -91,6 +110,13 @@ impl Case {
             Subject::ViaCluster => format!("split {series} via cluster"),
             Subject::ViaListener => format!("split {series} via listener"),
             Subject::Second => format!("split {series} of 2.0"),
+            Subject::Loki(Form::Protobuf) => "loki protobuf".to_owned(),
+            Subject::Loki(_) => "loki json".to_owned(),
+            Subject::Otlp { json, gzip } => {
+                let (notation, encoding) =
+                    (if *json { "json" } else { "protobuf" }, if *gzip { " gzip" } else { "" });
+                format!("otlp {notation}{encoding}")
+            }
             Subject::Peer(peer) => format!("{} {series}", peer.name),
         }
     }
@@ -119,11 +145,49 @@ impl Case {
                 .header("content-encoding", "snappy")
                 .header("x-prometheus-remote-write-version", "0.1.0"),
             Subject::Second => v2::Request::from(&self.request()).push(),
+            Subject::Loki(form) => loki::push(*form, &self.streams()),
+            Subject::Otlp { json, gzip } => {
+                let path = "/api/v1/otlp/v1/metrics";
+                otlp::export(path, Signal::Metrics, *json, *gzip, &self.resources())
+            }
             // Its bodies are in the module.
             Subject::CallsAlone => push(Vec::new()),
             _ => self.request().push(),
         }
         .header("authorization", basic(user, password))
+    }
+
+    /// A hundred streams, with entries that carry metadata as agents send it.
+    fn streams(&self) -> Vec<loki::Stream> {
+        let line =
+            "level=info ts=2026-08-01T12:00:00Z caller=server.go:42 msg=\"a request was served\" status=200";
+        let metadata: &[(&str, &str)] = &[("trace_id", "0af7651916cd43dd8448eb211c80319c"), ("pod", "web-0")];
+        let streams = 100;
+        (0..streams)
+            .map(|number| {
+                let (tenant, pod) = (tenant(number % TENANTS), format!("web-{number}"));
+                let labels =
+                    [("app", "web"), ("cluster", "c1"), ("pod", pod.as_str()), (LABEL, tenant.as_str())];
+                loki::stream(&labels, &vec![(line, metadata); self.series / streams])
+            })
+            .collect()
+    }
+
+    /// A hundred resources, with attributes as collectors set them.
+    fn resources(&self) -> Vec<otlp::Resource> {
+        let resources = 100;
+        (0..resources)
+            .map(|number| {
+                let (tenant, pod) = (tenant(number % TENANTS), format!("web-{number}"));
+                let attributes = [
+                    ("service.name", "web"),
+                    ("k8s.pod.name", pod.as_str()),
+                    ("telemetry.sdk.language", "go"),
+                    (LABEL, tenant.as_str()),
+                ];
+                otlp::resource(&attributes, &vec!["http_server_request_duration"; self.series / resources])
+            })
+            .collect()
     }
 
     /// The tenants that must arrive, each with one request for every request sent; `None` is no tenant.
@@ -159,7 +223,7 @@ mod tests {
 
     #[test]
     fn cases_are_chosen_by_their_names() {
-        assert_eq!(names("bench").len(), 11);
+        assert_eq!(names("bench").len(), 16);
         assert_eq!(names("bench --memory"), ["split 2000 via cluster", "split 2000 via listener"]);
         assert_eq!(names("bench --case plain --case split --memory").len(), 2);
         assert_eq!(names("bench --case plain --case only"), ["plain Envoy", "headers only"]);

@@ -16,6 +16,10 @@ pub(crate) fn contents(case: &Case, arrived: &Arrived) -> Result<()> {
         ensure!(same, "the body was changed on its way");
         return Ok(());
     }
+    // What is in the parts of the other protocols is for the end-to-end tests.
+    if matches!(case.subject, Subject::Loki(_) | Subject::Otlp { .. }) {
+        return Ok(());
+    }
     for (tenant, body) in &arrived.bodies {
         let name = tenant.as_deref().unwrap_or("nobody");
         let message = snap::raw::Decoder::new().decompress_vec(body).context("not snappy")?;

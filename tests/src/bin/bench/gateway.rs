@@ -42,12 +42,13 @@ impl Surroundings {
             Subject::CallsAlone => {
                 Some(Plugin::structured(&json!({})).module(&self.modules.calls()).filter())
             }
-            Subject::HeadersOnly => Some(self.ours(&json!({}))?),
-            Subject::OneTenant | Subject::ViaCluster | Subject::Second => {
-                Some(self.ours(&by_label(&json!({})))?)
+            Subject::HeadersOnly => Some(self.ours("cortex", &json!({}))?),
+            Subject::Loki(_) => Some(self.ours("loki", &by_label(&json!({})))?),
+            Subject::OneTenant | Subject::ViaCluster | Subject::Second | Subject::Otlp { .. } => {
+                Some(self.ours("cortex", &by_label(&json!({})))?)
             }
             Subject::ViaListener => {
-                Some(self.ours(&by_label(&json!({"via": "listener", "cluster": "parts"})))?)
+                Some(self.ours("cortex", &by_label(&json!({"via": "listener", "cluster": "parts"})))?)
             }
             Subject::Peer(peer) => bail!("{} was started by somebody else", peer.name),
         };
@@ -61,8 +62,8 @@ impl Surroundings {
         Envoy::builder(&bootstrap).concurrency(1).start().await
     }
 
-    /// Our filter: one caller by password, and these write rules.
-    fn ours(&self, write: &Value) -> Result<Value> {
+    /// Our filter: one caller by password, a backend of this kind, and these write rules.
+    fn ours(&self, kind: &str, write: &Value) -> Result<Value> {
         ensure!(module().is_file(), "no module at {}: run `cargo xtask wasm`", module().display());
         let (user, password) = CREDENTIALS;
         let hash = match password_hash(KEY.as_bytes(), user, password.as_bytes()) {
@@ -70,7 +71,7 @@ impl Surroundings {
             Err(problem) => bail!(problem),
         };
         let policy = json!({
-            "backends": [{"name": "metrics", "kind": "cortex"}],
+            "backends": [{"name": "metrics", "kind": kind}],
             "callers": [{
                 "name": "forwarders",
                 "basic": {"key": {"env": "KEY"}, "users": [{"username": user, "password": hash}]},

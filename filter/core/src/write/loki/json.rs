@@ -406,7 +406,9 @@ impl Notation for Json<'_> {
             None => new_entries.raw(stream.entries_at),
         }
         let mut members = [(stream.labels_at, new_labels), (stream.entries_at, new_entries)];
-        members.sort_unstable_by_key(|(range, _)| *range);
+        if stream.entries_at < stream.labels_at {
+            members.reverse();
+        }
         let mut pieces = Pieces::default();
         let mut from = stream.range.0;
         for ((start, end), member) in &members {

@@ -33,7 +33,7 @@ pub(super) fn split(
     let mut walk = Walk::new(plan, rights, limits, Frame::NONE);
     let mut fields = Fields::new(message);
     let mut start = 0;
-    while let Some(field) = fields.next() {
+    while let Some(field) = fields.next_out_of_line() {
         let end = message.len().saturating_sub(fields.remaining());
         let at = |problem| Refusal::Body { problem, offset: start };
         match field.map_err(at)? {
@@ -64,7 +64,7 @@ fn read(content: &[u8], range: Range, with_entries: bool) -> Result<Stream<'_>, 
     let mut has_labels = false;
     let mut fields = Fields::new(content);
     let mut start = base;
-    while let Some(field) = fields.next() {
+    while let Some(field) = fields.next_out_of_line() {
         let field = field?;
         let end = range.1.saturating_sub(fields.remaining());
         match field.number {
@@ -94,7 +94,7 @@ fn entry(content: &[u8], range: Range) -> Result<Entry<'_>, Malformed> {
     let mut metadata = Ok(Vec::new());
     let mut fields = Fields::new(content);
     let mut start = base;
-    while let Some(field) = fields.next() {
+    while let Some(field) = fields.next_out_of_line() {
         let field = field?;
         let end = range.1.saturating_sub(fields.remaining());
         if field.number == METADATA {
@@ -113,7 +113,8 @@ fn entry(content: &[u8], range: Range) -> Result<Entry<'_>, Malformed> {
 /// A pair as Loki's decoder reads it: fields in any order, the last of several wins. `None` where it is not UTF-8.
 fn pair(content: &[u8], range: Range) -> Result<Option<Pair<'_>>, Malformed> {
     let (mut name, mut value): (&[u8], &[u8]) = (&[], &[]);
-    for field in Fields::new(content) {
+    let mut fields = Fields::new(content);
+    while let Some(field) = fields.next_out_of_line() {
         let field = field?;
         match field.number {
             1 => name = field.value.bytes()?,

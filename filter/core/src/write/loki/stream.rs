@@ -109,7 +109,7 @@ impl<'a, 'p: 'a> Walk<'a, 'p> {
     }
 
     /// Sends one stream on its way.
-    pub(super) fn stream(&mut self, stream: &Stream<'a>, notation: &impl Notation) -> Result<(), Refusal> {
+    pub(super) fn stream(&mut self, stream: &Stream<'a>, notation: &dyn Notation) -> Result<(), Refusal> {
         self.streams = self.streams.saturating_add(1);
         if self.streams > self.limits.series.0 {
             return Err(Refusal::TooManySeries { limit: self.limits.series.0 });
@@ -152,7 +152,7 @@ impl<'a, 'p: 'a> Walk<'a, 'p> {
         &mut self,
         stream: &Stream<'a>,
         labels: &[Label<'a>],
-        notation: &impl Notation,
+        notation: &dyn Notation,
     ) -> Result<(), Refusal> {
         let mut shares: Vec<Share> = Vec::new();
         let (mut is_cut, mut is_doubled) = (false, false);
@@ -228,7 +228,7 @@ impl<'a, 'p: 'a> Walk<'a, 'p> {
         &self,
         destination: Destination,
         labels: &[Label<'a>],
-        notation: &impl Notation,
+        notation: &dyn Notation,
     ) -> Destination {
         let relabelled =
             |part| relabel(self.plan, &self.names, &self.router, part, labels, notation).map(drop);
@@ -252,7 +252,7 @@ fn relabel<'l>(
     router: &'l Router<'_>,
     part: usize,
     labels: &'l [Label<'_>],
-    notation: &impl Notation,
+    notation: &dyn Notation,
 ) -> Result<Option<Vec<(&'l [u8], &'l [u8])>>, Reason> {
     let mut changed: Vec<(&[u8], &[u8])> = labels
         .iter()

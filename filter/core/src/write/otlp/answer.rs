@@ -109,7 +109,7 @@ fn read(body: &[u8]) -> Partial {
             Some(Ok(field)) => match (field.number, field.value) {
                 // Less than nothing is nothing.
                 (1, Value::Varint(number)) => {
-                    partial.rejected = i64::try_from(number).unwrap_or(0).unsigned_abs()
+                    partial.rejected = i64::try_from(number).unwrap_or(0).unsigned_abs();
                 }
                 (2, Value::Bytes(text)) => partial.message = String::from_utf8_lossy(text).into_owned(),
                 _ => {}
@@ -126,7 +126,7 @@ fn read(body: &[u8]) -> Partial {
 }
 
 fn read_json(body: &[u8]) -> Option<Partial> {
-    let body: Json = serde_json::from_slice(body).ok()?;
+    let body: Json = serde_json::from_str(core::str::from_utf8(body).ok()?).ok()?;
     let member = |of: &Json, names: &[&str]| names.iter().find_map(|name| of.get(name).cloned());
     let Some(partial) = member(&body, &["partialSuccess", "partial_success"]) else {
         return Some(Partial::default());

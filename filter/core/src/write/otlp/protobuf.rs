@@ -40,7 +40,7 @@ pub(super) fn split(
     let mut walk = Walk::new(plan, rights, limits, Frame::NONE);
     let mut fields = Fields::new(message);
     let mut start = 0;
-    while let Some(field) = fields.next() {
+    while let Some(field) = fields.next_out_of_line() {
         let end = message.len().saturating_sub(fields.remaining());
         let at = |problem| Refusal::Body { problem, offset: start };
         match field.map_err(at)? {
@@ -70,7 +70,7 @@ fn read(content: &[u8], range: Range, signal: Signal) -> Result<Resource<'_>, Ma
     };
     let mut fields = Fields::new(content);
     let mut start = base;
-    while let Some(field) = fields.next() {
+    while let Some(field) = fields.next_out_of_line() {
         let field = field?;
         let end = range.1.saturating_sub(fields.remaining());
         match field.number {
@@ -99,7 +99,7 @@ fn attributes(content: &[u8], end: usize) -> Result<Result<Vec<Attribute<'_>>, R
     let mut odd = None;
     let mut fields = Fields::new(content);
     let mut start = end.saturating_sub(content.len());
-    while let Some(field) = fields.next() {
+    while let Some(field) = fields.next_out_of_line() {
         let field = field?;
         let field_end = end.saturating_sub(fields.remaining());
         if field.number == ATTRIBUTES {
@@ -119,7 +119,7 @@ fn attribute(content: &[u8], range: Range) -> Result<Result<Attribute<'_>, Reaso
     let mut is_plain = true;
     let mut fields = Fields::new(content);
     let mut start = range.1.saturating_sub(content.len());
-    while let Some(field) = fields.next() {
+    while let Some(field) = fields.next_out_of_line() {
         let field = field?;
         let end = range.1.saturating_sub(fields.remaining());
         match field.number {
@@ -145,22 +145,23 @@ fn attribute(content: &[u8], range: Range) -> Result<Result<Attribute<'_>, Reaso
 
 /// What a value says; `None` where it is of another type, or of several.
 fn text(value: &[u8]) -> Result<Option<&[u8]>, Malformed> {
-    let mut text = None;
-    let mut fields = 0_u32;
-    for field in Fields::new(value) {
+    let (mut text, mut count) = (None, 0_u32);
+    let mut fields = Fields::new(value);
+    while let Some(field) = fields.next_out_of_line() {
         let field = field?;
-        fields = fields.saturating_add(1);
+        count = count.saturating_add(1);
         if field.number == STRING {
             text = Some(field.value.bytes()?);
         }
     }
-    Ok(text.filter(|_| fields == 1))
+    Ok(text.filter(|_| count == 1))
 }
 
 /// How many data points, log records or spans a scope has.
 fn count_items(scope: &[u8], signal: Signal) -> Result<u32, Malformed> {
     let mut count = 0_u32;
-    for item in Fields::new(scope) {
+    let mut items = Fields::new(scope);
+    while let Some(item) = items.next_out_of_line() {
         let item = item?;
         if item.number != ITEMS {
             continue;
@@ -170,11 +171,13 @@ fn count_items(scope: &[u8], signal: Signal) -> Result<u32, Malformed> {
             count = count.saturating_add(1);
             continue;
         }
-        for data in Fields::new(item) {
+        let mut series = Fields::new(item);
+        while let Some(data) = series.next_out_of_line() {
             let data = data?;
             // Gauge, sum, histogram, exponential histogram, summary: their points are field 1 in each.
             if matches!(data.number, 5 | 7 | 9 | 10 | 11) {
-                for point in Fields::new(data.value.bytes()?) {
+                let mut points = Fields::new(data.value.bytes()?);
+                while let Some(point) = points.next_out_of_line() {
                     count = count.saturating_add(u32::from(point?.number == 1));
                 }
             }

@@ -90,7 +90,7 @@ impl<'a> Walk<'a> {
     pub(super) fn resource(
         &mut self,
         resource: &Resource<'a>,
-        notation: &impl Notation,
+        notation: &dyn Notation,
     ) -> Result<(), Refusal> {
         self.resources = self.resources.saturating_add(1);
         if self.resources > self.limits.series.0 {

@@ -159,3 +159,35 @@ fn requests_of_one_worker_do_not_mix() {
     tell(&mut Stream::new(host.clone(), shared));
     assert_eq!(statuses(&host), [200]);
 }
+
+/// What a backend says with a success is read where it may matter, and only there.
+#[test]
+fn a_success_is_read_for_otlp() {
+    let request = Request {
+        session: "agent",
+        headers: vec![
+            (":method", "POST"),
+            (":path", "/api/v1/otlp/v1/metrics"),
+            (":authority", "metrics.example.org"),
+            ("content-type", "application/json"),
+            ("x-scope-impersonate", "true"),
+        ],
+        body: br#"{"resourceMetrics":[{},{"resource":{"attributes":[{"key":"imp","value":{"stringValue":"cluster-1"}}]}}]}"#
+            .to_vec(),
+    };
+    let host = request.host();
+    let mut stream = Stream::new(host.clone(), shared(CONFIG));
+    let size = host.0.body.borrow().len();
+    stream.request_headers(false);
+    stream.request_body(size, true);
+    assert_eq!(sent(&host), ["own", "cluster-1"]);
+    let tokens: Vec<u32> = host.0.calls.borrow().iter().map(|(token, _)| *token).collect();
+    let said = br#"{"partialSuccess":{"rejectedDataPoints":"3","errorMessage":"too old"}}"#;
+    answer(&mut stream, tokens[0], "200", &[], said);
+    answer(&mut stream, tokens[1], "200", &[], b"");
+    assert_eq!(statuses(&host), [200]);
+    assert_eq!(
+        words(&host),
+        r#"{"partialSuccess":{"errorMessage":"tenant own: 3 rejected: too old","rejectedDataPoints":"3"}}"#
+    );
+}
