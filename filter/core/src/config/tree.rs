@@ -92,6 +92,7 @@ struct Tree<'p> {
 impl<'de> Deserializer<'de> for Tree<'_> {
     type Error = Error;
 
+    #[inline(never)]
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         let at = self.at;
         let result = match self.value {
@@ -109,10 +110,12 @@ impl<'de> Deserializer<'de> for Tree<'_> {
         result.map_err(|error| error.at(at))
     }
 
+    #[inline(never)]
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         if self.value.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
+    #[inline(never)]
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -121,6 +124,7 @@ impl<'de> Deserializer<'de> for Tree<'_> {
         visitor.visit_newtype_struct(self)
     }
 
+    #[inline(never)]
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -153,6 +157,7 @@ impl<'de> Deserializer<'de> for Tree<'_> {
         self.deserialize_map(visitor)
     }
 
+    #[inline(never)]
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         let at = self.at;
         let result = match self.value {
@@ -162,6 +167,7 @@ impl<'de> Deserializer<'de> for Tree<'_> {
         result.map_err(|error| error.at(at))
     }
 
+    #[inline(never)]
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         let at = self.at;
         let result = match self.value {
@@ -171,6 +177,7 @@ impl<'de> Deserializer<'de> for Tree<'_> {
         result.map_err(|error| error.at(at))
     }
 
+    #[inline(never)]
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         let result = match self.value {
             Value::Bool(value) => visitor.visit_bool(value),
@@ -179,6 +186,7 @@ impl<'de> Deserializer<'de> for Tree<'_> {
         result.map_err(|error| error.at(self.at))
     }
 
+    #[inline(never)]
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         let result = match self.value {
             Value::String(text) => visitor.visit_string(text),
@@ -213,6 +221,7 @@ struct Items<'p> {
 impl<'de> SeqAccess<'de> for Items<'_> {
     type Error = Error;
 
+    #[inline(never)]
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
         let Some((index, value)) = self.rest.next() else { return Ok(None) };
         let at = Path::Index(self.at, index);
@@ -231,6 +240,7 @@ struct Fields<'p> {
 impl<'de> MapAccess<'de> for Fields<'_> {
     type Error = Error;
 
+    #[inline(never)]
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
         let Some((key, value)) = self.rest.next() else { return Ok(None) };
         let name: StrDeserializer<'_, Error> = key.as_str().into_deserializer();
@@ -239,6 +249,7 @@ impl<'de> MapAccess<'de> for Fields<'_> {
         result.map(Some)
     }
 
+    #[inline(never)]
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Error> {
         let (key, value) = self.read.take().ok_or_else(|| Error::custom("a value without a key"))?;
         let at = Path::Key(self.at, &key);
@@ -257,6 +268,7 @@ impl<'de, 'p> EnumAccess<'de> for Variant<'p> {
     type Error = Error;
     type Variant = Content<'p>;
 
+    #[inline(never)]
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Content<'p>), Error> {
         let name: StrDeserializer<'_, Error> = self.name.as_str().into_deserializer();
         let variant = seed.deserialize(name)?;
@@ -283,6 +295,7 @@ impl<'de> VariantAccess<'de> for Content<'_> {
         }
     }
 
+    #[inline(never)]
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Error> {
         let value = self.value.ok_or_else(|| {
             Error::custom(format_args!("`{0}` takes a value: write it as {{{0}: …}}", self.name))
