@@ -1,9 +1,11 @@
 //! What the head of a request decides: who, what, whose, and whether its body is needed.
 
 use super::Held;
+use super::pages::Page;
+use super::tell::Asked;
 use crate::caller::{Attributes, Identity, recognise};
 use crate::http::{Edits, Headers, split_query};
-use crate::operation::{Class, Operation, Protocol, Unclassified};
+use crate::operation::{Class, Method, Methods, Operation, Unclassified};
 use crate::policy::{Backend, Policy};
 use crate::read;
 use crate::report::Refusal;
@@ -15,36 +17,38 @@ use crate::write::{Format, Plan, plan};
 pub(super) enum Decided {
     /// It goes on to these tenants (the value of `X-Scope-OrgID`), its body unseen.
     Whole { backend: usize, class: Class, edits: Edits, tenants: String },
+    /// The gateway answers it itself.
+    Page(Page),
     /// Its body must be looked into.
     Look(Box<Held>),
 }
 
-/// A refusal, with what was known by then.
-pub(super) struct Refused {
-    pub(super) refusal: Refusal,
-    pub(super) backend: Option<usize>,
-    pub(super) class: Option<Class>,
-    pub(super) protocol: Option<Protocol>,
-}
-
+/// Decides, and says what is known of the request by then.
 pub(super) fn decide(
     policy: &Policy,
     headers: &Headers<'_>,
     attributes: &dyn Attributes,
-) -> Result<Decided, Refused> {
-    let mut known = Refused { refusal: Refusal::NoBackend, backend: None, class: None, protocol: None };
-    decide_knowing(policy, headers, attributes, &mut known).map_err(|refusal| Refused { refusal, ..known })
+) -> (Result<Decided, Refusal>, Asked) {
+    let mut known = Asked::default();
+    let decided = decide_knowing(policy, headers, attributes, &mut known);
+    if let Err(Refusal::NoTenant { caller }) = &decided {
+        known.caller = policy.callers.iter().position(|known| known.name == *caller);
+    }
+    (decided, known)
 }
 
 fn decide_knowing(
     policy: &Policy,
     headers: &Headers<'_>,
     attributes: &dyn Attributes,
-    known: &mut Refused,
+    known: &mut Asked,
 ) -> Result<Decided, Refusal> {
     let (path, query) = split_query(headers.pseudo(":path"));
     if query.contains('#') {
         return Err(Refusal::NotCanonical("a fragment"));
+    }
+    if let Some(page) = policy.pages.get(path) {
+        return own_page(policy, page, headers, attributes, known);
     }
     let named = if policy.has_choice() { named_backend(attributes)? } else { None };
     let (position, path) = policy.backend(named.as_deref(), headers.pseudo(":authority"), path)?;
@@ -54,6 +58,7 @@ fn decide_knowing(
     known.protocol = operation.as_ref().ok().map(|operation| operation.protocol);
     // Who is not known learns nothing about which paths there are.
     let identity = recognise(&policy.callers, headers, attributes)?;
+    known.caller = Some(identity.caller);
     let operation = operation.map_err(unclassified)?;
     known.class = Some(operation.class);
     let caller = policy.callers.get(identity.caller).ok_or(Refusal::Host { what: "the caller was lost" })?;
@@ -68,6 +73,27 @@ fn decide_knowing(
             Ok(Decided::Whole { backend: position, class, edits, tenants: tenants.header() })
         }
     }
+}
+
+/// A page of the gateway's own, for callers with the right to it.
+fn own_page(
+    policy: &Policy,
+    page: Page,
+    headers: &Headers<'_>,
+    attributes: &dyn Attributes,
+    known: &mut Asked,
+) -> Result<Decided, Refusal> {
+    let identity = recognise(&policy.callers, headers, attributes)?;
+    known.caller = Some(identity.caller);
+    known.class = Some(page.class());
+    if headers.pseudo(":method") != Method::Get.as_str() {
+        return Err(Refusal::Method { allow: Methods::of(&[Method::Get]) });
+    }
+    let caller = policy.callers.get(identity.caller).ok_or(Refusal::Host { what: "the caller was lost" })?;
+    if !caller.rights.may.contains(&page.class()) {
+        return Err(Refusal::NotPermitted { class: page.class() });
+    }
+    Ok(Decided::Page(page))
 }
 
 #[allow(clippy::too_many_arguments)] // all that is known about a request by now

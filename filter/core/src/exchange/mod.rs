@@ -5,14 +5,18 @@
 //! the phase that needs it.
 
 mod head;
+mod note;
 mod observe;
+mod pages;
 mod process;
+mod tell;
 #[cfg(test)]
 mod tests;
 mod worker;
 
 use std::rc::Rc;
 
+pub use pages::{Page, Pages};
 pub use process::{Alone, Process, SlotFailure, Stored};
 pub use worker::Worker;
 
@@ -21,14 +25,15 @@ use crate::config::Mode;
 use crate::http::{Edits, Headers, Reply};
 use crate::operation::{Class, Protocol};
 use crate::policy::Policy;
-use crate::report::{Decision, Metric, Refusal, SeriesOutcome, reply};
+use crate::report::{Decision, Metric, Refusal};
 use crate::tenant::TenantId;
-use crate::write::fanout::{Call, Fanout, Target};
+use crate::write::fanout::{Call, Fanout, Released, Target};
 use crate::write::outcome::{Answer, Outcome};
 use crate::write::{Format, Part, Split, SplitPlan};
 
 use head::Decided;
 use observe::Observed;
+use tell::{Asked, Tracked};
 
 /// Milliseconds on any clock that does not go back.
 pub type Millis = u64;
@@ -72,8 +77,8 @@ enum Phase {
     Body(Box<Held>),
     /// The parts are on their way.
     Calls(Box<Sent>),
-    /// It went on; nothing more is decided about it.
-    WentOn,
+    /// It went on; nothing more is decided about it. Its answer may be wanted, to be counted.
+    WentOn(Option<Box<Tracked>>),
     /// It was answered, or is gone; nothing of it goes on.
     Answered,
 }
@@ -104,6 +109,12 @@ struct Sent {
     fanout: Fanout,
 }
 
+impl Held {
+    fn asked(&self) -> Asked {
+        Asked::write(self.backend, self.caller, self.protocol)
+    }
+}
+
 impl Exchange {
     /// A request that has not arrived yet.
     pub fn new(policy: Rc<Policy>) -> Self {
@@ -120,15 +131,24 @@ impl Exchange {
         now: Millis,
     ) -> Step {
         let observed = (self.policy.mode == Mode::Observe).then(|| Observed::new(headers));
-        let decided = head::decide(&self.policy, headers, attributes);
+        let policy = Rc::clone(&self.policy);
+        worker.arrive(now);
+        let (decided, asked) = head::decide(&policy, headers, attributes);
         match (decided, observed) {
-            (Ok(Decided::Whole { backend, class, tenants, .. }), Some(observed)) => {
-                self.observe(worker, observed.compare_whole(&tenants), Some(backend), Some(class), now)
+            (Ok(Decided::Page(page)), _) => {
+                worker.count_request(None, asked.class, Decision::Page);
+                tell::note_whole(&policy, worker, asked, "", Decision::Page);
+                self.answer(page.reply(worker, now))
+            }
+            (Ok(Decided::Whole { tenants, .. }), Some(observed)) => {
+                self.observe(worker, observed.compare_whole(&tenants), asked, now)
             }
             (Ok(Decided::Whole { backend, class, mut edits, tenants }), None) => {
                 edits.set(headers, "x-scope-orgid", &tenants);
                 worker.count_request(Some(backend), Some(class), Decision::Forwarded);
-                self.go_on(edits, None)
+                tell::note_whole(&policy, worker, asked, &tenants, Decision::Forwarded);
+                let tracked = Tracked::whole(&policy, worker, (backend, class), &tenants, now);
+                self.go_on(edits, None, tracked)
             }
             (Ok(Decided::Look(mut held)), observed) => {
                 held.observed = observed;
@@ -143,17 +163,13 @@ impl Exchange {
                     Step::Buffer
                 }
             }
-            (Err(refused), Some(observed)) => {
-                let difference = observed.refusal(&refused.refusal);
-                self.observe(worker, Some(difference), refused.backend, refused.class, now)
+            (Err(refusal), Some(observed)) => {
+                tell::journal(&policy, worker, asked, &refusal, now);
+                self.observe(worker, Some(observed.refusal(&refusal)), asked, now)
             }
-            (Err(refused), None) => {
-                worker.count_request(
-                    refused.backend,
-                    refused.class,
-                    Decision::Refused(refused.refusal.reason()),
-                );
-                self.answer(reply(&refused.refusal, refused.protocol))
+            (Err(refusal), None) => {
+                let reply = tell::refuse(&policy, worker, asked, &refusal, now);
+                self.answer(reply)
             }
         }
     }
@@ -178,13 +194,14 @@ impl Exchange {
     pub fn body(&mut self, worker: &mut Worker, body: Result<Vec<u8>, &'static str>, now: Millis) -> Step {
         let Some(held) = self.take_held() else { return self.as_before() };
         let policy = Rc::clone(&self.policy);
+        let size = body.as_ref().map_or(0, Vec::len);
         let split = body.map_err(|what| Refusal::Host { what }).and_then(|body| {
             let caller =
                 policy.callers.get(held.caller).ok_or(Refusal::Host { what: "the caller was lost" })?;
             held.format.split(&body, &held.plan, &caller.rights, &policy.limits)
         });
         match split {
-            Ok(split) => self.send(worker, *held, split, now),
+            Ok(split) => self.send(worker, *held, split, size, now),
             Err(refusal) => {
                 self.phase = Phase::Body(held);
                 self.refuse_body(worker, &refusal, now)
@@ -201,16 +218,23 @@ impl Exchange {
                 return self.as_before();
             }
         };
-        let hundred = answer.status.map_or(0, |status| status / 100);
+        let status = answer.status;
+        let hundred = status.map_or(0, |status| status / 100);
         let Some(released) = sent.fanout.answered(id, answer) else {
             self.phase = Phase::Calls(sent);
             return Step::Wait;
         };
         worker.tally.add(Metric::Calls { backend: sent.backend, hundred }, 1);
+        self.count_part(worker, sent.backend, &released, status, now);
         worker.release(0, released.bytes);
         if let Some(call) = sent.fanout.next_call(now) {
             self.phase = Phase::Calls(sent);
             return Step::Call(vec![call]);
+        }
+        if now >= sent.fanout.deadline() {
+            for part in sent.fanout.unanswered().filter(|part| part.since.is_none()) {
+                self.count_part(worker, sent.backend, &part, None, now);
+            }
         }
         worker.release(1, sent.fanout.expire(now));
         if let Some(outcome) = sent.fanout.outcome() {
@@ -220,69 +244,96 @@ impl Exchange {
         Step::Wait
     }
 
+    /// Whether the answer to a request that went on is wanted.
+    pub fn wants_response(&self) -> bool {
+        matches!(self.phase, Phase::WentOn(Some(_)))
+    }
+
+    /// The request went on, and its answer begins.
+    pub fn responded(&mut self, worker: &mut Worker, status: Option<u16>, now: Millis) {
+        if let Phase::WentOn(tracked) = &mut self.phase
+            && let Some(tracked) = tracked.take()
+        {
+            tracked.answered(&self.policy, worker, status, now);
+        }
+    }
+
     /// The request is gone, answered or not. Calls under way go on without it.
     pub fn closed(&mut self, worker: &mut Worker) {
+        let now = worker.latest();
+        self.responded(worker, None, now);
         if let Phase::Calls(sent) = core::mem::replace(&mut self.phase, Phase::Answered) {
             let fanout = &sent.fanout;
             worker.release(0, fanout.waiting_bytes());
             worker.abandon(fanout.flying(), fanout.flying_bytes(), fanout.deadline());
+            for part in fanout.unanswered() {
+                self.count_part(worker, sent.backend, &part, None, now);
+            }
         }
     }
 
-    /// What becomes of a request that was taken apart.
-    fn send(&mut self, worker: &mut Worker, held: Held, split: Split, now: Millis) -> Step {
-        let Held { backend, protocol, format, target, announced, mut edits, observed, .. } = held;
-        if let Some(observed) = observed {
-            return self.observe(
-                worker,
-                observed.compare_split(&split),
-                Some(backend),
-                Some(Class::Write),
-                now,
-            );
+    fn count_part(
+        &self,
+        worker: &mut Worker,
+        backend: usize,
+        part: &Released,
+        status: Option<u16>,
+        now: Millis,
+    ) {
+        if let Some(tracked) = Tracked::part(&self.policy, worker, backend, part, now) {
+            tracked.answered(&self.policy, worker, status, now);
         }
-        let Split { mut parts, rejected, metadata_dropped, untouched } = split;
-        let sent = parts.iter().fold(0_u32, |sum, part| sum.saturating_add(part.series));
+    }
+
+    /// What becomes of a request that was taken apart; `size` is the length of its body as it came.
+    fn send(&mut self, worker: &mut Worker, held: Held, split: Split, size: usize, now: Millis) -> Step {
+        let asked = held.asked();
+        let Held { backend, format, plan, target, announced, mut edits, observed, .. } = held;
+        let policy = Rc::clone(&self.policy);
+        if let Some(observed) = observed {
+            tell::journal_series(&policy, worker, asked, &split.rejected, now);
+            return self.observe(worker, observed.compare_split(&split), asked, now);
+        }
         // Not before it is decided: what is refused now comes again.
-        let count = |worker: &mut Worker, decision| {
+        let count = |worker: &mut Worker, split: &Split, decision| {
             worker.count_request(Some(backend), Some(Class::Write), decision);
-            let mut series =
-                |outcome, by: u32| worker.tally.add(Metric::Series { backend, outcome }, u64::from(by));
-            series(SeriesOutcome::Sent, sent);
-            for (reason, count) in rejected.rejected() {
-                series(SeriesOutcome::Rejected(reason), count);
-            }
-            for (reason, count) in rejected.dropped() {
-                series(SeriesOutcome::Dropped(reason), count);
-            }
-            worker.tally.add(Metric::MetadataDropped { backend }, u64::from(metadata_dropped));
+            tell::series(&policy, worker, asked, plan.own_tenant(), split, now);
+            tell::note_split(&policy, worker, asked, split, decision);
         };
-        let single = if rejected.any_rejected() || parts.len() > 1 { None } else { parts.pop() };
-        if let Some(Part { tenant, body, .. }) = single {
-            count(worker, Decision::Forwarded);
-            set_tenant(&mut edits, &tenant);
-            if untouched {
-                return self.go_on(edits, None);
-            }
-            if announced {
+        if let ([part], false) = (split.parts.as_slice(), split.rejected.any_rejected()) {
+            count(worker, &split, Decision::Forwarded);
+            let bytes = if split.untouched { size } else { part.body.len() };
+            let Part { tenant, series, samples, .. } = part;
+            let part = Released {
+                tenant: tenant.clone(),
+                bytes,
+                series: *series,
+                samples: *samples,
+                since: Some(now),
+            };
+            set_tenant(&mut edits, tenant);
+            let tracked = Tracked::part(&policy, worker, backend, &part, now).map(Box::new);
+            let body = split.parts.into_iter().next().filter(|_| !split.untouched).map(|part| part.body);
+            if let Some(body) = body.as_ref().filter(|_| announced) {
                 edits.set.push(("content-length".to_owned(), body.len().to_string()));
             }
-            return self.go_on(edits, Some(body));
+            return self.go_on(edits, body, tracked);
         }
-        if parts.is_empty() {
-            count(worker, Decision::Empty);
-            let outcome = Outcome { answers: Vec::new(), rejected };
+        if split.parts.is_empty() {
+            count(worker, &split, Decision::Empty);
+            let outcome = Outcome { answers: Vec::new(), rejected: split.rejected };
             return self.answer(format.reply(&outcome, self.policy.limits.answer_bytes.0));
         }
-        let bytes = parts.iter().fold(0_usize, |sum, part| sum.saturating_add(part.body.len()));
-        let calls = match worker.admit(&self.policy.limits, parts.len(), bytes, now) {
+        let bytes = split.parts.iter().fold(0_usize, |sum, part| sum.saturating_add(part.body.len()));
+        let calls = match worker.admit(&self.policy.limits, split.parts.len(), bytes, now) {
             Ok(calls) => calls,
             Err(refusal) => {
-                worker.count_request(Some(backend), Some(Class::Write), Decision::Refused(refusal.reason()));
-                return self.answer(reply(&refusal, Some(protocol)));
+                let reply = tell::refuse(&policy, worker, asked, &refusal, now);
+                return self.answer(reply);
             }
         };
-        count(worker, Decision::Split);
+        count(worker, &split, Decision::Split);
+        let Split { parts, rejected, .. } = split;
         let mut fanout = Fanout::new(Rc::new(target), parts, rejected, calls, now);
         let first: Vec<Call> = (0..calls).map_while(|_| fanout.next_call(now)).collect();
         self.phase = Phase::Calls(Box::new(Sent { backend, format, fanout }));
@@ -292,18 +343,14 @@ impl Exchange {
     /// A write that was to be looked into is refused; or goes on, where it is only observed.
     fn refuse_body(&mut self, worker: &mut Worker, refusal: &Refusal, now: Millis) -> Step {
         let Some(held) = self.take_held() else { return self.as_before() };
-        let Held { backend, protocol, observed, .. } = *held;
-        if let Some(observed) = observed {
-            return self.observe(
-                worker,
-                Some(observed.refusal(refusal)),
-                Some(backend),
-                Some(Class::Write),
-                now,
-            );
+        let policy = Rc::clone(&self.policy);
+        let asked = held.asked();
+        if let Some(observed) = held.observed {
+            tell::journal(&policy, worker, asked, refusal, now);
+            return self.observe(worker, Some(observed.refusal(refusal)), asked, now);
         }
-        worker.count_request(Some(backend), Some(Class::Write), Decision::Refused(refusal.reason()));
-        self.answer(reply(refusal, Some(protocol)))
+        let reply = tell::refuse(&policy, worker, asked, refusal, now);
+        self.answer(reply)
     }
 
     /// In observe mode a request goes on as it came; a difference is counted and logged.
@@ -311,16 +358,16 @@ impl Exchange {
         &mut self,
         worker: &mut Worker,
         difference: Option<String>,
-        backend: Option<usize>,
-        class: Option<Class>,
+        asked: Asked,
         now: Millis,
     ) -> Step {
         let decision = if difference.is_some() { Decision::Differed } else { Decision::Agreed };
-        worker.count_request(backend, class, decision);
+        worker.count_request(asked.backend, asked.class, decision);
+        tell::note_whole(&self.policy, worker, asked, "", decision);
         if let Some(difference) = difference {
             worker.log(difference, now);
         }
-        self.go_on(Edits::default(), None)
+        self.go_on(Edits::default(), None, None)
     }
 
     /// Takes what is known of a write whose body is being kept.
@@ -337,14 +384,14 @@ impl Exchange {
     /// What an event means that changes nothing: what went on goes on, and all else stays held.
     fn as_before(&self) -> Step {
         match self.phase {
-            Phase::WentOn => Step::Continue(Changes::default()),
+            Phase::WentOn(_) => Step::Continue(Changes::default()),
             Phase::Body(_) => Step::Buffer,
             Phase::Head | Phase::Calls(_) | Phase::Answered => Step::Wait,
         }
     }
 
-    fn go_on(&mut self, headers: Edits, body: Option<Vec<u8>>) -> Step {
-        self.phase = Phase::WentOn;
+    fn go_on(&mut self, headers: Edits, body: Option<Vec<u8>>, tracked: Option<Box<Tracked>>) -> Step {
+        self.phase = Phase::WentOn(tracked);
         Step::Continue(Changes { headers, body })
     }
 

@@ -5,7 +5,9 @@ use std::rc::Rc;
 use super::{Alone, Millis, Process};
 use crate::config::Limits;
 use crate::operation::Class;
-use crate::report::{Decision, Metric, Refusal, Tally};
+use crate::policy::Policy;
+use crate::report::{Decision, Journal, Metric, Naming, Refusal, Tally, TenantTag};
+use crate::tenant::TenantId;
 
 /// The state of one worker thread. Bounds are enforced here; nothing in it is a request's own.
 pub struct Worker {
@@ -13,6 +15,14 @@ pub struct Worker {
     pub tally: Tally,
     /// What it shares with the other workers.
     pub process: Rc<dyn Process>,
+    /// When the last request came.
+    latest: Millis,
+    /// Which tenants have metrics of their own.
+    naming: Naming,
+    /// What administrators will want to know.
+    pub(super) journal: Journal,
+    /// The line for the access log that the host has not taken yet.
+    pub(super) note: Option<String>,
     calls: usize,
     bytes: usize,
     abandoned: Vec<Abandoned>,
@@ -56,6 +66,10 @@ impl Worker {
         Self {
             tally: Tally::default(),
             process,
+            latest: 0,
+            naming: Naming::default(),
+            journal: Journal::default(),
+            note: None,
             calls: 0,
             bytes: 0,
             abandoned: Vec::new(),
@@ -63,6 +77,30 @@ impl Worker {
             log_second: 0,
             log_count: 0,
         }
+    }
+
+    /// Makes the slots that workers share under this policy. Called before any worker serves.
+    pub fn prepare(process: &dyn Process, policy: &Policy) {
+        Naming::prepare(process);
+        if policy.telling.journal {
+            Journal::prepare(process);
+        }
+    }
+
+    /// How metrics call a tenant that this request, or part, goes to.
+    pub(super) fn tag(&mut self, policy: &Policy, tenant: &TenantId, now: Millis) -> TenantTag {
+        self.naming.tag(&policy.telling.naming, &*self.process, tenant, now)
+    }
+
+    /// When the last request came: where an event brings no time, it is this.
+    pub(super) fn latest(&self) -> Millis {
+        self.latest
+    }
+
+    /// A request comes: every few seconds what other workers may want to know is handed over.
+    pub(super) fn arrive(&mut self, now: Millis) {
+        self.latest = now;
+        self.journal.hand_over_in_time(&*self.process, now);
     }
 
     /// Takes the room for the calls of one request: as many as it may have at once, or as many as there are, but
@@ -126,6 +164,11 @@ impl Worker {
         self.tally.add(Metric::Requests { backend, class, decision }, 1);
     }
 
+    /// A request is refused since its host failed, and the core was not asked.
+    pub fn count_failure(&mut self, refusal: &Refusal) {
+        self.tally.add(Metric::Refusals { caller: None, reason: refusal.reason() }, 1);
+    }
+
     pub(super) fn log(&mut self, line: String, now: Millis) {
         let second = now / 1000;
         if second != self.log_second {
@@ -136,6 +179,11 @@ impl Worker {
             self.log_count = self.log_count.saturating_add(1);
             self.logs.push(line);
         }
+    }
+
+    /// Takes the line for the access log, where there is a new one.
+    pub fn take_note(&mut self) -> Option<String> {
+        self.note.take()
     }
 
     /// Takes the lines to log since the last time.

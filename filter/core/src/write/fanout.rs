@@ -88,15 +88,29 @@ pub struct Fanout {
 #[derive(Debug)]
 struct Flying {
     id: u32,
-    tenant: TenantId,
-    bytes: usize,
+    part: Released,
 }
 
-/// What a fanout lets go of when one of its calls ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A part whose call ended, or never began.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Released {
+    /// Its tenant.
+    pub tenant: TenantId,
     /// The bytes of its body.
     pub bytes: usize,
+    /// Its series.
+    pub series: u32,
+    /// Its samples.
+    pub samples: u32,
+    /// When it was sent; `None` where it was not.
+    pub since: Option<u64>,
+}
+
+impl Released {
+    fn of(part: &Part, since: Option<u64>) -> Self {
+        let Part { tenant, series, samples, body } = part;
+        Self { tenant: tenant.clone(), bytes: body.len(), series: *series, samples: *samples, since }
+    }
 }
 
 impl Fanout {
@@ -127,7 +141,7 @@ impl Fanout {
 
     /// How many bytes the calls under way hold.
     pub fn flying_bytes(&self) -> usize {
-        self.flying.iter().map(|flying| flying.bytes).fold(0, usize::saturating_add)
+        self.flying.iter().map(|flying| flying.part.bytes).fold(0, usize::saturating_add)
     }
 
     /// How many calls are under way.
@@ -140,11 +154,17 @@ impl Fanout {
         self.deadline
     }
 
+    /// The parts that no answer has come for: those on their way, and those that are not sent.
+    pub fn unanswered(&self) -> impl Iterator<Item = Released> + '_ {
+        let waiting = self.waiting.iter().map(|(_, part)| Released::of(part, None));
+        self.flying.iter().map(|flying| flying.part.clone()).chain(waiting)
+    }
+
     /// Takes the next part to send, with what is left of the time. Once there is none left there is no next.
     pub fn next_call(&mut self, now: u64) -> Option<Call> {
         let left = self.deadline.checked_sub(now).filter(|left| *left > 0)?;
         let (id, part) = self.waiting.pop_front()?;
-        self.flying.push(Flying { id, tenant: part.tenant.clone(), bytes: part.body.len() });
+        self.flying.push(Flying { id, part: Released::of(&part, Some(now)) });
         Some(Call {
             id,
             tenant: part.tenant,
@@ -170,9 +190,9 @@ impl Fanout {
     /// Takes the answer to a call; `None` where no such call is under way.
     pub fn answered(&mut self, id: u32, answer: Answer) -> Option<Released> {
         let position = self.flying.iter().position(|flying| flying.id == id)?;
-        let Flying { tenant, bytes, .. } = self.flying.swap_remove(position);
-        self.answers.push(PartAnswer { tenant, answer });
-        Some(Released { bytes })
+        let Flying { part, .. } = self.flying.swap_remove(position);
+        self.answers.push(PartAnswer { tenant: part.tenant.clone(), answer });
+        Some(part)
     }
 
     /// The outcome, once every part is answered.

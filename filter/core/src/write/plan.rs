@@ -35,6 +35,13 @@ pub struct SplitPlan {
     pub(super) edits: LabelEdits,
 }
 
+impl SplitPlan {
+    /// The caller's own tenant, where it has exactly one.
+    pub fn own_tenant(&self) -> Option<&TenantId> {
+        self.own.single()
+    }
+}
+
 /// A label that may name the tenant of a series.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LabelSource {

@@ -3,6 +3,7 @@
 use hashbrown::HashMap;
 
 use super::plan::SplitPlan;
+use super::rejected::Rejected;
 use super::rules::Verdict;
 use crate::caller::Rights;
 use crate::report::Refusal;
@@ -36,6 +37,8 @@ pub(super) enum Reason {
     Text,
     /// No label is there, or left.
     NoLabels,
+    /// More labels than a series may have.
+    TooManyLabels,
 }
 
 impl Reason {
@@ -49,6 +52,7 @@ impl Reason {
             Self::Duplicate => "duplicate_label",
             Self::Text => "not_utf8",
             Self::NoLabels => "no_labels",
+            Self::TooManyLabels => "too_many_labels",
         }
     }
 
@@ -62,12 +66,15 @@ impl Reason {
             Self::Duplicate => "the label that names the tenant stands twice",
             Self::Text => "a label is not UTF-8",
             Self::NoLabels => "no label is left, and a backend would refuse the whole request for that",
+            Self::TooManyLabels => "it has more labels than a series may have (limits.labels_per_series)",
         }
     }
 }
 
 /// How many values are remembered; there may be as many as series.
 const MAX_KNOWN: usize = 4096;
+/// How many values that lead to no tenant are remembered of one request.
+const MAX_UNMAPPED: usize = 64;
 
 /// Finds destinations, and lists the tenants in the order they first appear.
 pub(super) struct Router<'a> {
@@ -80,6 +87,8 @@ pub(super) struct Router<'a> {
     /// Neighbours tend to belong together: the last answer, asked first.
     last: Option<(usize, &'a [u8], usize)>,
     absent: Option<usize>,
+    /// Values that lead to no tenant, and how many series have them.
+    unmapped: HashMap<&'a [u8], u32>,
 }
 
 impl<'a> Router<'a> {
@@ -93,11 +102,13 @@ impl<'a> Router<'a> {
             known: HashMap::new(),
             last: None,
             absent: None,
+            unmapped: HashMap::new(),
         }
     }
 
-    /// The tenants so far, in the order they first appeared.
-    pub(super) fn into_tenants(self) -> Vec<TenantId> {
+    /// The tenants, in the order they first appeared. What led to none is left with the rejected.
+    pub(super) fn into_tenants(self, rejected: &mut Rejected) -> Vec<TenantId> {
+        rejected.unmapped = self.unmapped.into_iter().map(|(key, series)| (key.to_vec(), series)).collect();
         self.tenants
     }
 
@@ -117,14 +128,17 @@ impl<'a> Router<'a> {
         let destination = self.resolve(source, value)?;
         if let Destination::Part(part) = destination
             && self.known.len() < MAX_KNOWN
+            // Each of these is counted.
+            && !self.unmapped.contains_key(value)
         {
             self.known.insert((source, value), part);
         }
         Ok(destination)
     }
 
-    fn resolve(&mut self, source: usize, value: &[u8]) -> Result<Destination, Refusal> {
+    fn resolve(&mut self, source: usize, value: &'a [u8]) -> Result<Destination, Refusal> {
         let Ok(tenant) = TenantId::from_bytes(value) else {
+            self.note_unmapped(value);
             return self.verdict(&self.plan.unmapped.clone(), Reason::Unmapped);
         };
         let allowed = self
@@ -136,6 +150,14 @@ impl<'a> Router<'a> {
             self.part(tenant).map(Destination::Part)
         } else {
             Ok(Destination::Reject(Reason::Forbidden))
+        }
+    }
+
+    fn note_unmapped(&mut self, value: &'a [u8]) {
+        if let Some(series) = self.unmapped.get_mut(value) {
+            *series = series.saturating_add(1);
+        } else if self.unmapped.len() < MAX_UNMAPPED {
+            self.unmapped.insert(value, 1);
         }
     }
 

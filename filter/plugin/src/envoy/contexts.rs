@@ -4,10 +4,12 @@ use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType};
+use scopegate_core::exchange::Worker;
 
 use super::environment;
 use super::ffi::{self, Buffer};
 use super::host::Envoy;
+use super::slots::Slots;
 use crate::host::{Host, Level};
 use crate::shared::configure;
 use crate::stream::{Flow, Stream};
@@ -24,7 +26,10 @@ impl RootContext for Root {
     fn on_configure(&mut self, _size: usize) -> bool {
         let bytes = ffi::buffer(Buffer::PluginConfiguration, usize::MAX >> 1).unwrap_or_default();
         match configure(&bytes, &environment::read()) {
-            Ok(policy) => self.envoy.shared().policy.set(Rc::new(policy)).is_ok(),
+            Ok(policy) => {
+                Worker::prepare(&Slots, &policy);
+                self.envoy.shared().policy.set(Rc::new(policy)).is_ok()
+            }
             Err(error) => {
                 self.envoy.log(Level::Error, &format!("scopegate: the configuration is refused: {error}"));
                 false
@@ -79,5 +84,10 @@ impl HttpContext for Request {
 
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
         action(self.0.request_trailers())
+    }
+
+    fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+        self.0.response_headers();
+        Action::Continue
     }
 }

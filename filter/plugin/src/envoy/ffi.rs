@@ -10,6 +10,13 @@ mod raw {
     unsafe extern "C" {
         pub(super) fn proxy_log(level: u32, message: *const u8, message_len: usize) -> u32;
         pub(super) fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, len: *mut usize) -> u32;
+        pub(super) fn proxy_get_header_map_value(
+            map: u32,
+            name: *const u8,
+            name_len: usize,
+            data: *mut *mut u8,
+            len: *mut usize,
+        ) -> u32;
         pub(super) fn proxy_replace_header_map_value(
             map: u32,
             name: *const u8,
@@ -38,6 +45,12 @@ mod raw {
             data: *mut *mut u8,
             len: *mut usize,
         ) -> u32;
+        pub(super) fn proxy_set_property(
+            path: *const u8,
+            path_len: usize,
+            value: *const u8,
+            value_len: usize,
+        ) -> u32;
         pub(super) fn proxy_send_local_response(
             status: u32,
             details: *const u8,
@@ -64,6 +77,7 @@ mod raw {
         ) -> u32;
         pub(super) fn proxy_define_metric(kind: u32, name: *const u8, name_len: usize, id: *mut u32) -> u32;
         pub(super) fn proxy_increment_metric(id: u32, by: i64) -> u32;
+        pub(super) fn proxy_record_metric(id: u32, value: u64) -> u32;
     }
 
     #[link(wasm_import_module = "wasi_snapshot_preview1")]
@@ -78,6 +92,7 @@ mod raw {
 #[derive(Clone, Copy)]
 pub(super) enum Map {
     RequestHeaders = 0,
+    ResponseHeaders = 2,
     CallResponseHeaders = 6,
 }
 
@@ -122,6 +137,14 @@ pub(super) fn map_pairs(map: Map) -> Result<Vec<u8>, Failure> {
     owned(|data, len| unsafe { raw::proxy_get_header_map_pairs(map as u32, data, len) })
 }
 
+/// The first value of a header.
+pub(super) fn header(map: Map, name: &str) -> Result<Vec<u8>, Failure> {
+    // SAFETY: the host reads the name, and writes a pointer and a length.
+    owned(|data, len| unsafe {
+        raw::proxy_get_header_map_value(map as u32, name.as_ptr(), name.len(), data, len)
+    })
+}
+
 pub(super) fn replace_header(map: Map, name: &str, value: &str) -> Result<(), Failure> {
     // SAFETY: the host reads both texts and keeps nothing.
     checked(unsafe {
@@ -154,6 +177,12 @@ pub(super) fn replace_buffer(buffer: Buffer, size: usize, bytes: &[u8]) -> Resul
 pub(super) fn property(path: &[u8]) -> Result<Vec<u8>, Failure> {
     // SAFETY: the host reads the path, and writes a pointer and a length.
     owned(|data, len| unsafe { raw::proxy_get_property(path.as_ptr(), path.len(), data, len) })
+}
+
+/// Sets `wasm.PATH` in the filter state of the request.
+pub(super) fn set_property(path: &str, value: &[u8]) -> Result<(), Failure> {
+    // SAFETY: the host reads path and value and keeps copies.
+    checked(unsafe { raw::proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) })
 }
 
 /// `headers` is a serialized map.
@@ -192,16 +221,28 @@ pub(super) fn set_shared_data(key: &str, value: &[u8], version: u32) -> Result<(
     })
 }
 
-pub(super) fn define_counter(name: &str) -> Result<u32, Failure> {
-    const COUNTER: u32 = 0;
+/// `MetricType` of the ABI.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    Counter = 0,
+    Histogram = 2,
+}
+
+pub(super) fn define_metric(kind: Kind, name: &str) -> Result<u32, Failure> {
     let mut id = 0;
     // SAFETY: the host reads the name and writes four bytes.
-    checked(unsafe { raw::proxy_define_metric(COUNTER, name.as_ptr(), name.len(), &raw mut id) }).map(|()| id)
+    checked(unsafe { raw::proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &raw mut id) })
+        .map(|()| id)
 }
 
 pub(super) fn increment(id: u32, by: i64) -> Result<(), Failure> {
     // SAFETY: numbers only.
     checked(unsafe { raw::proxy_increment_metric(id, by) })
+}
+
+pub(super) fn record(id: u32, value: u64) -> Result<(), Failure> {
+    // SAFETY: numbers only.
+    checked(unsafe { raw::proxy_record_metric(id, value) })
 }
 
 /// The environment as `NAME=VALUE` texts, each ended by a zero.

@@ -11,7 +11,7 @@ use scopegate_core::http::Reply;
 use scopegate_core::report::Metric;
 use scopegate_core::write::fanout::Call;
 
-use super::ffi::{self, Buffer, Map};
+use super::ffi::{self, Buffer, Kind, Map};
 use super::slots::Slots;
 use crate::host::{Failure, HeaderMap, Host, Level};
 use crate::shared::Shared;
@@ -20,13 +20,13 @@ use crate::shared::Shared;
 #[derive(Clone)]
 pub(super) struct Envoy {
     shared: Rc<Shared>,
-    /// The host's numbers of the counters; `None` for one that it would not define.
-    counters: Rc<RefCell<HashMap<Metric, Option<u32>>>>,
+    /// The host's numbers of the metrics; `None` for one that it would not define.
+    metrics: Rc<RefCell<HashMap<Metric, Option<u32>>>>,
 }
 
 impl Default for Envoy {
     fn default() -> Self {
-        Self { shared: Rc::new(Shared::new(Rc::new(Slots))), counters: Rc::default() }
+        Self { shared: Rc::new(Shared::new(Rc::new(Slots))), metrics: Rc::default() }
     }
 }
 
@@ -35,12 +35,16 @@ impl Envoy {
         Rc::clone(&self.shared)
     }
 
-    fn counter(&self, metric: Metric) -> Option<u32> {
-        *self.counters.borrow_mut().entry(metric).or_insert_with(|| {
-            let policy = self.shared.policy.get()?;
-            let name = metric.name(|at| policy.backends.get(at).map(|b| b.name.clone()).unwrap_or_default());
-            ffi::define_counter(&name).ok()
-        })
+    fn metric(&self, metric: Metric, kind: Kind) -> Option<u32> {
+        let mut metrics = self.metrics.borrow_mut();
+        if let Some(id) = metrics.get(&metric) {
+            return *id;
+        }
+        let policy = self.shared.policy.get()?;
+        let name = metric.name(|at| policy.backends.get(at).map(|b| b.name.clone()).unwrap_or_default());
+        let id = ffi::define_metric(kind, &name).ok();
+        metrics.insert(metric, id);
+        id
     }
 }
 
@@ -105,6 +109,15 @@ impl Host for Envoy {
         ffi::buffer(Buffer::CallResponseBody, size)
     }
 
+    fn response_status(&self) -> Result<u16, Failure> {
+        let status = ffi::header(Map::ResponseHeaders, ":status")?;
+        core::str::from_utf8(&status).ok().and_then(|status| status.parse().ok()).ok_or(Failure::PARSE)
+    }
+
+    fn note(&self, line: &str) {
+        let _ = ffi::set_property("scopegate", line.as_bytes());
+    }
+
     fn log(&self, level: Level, line: &str) {
         let level = match level {
             Level::Info => 2,
@@ -115,8 +128,14 @@ impl Host for Envoy {
     }
 
     fn count(&self, metric: Metric, by: u64) {
-        if let Some(id) = self.counter(metric) {
+        if let Some(id) = self.metric(metric, Kind::Counter) {
             let _ = ffi::increment(id, i64::try_from(by).unwrap_or(i64::MAX));
+        }
+    }
+
+    fn record(&self, metric: Metric, value: u64) {
+        if let Some(id) = self.metric(metric, Kind::Histogram) {
+            let _ = ffi::record(id, value);
         }
     }
 }

@@ -44,6 +44,7 @@ pub(crate) fn split(
         wanted: Lengths::of(plan),
         found: vec![Found::default(); plan.labels.len()],
         labels: 0,
+        max_labels: limits.labels_per_series.0 as usize,
         samples: 0,
         forbidden_seen: false,
         left_out: Vec::new(),
@@ -85,8 +86,9 @@ struct Walk<'a> {
     wanted: Lengths,
     /// What was found of each of the plan's labels in the series at hand.
     found: Vec<Found<'a>>,
-    /// How many labels the series at hand has.
+    /// How many labels the series at hand has, and how many it may have.
     labels: usize,
+    max_labels: usize,
     /// How many samples and histograms it has.
     samples: u32,
     /// Whether the series at hand has a label that it must not have.
@@ -177,7 +179,9 @@ impl<'a> Walk<'a> {
         // All ASCII is all UTF-8, and is quick to see for the whole run of labels at once.
         let run = content.get(..labels_end).unwrap_or(content);
         let is_ascii = run.iter().fold(0, |all, byte| all | byte) < 0x80;
-        Ok(if self.found.iter().any(|found| found.times > 1) {
+        Ok(if self.labels > self.max_labels {
+            Err(Reason::TooManyLabels)
+        } else if self.found.iter().any(|found| found.times > 1) {
             Err(Reason::Duplicate)
         } else if !is_ascii && !labels_are_text(content)? {
             Err(Reason::Text)
@@ -229,8 +233,8 @@ impl<'a> Walk<'a> {
     }
 
     fn finish(self) -> Result<Split, Refusal> {
-        let Self { message, router, notes, cuts, rejected, metadata_dropped, .. } = self;
-        let (parts, untouched) = assemble(message, router.into_tenants(), &notes, &cuts)
+        let Self { message, router, notes, cuts, mut rejected, metadata_dropped, .. } = self;
+        let (parts, untouched) = assemble(message, router.into_tenants(&mut rejected), &notes, &cuts)
             .ok_or(Refusal::Host { what: "a part could not be compressed" })?;
         Ok(Split { parts, rejected, metadata_dropped, untouched })
     }

@@ -1,0 +1,263 @@
+//! What administrators want to know beyond counters: recent refusals, and the keys that lead to no tenant.
+//!
+//! Each worker notes what is new, and hands it every few seconds to a slot of the process, where it is put together.
+//! Everything is bounded, foreign text is made fit to be shown before it is kept, and nothing holds a credential.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::excerpt::Excerpt;
+use super::sketch::{Counted, Sketch};
+use crate::exchange::{Millis, Process, SlotFailure};
+
+/// The slot with what all workers noted.
+const SLOT: &str = "journal";
+/// How many different refusals are kept, and how many keys of each backend are counted.
+const REFUSALS: usize = 64;
+const KEYS: usize = 128;
+/// How many keys are told.
+const KEYS_TOLD: usize = 50;
+/// How much is shown of one key, and of what a refusal says.
+const KEY_BYTES: usize = 80;
+const WORDS_BYTES: usize = 300;
+/// How long a worker may keep what it noted to itself.
+const PATIENCE: Millis = 2_000;
+/// How often a swap is tried against other workers.
+const TRIES: usize = 4;
+
+/// Something that was refused.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refused<'a> {
+    pub(crate) backend: Option<&'a str>,
+    pub(crate) class: Option<&'static str>,
+    pub(crate) caller: Option<&'a str>,
+    pub(crate) reason: &'static str,
+    pub(crate) status: u16,
+    pub(crate) words: &'a str,
+}
+
+/// A refusal, as often as it came in the same words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Entry {
+    backend: Option<String>,
+    class: Option<String>,
+    caller: Option<String>,
+    reason: String,
+    status: u16,
+    words: String,
+    times: u64,
+    last: Millis,
+}
+
+/// What one worker noted and has not handed over.
+#[derive(Debug, Default)]
+pub struct Journal {
+    news: Notes,
+    handed_over: Millis,
+}
+
+/// Refusals, and for each backend its keys.
+#[derive(Debug, Default)]
+struct Notes {
+    refusals: Vec<Entry>,
+    keys: BTreeMap<String, Sketch<String>>,
+}
+
+/// The same as it stands in the slot: a key with its count, the possible error and when it was last seen.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Stored {
+    refusals: Vec<Entry>,
+    keys: BTreeMap<String, Vec<(String, u64, u64, Millis)>>,
+}
+
+impl Journal {
+    /// Makes the slot. Called before any worker serves.
+    pub(crate) fn prepare(process: &dyn Process) {
+        // Without it each worker knows only what it noted itself.
+        let _ = process.make(SLOT, b"");
+    }
+
+    /// Notes a refusal.
+    pub(crate) fn refused(&mut self, refused: Refused<'_>, now: Millis) {
+        let own = |text: Option<&str>| text.map(str::to_owned);
+        self.news.add(Entry {
+            backend: own(refused.backend),
+            class: own(refused.class),
+            caller: own(refused.caller),
+            reason: refused.reason.to_owned(),
+            status: refused.status,
+            words: Excerpt::new(refused.words.as_bytes(), WORDS_BYTES).to_string(),
+            times: 1,
+            last: now,
+        });
+    }
+
+    /// Notes that so many series had a key that leads to no tenant.
+    pub(crate) fn unmapped(&mut self, backend: &str, key: &[u8], series: u32, now: Millis) {
+        let key = Excerpt::new(key, KEY_BYTES).to_string();
+        let counted = Counted { count: u64::from(series), error: 0, last: now };
+        self.news.keys_of(backend).put(key, counted);
+    }
+
+    /// Hands over what is new, if the last time is some seconds ago.
+    pub(crate) fn hand_over_in_time(&mut self, process: &dyn Process, now: Millis) {
+        if !self.news.is_empty() && now >= self.handed_over.saturating_add(PATIENCE) {
+            self.hand_over(process, now);
+        }
+    }
+
+    /// What can be told, after what is new here was handed over.
+    pub(crate) fn page(&mut self, process: &dyn Process, now: Millis) -> Value {
+        match self.hand_over(process, now) {
+            Some(all) => all.page(now),
+            None => self.news.page(now),
+        }
+    }
+
+    /// Puts together what is new here and what the others handed over; gives the whole. What cannot be handed over is
+    /// kept, within its bounds.
+    fn hand_over(&mut self, process: &dyn Process, now: Millis) -> Option<Notes> {
+        self.handed_over = now;
+        for _ in 0..TRIES {
+            let stored = process.load(SLOT).ok()?;
+            let mut all = Notes::read(&stored.value);
+            if self.news.is_empty() {
+                return Some(all);
+            }
+            all.add_all(&self.news);
+            match process.swap(SLOT, &all.write(), stored.version) {
+                Ok(()) => {
+                    self.news = Notes::default();
+                    return Some(all);
+                }
+                Err(SlotFailure::Changed) => {}
+                Err(_) => return None,
+            }
+        }
+        None
+    }
+}
+
+impl Notes {
+    fn is_empty(&self) -> bool {
+        self.refusals.is_empty() && self.keys.is_empty()
+    }
+
+    fn keys_of(&mut self, backend: &str) -> &mut Sketch<String> {
+        self.keys.entry(backend.to_owned()).or_insert_with(|| Sketch::new(KEYS))
+    }
+
+    fn add(&mut self, entry: Entry) {
+        if let Some(known) = self.refusals.iter_mut().find(|known| known.is_like(&entry)) {
+            known.times = known.times.saturating_add(entry.times);
+            known.last = known.last.max(entry.last);
+            return;
+        }
+        if self.refusals.len() >= REFUSALS {
+            let oldest = self.refusals.iter().enumerate().min_by_key(|(_, known)| known.last).map(|(at, _)| at);
+            if let Some(at) = oldest {
+                self.refusals.swap_remove(at);
+            }
+        }
+        self.refusals.push(entry);
+    }
+
+    fn add_all(&mut self, news: &Self) {
+        for entry in &news.refusals {
+            self.add(entry.clone());
+        }
+        for (backend, keys) in &news.keys {
+            let known = self.keys_of(backend);
+            for (key, counted) in keys.iter() {
+                known.put(key.clone(), counted);
+            }
+        }
+    }
+
+    /// What is not in the form that `write` gives counts as nothing.
+    fn read(value: &[u8]) -> Self {
+        let stored: Stored = serde_json::from_slice(value).unwrap_or_default();
+        let mut notes = Self::default();
+        for entry in stored.refusals {
+            notes.add(entry);
+        }
+        for (backend, keys) in stored.keys {
+            let known = notes.keys_of(&backend);
+            for (key, count, error, last) in keys {
+                known.put(key, Counted { count, error, last });
+            }
+        }
+        notes
+    }
+
+    fn write(&self) -> Vec<u8> {
+        let keys = |sketch: &Sketch<String>| {
+            sketch.iter().map(|(key, c)| (key.clone(), c.count, c.error, c.last)).collect()
+        };
+        let stored = Stored {
+            refusals: self.refusals.clone(),
+            keys: self.keys.iter().map(|(backend, sketch)| (backend.clone(), keys(sketch))).collect(),
+        };
+        serde_json::to_vec(&stored).unwrap_or_default()
+    }
+
+    /// Ages in place of times: a gateway's clock has no hour.
+    fn page(&self, now: Millis) -> Value {
+        let age = |last: Millis| now.saturating_sub(last) / 1000;
+        let mut refusals: Vec<&Entry> = self.refusals.iter().collect();
+        refusals.sort_by_key(|entry| core::cmp::Reverse(entry.last));
+        let refusals: Vec<Value> = refusals
+            .into_iter()
+            .map(|entry| {
+                json!({
+                    "seconds_ago": age(entry.last),
+                    "times": entry.times,
+                    "backend": entry.backend,
+                    "class": entry.class,
+                    "caller": entry.caller,
+                    "status": entry.status,
+                    "reason": entry.reason,
+                    "words": entry.words,
+                })
+            })
+            .collect();
+        let mut keys: Vec<(&String, &String, Counted)> = self
+            .keys
+            .iter()
+            .flat_map(|(backend, sketch)| sketch.iter().map(move |(key, counted)| (backend, key, counted)))
+            .collect();
+        keys.sort_by_key(|(_, _, counted)| core::cmp::Reverse(counted.count));
+        let keys: Vec<Value> = keys
+            .into_iter()
+            .take(KEYS_TOLD)
+            .map(|(backend, key, counted)| {
+                json!({
+                    "backend": backend,
+                    "key": key,
+                    "series_at_least": counted.at_least(),
+                    "series_at_most": counted.count,
+                    "seconds_ago": age(counted.last),
+                })
+            })
+            .collect();
+        json!({"unmapped_keys": keys, "refusals": refusals})
+    }
+}
+
+impl Entry {
+    /// Whether it is the same refusal at another time.
+    fn is_like(&self, other: &Self) -> bool {
+        self.reason == other.reason
+            && self.status == other.status
+            && self.caller == other.caller
+            && self.backend == other.backend
+            && self.class == other.class
+            && self.words == other.words
+    }
+}
+
+#[cfg(test)]
+#[path = "journal_tests.rs"]
+mod tests;
