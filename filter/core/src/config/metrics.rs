@@ -6,10 +6,10 @@ use super::scalar::{Count, Millis, OneOrMany, Text};
 
 /// What is counted, and how finely.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct MetricsConfig {
-    /// Of which requests counters by tenant are kept.
+    /// Of which requests counters by tenant are kept; by default `looked_into`.
     pub by_tenant: ByTenant,
     /// Which tenants have counters of their own.
     pub tenants: TenantNamesConfig,
@@ -20,7 +20,7 @@ pub struct MetricsConfig {
 
 /// Of which requests counters by tenant are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ByTenant {
     /// Of none.
@@ -37,16 +37,16 @@ pub enum ByTenant {
 /// their number is bounded. Tenants that this configuration names are pinned by themselves: those in the `tenants` of
 /// callers and users, and those that the `write` rules fall back to.
 #[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct TenantNamesConfig {
     /// Further tenants that have counters of their own from the start.
     pub pinned: OneOrMany,
-    /// How many tenants may earn counters of their own, besides those that are pinned; at most 1000. Half of the places go
+    /// How many tenants may earn counters of their own, besides those that are pinned; by default 100, at most 1000. Half of the places go
     /// to tenants that are seen in two windows in a row, the others only to those that make up their share of the
     /// requests (one of `max`) in both. A place is never given back while Envoy runs.
     pub max: Count,
-    /// How long a window is; at least 1s. Senders that write less often than this earn no counters.
+    /// How long a window is; by default 2m, at least 1s. Senders that write less often than this earn no counters.
     pub window: Millis,
 }
 
@@ -61,7 +61,7 @@ impl Default for TenantNamesConfig {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ReportConfig {
-    /// Where it is: `GET` on this path is answered by the gateway itself, whatever the host and the backends, to callers
+    /// Where it is, by default `/-/scopegate/report`: `GET` on this path is answered by the gateway itself, whatever the host and the backends, to callers
     /// with the right `admin`.
     #[serde(default = "report_path")]
     pub path: Text,

@@ -3,9 +3,8 @@
 //! Each worker notes what is new, and hands it every few seconds to a slot of the process, where it is put together.
 //! Everything is bounded, foreign text is made fit to be shown before it is kept, and nothing holds a credential.
 
-use std::collections::BTreeMap;
+use core::fmt::Write as _;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::excerpt::Excerpt;
@@ -39,11 +38,12 @@ pub(crate) struct Refused<'a> {
 }
 
 /// A refusal, as often as it came in the same words.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 struct Entry {
-    backend: Option<String>,
-    class: Option<String>,
-    caller: Option<String>,
+    /// Empty where it is not known; so are class and caller.
+    backend: String,
+    class: String,
+    caller: String,
     reason: String,
     status: u16,
     words: String,
@@ -62,14 +62,7 @@ pub struct Journal {
 #[derive(Debug, Default)]
 struct Notes {
     refusals: Vec<Entry>,
-    keys: BTreeMap<String, Sketch<String>>,
-}
-
-/// The same as it stands in the slot: a key with its count, the possible error and when it was last seen.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Stored {
-    refusals: Vec<Entry>,
-    keys: BTreeMap<String, Vec<(String, u64, u64, Millis)>>,
+    keys: Vec<(String, Sketch)>,
 }
 
 impl Journal {
@@ -81,7 +74,7 @@ impl Journal {
 
     /// Notes a refusal.
     pub(crate) fn refused(&mut self, refused: Refused<'_>, now: Millis) {
-        let own = |text: Option<&str>| text.map(str::to_owned);
+        let own = |text: Option<&str>| text.unwrap_or_default().to_owned();
         self.news.add(Entry {
             backend: own(refused.backend),
             class: own(refused.class),
@@ -97,8 +90,7 @@ impl Journal {
     /// Notes that so many series had a key that leads to no tenant.
     pub(crate) fn unmapped(&mut self, backend: &str, key: &[u8], series: u32, now: Millis) {
         let key = Excerpt::new(key, KEY_BYTES).to_string();
-        let counted = Counted { count: u64::from(series), error: 0, last: now };
-        self.news.keys_of(backend).put(key, counted);
+        self.news.count(backend, &key, Counted::exactly(u64::from(series), now));
     }
 
     /// Hands over what is new, if the last time is some seconds ago.
@@ -109,7 +101,7 @@ impl Journal {
     }
 
     /// What can be told, after what is new here was handed over.
-    pub(crate) fn page(&mut self, process: &dyn Process, now: Millis) -> Value {
+    pub(crate) fn page(&mut self, process: &dyn Process, now: Millis) -> String {
         match self.hand_over(process, now) {
             Some(all) => all.page(now),
             None => self.news.page(now),
@@ -127,7 +119,7 @@ impl Journal {
                 return Some(all);
             }
             all.add_all(&self.news);
-            match process.swap(SLOT, &all.write(), stored.version) {
+            match process.swap(SLOT, all.write().as_bytes(), stored.version) {
                 Ok(()) => {
                     self.news = Notes::default();
                     return Some(all);
@@ -145,8 +137,14 @@ impl Notes {
         self.refusals.is_empty() && self.keys.is_empty()
     }
 
-    fn keys_of(&mut self, backend: &str) -> &mut Sketch<String> {
-        self.keys.entry(backend.to_owned()).or_insert_with(|| Sketch::new(KEYS))
+    fn count(&mut self, backend: &str, key: &str, counted: Counted) {
+        if let Some((_, keys)) = self.keys.iter_mut().find(|(known, _)| known == backend) {
+            keys.add(key, counted);
+            return;
+        }
+        let mut keys = Sketch::new(KEYS);
+        keys.add(key, counted);
+        self.keys.push((backend.to_owned(), keys));
     }
 
     fn add(&mut self, entry: Entry) {
@@ -169,81 +167,102 @@ impl Notes {
             self.add(entry.clone());
         }
         for (backend, keys) in &news.keys {
-            let known = self.keys_of(backend);
-            for (key, counted) in keys.iter() {
-                known.put(key.clone(), counted);
+            for (key, counted) in keys.sorted() {
+                self.count(backend, key, counted);
             }
         }
+    }
+
+    /// One line for each, with tabs between its fields: no text that is kept has a control character.
+    fn write(&self) -> String {
+        let mut out = String::new();
+        for entry in &self.refusals {
+            let Entry { backend, class, caller, reason, status, words, times, last } = entry;
+            let _ = writeln!(
+                out,
+                "r\t{backend}\t{class}\t{caller}\t{reason}\t{status}\t{words}\t{times}\t{last}"
+            );
+        }
+        for (backend, keys) in &self.keys {
+            for (key, Counted { count, error, last }) in keys.sorted() {
+                let _ = writeln!(out, "k\t{backend}\t{key}\t{count}\t{error}\t{last}");
+            }
+        }
+        out
     }
 
     /// What is not in the form that `write` gives counts as nothing.
     fn read(value: &[u8]) -> Self {
-        let stored: Stored = serde_json::from_slice(value).unwrap_or_default();
         let mut notes = Self::default();
-        for entry in stored.refusals {
-            notes.add(entry);
-        }
-        for (backend, keys) in stored.keys {
-            let known = notes.keys_of(&backend);
-            for (key, count, error, last) in keys {
-                known.put(key, Counted { count, error, last });
-            }
+        for line in core::str::from_utf8(value).unwrap_or_default().lines() {
+            let _ = notes.read_line(line);
         }
         notes
     }
 
-    fn write(&self) -> Vec<u8> {
-        let keys = |sketch: &Sketch<String>| {
-            sketch.iter().map(|(key, c)| (key.clone(), c.count, c.error, c.last)).collect()
-        };
-        let stored = Stored {
-            refusals: self.refusals.clone(),
-            keys: self.keys.iter().map(|(backend, sketch)| (backend.clone(), keys(sketch))).collect(),
-        };
-        serde_json::to_vec(&stored).unwrap_or_default()
+    fn read_line(&mut self, line: &str) -> Option<()> {
+        let mut fields = line.split('\t');
+        let is_refusal = fields.next()? == "r";
+        let mut text = || fields.next().map(str::to_owned);
+        if is_refusal {
+            let entry = Entry {
+                backend: text()?,
+                class: text()?,
+                caller: text()?,
+                reason: text()?,
+                status: text()?.parse().ok()?,
+                words: text()?,
+                times: text()?.parse().ok()?,
+                last: text()?.parse().ok()?,
+            };
+            self.add(entry);
+        } else {
+            let (backend, key) = (text()?, text()?);
+            let mut number = || text()?.parse().ok();
+            let counted = Counted { count: number()?, error: number()?, last: number()? };
+            self.count(&backend, &key, counted);
+        }
+        Some(())
     }
 
-    /// Ages in place of times: a gateway's clock has no hour.
-    fn page(&self, now: Millis) -> Value {
+    /// JSON with a line for each. Ages in place of times: a gateway's clock has no hour.
+    fn page(&self, now: Millis) -> String {
         let age = |last: Millis| now.saturating_sub(last) / 1000;
         let mut refusals: Vec<&Entry> = self.refusals.iter().collect();
         refusals.sort_by_key(|entry| core::cmp::Reverse(entry.last));
-        let refusals: Vec<Value> = refusals
-            .into_iter()
-            .map(|entry| {
-                json!({
-                    "seconds_ago": age(entry.last),
-                    "times": entry.times,
-                    "backend": entry.backend,
-                    "class": entry.class,
-                    "caller": entry.caller,
-                    "status": entry.status,
-                    "reason": entry.reason,
-                    "words": entry.words,
-                })
+        let known = |text: &str| if text.is_empty() { Value::Null } else { Value::from(text) };
+        let refusals = refusals.into_iter().map(|entry| {
+            json!({
+                "seconds_ago": age(entry.last),
+                "times": entry.times,
+                "backend": known(&entry.backend),
+                "class": known(&entry.class),
+                "caller": known(&entry.caller),
+                "status": entry.status,
+                "reason": entry.reason.as_str(),
+                "words": entry.words.as_str(),
             })
-            .collect();
-        let mut keys: Vec<(&String, &String, Counted)> = self
-            .keys
-            .iter()
-            .flat_map(|(backend, sketch)| sketch.iter().map(move |(key, counted)| (backend, key, counted)))
-            .collect();
+        });
+        let mut keys: Vec<(&str, &str, Counted)> = Vec::new();
+        for (backend, sketch) in &self.keys {
+            keys.extend(sketch.sorted().into_iter().map(|(key, counted)| (backend.as_str(), key, counted)));
+        }
         keys.sort_by_key(|(_, _, counted)| core::cmp::Reverse(counted.count));
-        let keys: Vec<Value> = keys
-            .into_iter()
-            .take(KEYS_TOLD)
-            .map(|(backend, key, counted)| {
-                json!({
-                    "backend": backend,
-                    "key": key,
-                    "series_at_least": counted.at_least(),
-                    "series_at_most": counted.count,
-                    "seconds_ago": age(counted.last),
-                })
+        let keys = keys.into_iter().take(KEYS_TOLD).map(|(backend, key, counted)| {
+            json!({
+                "backend": backend,
+                "key": key,
+                "series_at_least": counted.at_least(),
+                "series_at_most": counted.count,
+                "seconds_ago": age(counted.last),
             })
-            .collect();
-        json!({"unmapped_keys": keys, "refusals": refusals})
+        });
+        format!("{{\"unmapped_keys\": [{}],\n\"refusals\": [{}]}}\n", lines(keys), lines(refusals))
     }
+}
+
+fn lines(list: impl Iterator<Item = Value>) -> String {
+    list.map(|line| format!("\n  {line}")).collect::<Vec<_>>().join(",")
 }
 
 impl Entry {

@@ -6,7 +6,8 @@ fn refused(reason: &'static str, words: &'static str) -> Refused<'static> {
 }
 
 /// The refusals of a page in words.
-fn refusals(page: &Value) -> Vec<String> {
+fn refusals(page: &str) -> Vec<String> {
+    let page: Value = serde_json::from_str(page).unwrap();
     let list = page["refusals"].as_array().unwrap();
     list.iter()
         .map(|r| {
@@ -21,7 +22,8 @@ fn refusals(page: &Value) -> Vec<String> {
         .collect()
 }
 
-fn keys(page: &Value) -> Vec<String> {
+fn keys(page: &str) -> Vec<String> {
+    let page: Value = serde_json::from_str(page).unwrap();
     let list = page["unmapped_keys"].as_array().unwrap();
     list.iter()
         .map(|k| {
@@ -90,6 +92,6 @@ fn without_a_slot_a_worker_tells_what_it_knows_itself() {
     journal.refused(refused("a", "words"), 0);
     assert_eq!(refusals(&journal.page(&process, 0)), ["a 1x 0 ago: words"]);
     // What stands there and cannot be read counts as nothing.
-    process.make(SLOT, b"{\"refusals\": 7}").unwrap();
+    process.make(SLOT, b"r\tx\nk\tb\tkey\t-1\t\xff").unwrap();
     assert_eq!(refusals(&journal.page(&process, 0)), ["a 1x 0 ago: words"]);
 }

@@ -5,14 +5,10 @@
 //! in two windows in a row, the other half only to those that made up their share of all requests in both. The set only
 //! grows, and it is the same for all workers: a slot of the process holds it, so that the bound holds for the process.
 
-use std::collections::BTreeSet;
-
-use hashbrown::{HashMap, HashSet};
-
-use super::sketch::Sketch;
+use super::sketch::{Counted, Sketch};
 use crate::config::{Config, ConfigError, Fallback, TenantsConfig};
 use crate::exchange::{Millis, Process, SlotFailure};
-use crate::tenant::TenantId;
+use crate::tenant::{TenantId, TenantSet};
 
 /// The slot with the tenants that earned their place, one a line.
 const SLOT: &str = "named_tenants";
@@ -25,7 +21,7 @@ const SHORTEST_WINDOW: u32 = 1_000;
 /// See [`TenantNamesConfig`](crate::config::TenantNamesConfig).
 #[derive(Debug)]
 pub struct NamingRules {
-    pinned: HashSet<TenantId>,
+    pinned: TenantSet,
     max: usize,
     window: Millis,
 }
@@ -66,11 +62,11 @@ impl NamingRules {
         if tenants.window.0 < SHORTEST_WINDOW {
             return Err(ConfigError::new(format!("{path}.window"), "give at least 1s"));
         }
-        let mut pinned = HashSet::new();
+        let mut pinned = Vec::new();
         for (at, name) in tenants.pinned.0.iter().enumerate() {
             let tenant = TenantId::new(name)
                 .map_err(|error| ConfigError::new(format!("{path}.pinned[{at}]"), error.to_string()))?;
-            pinned.insert(tenant);
+            pinned.push(tenant);
         }
         // What is no tenant here is an error where it stands, or a pattern.
         let mut pin = |name: &str| pinned.extend(TenantId::new(name).ok().filter(|_| !name.contains('*')));
@@ -89,6 +85,7 @@ impl NamingRules {
                 }
             }
         }
+        let pinned = pinned.into_iter().collect();
         Ok(Self { pinned, max: tenants.max.0 as usize, window: Millis::from(tenants.window.0) })
     }
 
@@ -113,19 +110,25 @@ fn each_name(tenants: &TenantsConfig, pin: &mut impl FnMut(&str)) {
 /// One worker's view.
 #[derive(Debug)]
 pub struct Naming {
-    named: HashSet<TenantId>,
+    named: TenantSet,
     /// When the window at hand ends; 0 before the first.
     ends: Millis,
     /// The tenants without a name in the window at hand.
-    seen: Sketch<TenantId>,
+    seen: Sketch,
     requests: u64,
-    /// Those seen in the window before, and whether they made up their share.
+    /// Those seen in the window before, sorted, and whether they made up their share.
     before: Vec<(TenantId, bool)>,
 }
 
 impl Default for Naming {
     fn default() -> Self {
-        Self { named: HashSet::new(), ends: 0, seen: Sketch::new(0), requests: 0, before: Vec::new() }
+        Self {
+            named: TenantSet::default(),
+            ends: 0,
+            seen: Sketch::new(0),
+            requests: 0,
+            before: Vec::new(),
+        }
     }
 }
 
@@ -151,24 +154,31 @@ impl Naming {
         if rules.pinned.contains(tenant) || self.named.contains(tenant) {
             return TenantTag::Own(tenant.clone());
         }
-        self.seen.add(tenant, TenantId::clone, 1, now);
+        self.seen.add(tenant.as_str(), Counted::exactly(1, now));
         TenantTag::Other
     }
 
     /// A window is over: those that have proven themselves get names.
     fn turn(&mut self, rules: &NamingRules, process: &dyn Process, now: Millis) {
         let has_share = |at_least: u64| at_least.saturating_mul(rules.parts()) >= self.requests;
-        let seen: Vec<(TenantId, bool)> =
-            self.seen.iter().map(|(tenant, c)| (tenant.clone(), has_share(c.at_least()))).collect();
-        let before: HashMap<TenantId, bool> = core::mem::take(&mut self.before).into_iter().collect();
+        let mut seen: Vec<(TenantId, bool)> = self
+            .seen
+            .sorted()
+            .into_iter()
+            .filter_map(|(name, counted)| Some((TenantId::new(name).ok()?, has_share(counted.at_least()))))
+            .collect();
+        let before = core::mem::take(&mut self.before);
         let proven: Vec<(&TenantId, bool)> = seen
             .iter()
             .filter_map(|(tenant, share)| {
-                let had_share = before.get(tenant)?;
-                Some((tenant, *share && *had_share))
+                let at = before.binary_search_by(|(known, _)| known.cmp(tenant)).ok()?;
+                Some((tenant, *share && before.get(at)?.1))
             })
             .collect();
-        self.named = agree(rules, process, &proven).unwrap_or(core::mem::take(&mut self.named));
+        if let Some(named) = agree(rules, process, &proven) {
+            self.named = named;
+        }
+        seen.sort_unstable();
         // After a window in which nothing happened at all nobody was seen in the window before.
         let in_a_row = now < self.ends.saturating_add(rules.window);
         self.before = if in_a_row { seen } else { Vec::new() };
@@ -181,27 +191,24 @@ impl Naming {
 
 /// Adds the proven, the most frequent first, to what all workers know, as far as there is room; gives what is known then.
 /// `None` if the host failed, or others were always quicker.
-fn agree(
-    rules: &NamingRules,
-    process: &dyn Process,
-    proven: &[(&TenantId, bool)],
-) -> Option<HashSet<TenantId>> {
+fn agree(rules: &NamingRules, process: &dyn Process, proven: &[(&TenantId, bool)]) -> Option<TenantSet> {
     for _ in 0..TRIES {
         let stored = process.load(SLOT).ok()?;
-        let mut named = read(&stored.value);
-        let known = named.len();
+        let named = read(&stored.value);
+        let mut new: Vec<TenantId> = Vec::new();
         for (tenant, has_share) in proven {
             let room = if *has_share { rules.max } else { rules.max.div_ceil(2) };
-            if named.len() < room {
-                named.insert((*tenant).clone());
+            if named.as_slice().len().saturating_add(new.len()) < room && !named.contains(tenant) {
+                new.push((*tenant).clone());
             }
         }
-        if named.len() == known {
-            return Some(named.into_iter().collect());
+        if new.is_empty() {
+            return Some(named);
         }
-        let value = named.iter().map(TenantId::as_str).collect::<Vec<_>>().join("\n");
+        let all: TenantSet = named.as_slice().iter().cloned().chain(new).collect();
+        let value = all.as_slice().iter().map(TenantId::as_str).collect::<Vec<_>>().join("\n");
         match process.swap(SLOT, value.as_bytes(), stored.version) {
-            Ok(()) => return Some(named.into_iter().collect()),
+            Ok(()) => return Some(all),
             Err(SlotFailure::Changed) => {}
             Err(_) => return None,
         }
@@ -209,7 +216,7 @@ fn agree(
     None
 }
 
-fn read(value: &[u8]) -> BTreeSet<TenantId> {
+fn read(value: &[u8]) -> TenantSet {
     value.split(|byte| *byte == b'\n').filter_map(|name| TenantId::from_bytes(name).ok()).collect()
 }
 

@@ -63,7 +63,7 @@ impl Process {
 
     fn named(&self) -> Vec<String> {
         let stored = crate::exchange::Process::load(&*self.slots, SLOT).unwrap();
-        read(&stored.value).iter().map(|tenant| tenant.as_str().to_owned()).collect()
+        read(&stored.value).as_slice().iter().map(|tenant| tenant.as_str().to_owned()).collect()
     }
 }
 

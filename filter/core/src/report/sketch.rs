@@ -3,20 +3,18 @@
 //! Space-Saving (Metwally, Agrawal, El Abbadi: Efficient Computation of Frequent and Top-k Elements in Data Streams,
 //! 2005): who comes when there is no room takes the place of the least frequent, and its count as a possible error.
 
-use core::borrow::Borrow;
-use core::hash::Hash;
-use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use hashbrown::HashMap;
 
 /// Counts of at most `capacity` keys. A key that makes up more than one of `capacity` of all that was counted is always
-/// among them.
+/// among them. To find the least of them all are looked at, which for a few thousand is a matter of microseconds, and
+/// happens only when there is no room.
 #[derive(Clone, Debug)]
-pub(crate) struct Sketch<K> {
+pub(crate) struct Sketch {
     capacity: usize,
-    counts: HashMap<K, Counted>,
-    /// The same keys by their counts.
-    order: BTreeSet<(u64, K)>,
+    entries: Vec<(Rc<str>, Counted)>,
+    positions: HashMap<Rc<str>, usize>,
 }
 
 /// What is known of a key: it was counted at least `count - error` and at most `count` times.
@@ -29,59 +27,56 @@ pub(crate) struct Counted {
 }
 
 impl Counted {
+    /// Counted so often, without an error.
+    pub(crate) fn exactly(count: u64, last: u64) -> Self {
+        Self { count, error: 0, last }
+    }
+
     /// How often it was counted at least.
     pub(crate) fn at_least(self) -> u64 {
         self.count.saturating_sub(self.error)
     }
 }
 
-impl<K: Clone + Eq + Hash + Ord> Sketch<K> {
+impl Sketch {
     /// Nothing yet, with room for this many keys.
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { capacity, counts: HashMap::new(), order: BTreeSet::new() }
+        Self { capacity, entries: Vec::new(), positions: HashMap::new() }
     }
 
-    /// Counts `key` `by` times more; `own` makes it a key of its own where it is new.
-    pub(crate) fn add<Q>(&mut self, key: &Q, own: impl FnOnce(&Q) -> K, by: u64, now: u64)
-    where
-        K: Borrow<Q>,
-        Q: ?Sized + Eq + Hash,
-    {
-        let key = match self.counts.get_key_value(key) {
-            Some((known, _)) => known.clone(),
-            None => own(key),
-        };
-        self.put(key, Counted { count: by, error: 0, last: now });
-    }
-
-    /// Adds what another sketch knows of a key.
-    pub(crate) fn put(&mut self, key: K, more: Counted) {
+    /// Counts a key more often, by what is known from here or from another sketch.
+    pub(crate) fn add(&mut self, key: &str, more: Counted) {
         if more.count == 0 || self.capacity == 0 {
             return;
         }
-        if let Some(counted) = self.counts.get_mut(&key) {
-            self.order.remove(&(counted.count, key.clone()));
-            counted.count = counted.count.saturating_add(more.count);
-            counted.error = counted.error.saturating_add(more.error);
-            counted.last = counted.last.max(more.last);
-            self.order.insert((counted.count, key));
+        if let Some((_, known)) = self.positions.get(key).and_then(|at| self.entries.get_mut(*at)) {
+            known.count = known.count.saturating_add(more.count);
+            known.error = known.error.saturating_add(more.error);
+            known.last = known.last.max(more.last);
             return;
         }
-        let mut counted = more;
-        if self.counts.len() >= self.capacity
-            && let Some((least, out)) = self.order.pop_first()
-        {
-            self.counts.remove(&out);
-            counted.count = counted.count.saturating_add(least);
-            counted.error = counted.error.saturating_add(least);
+        let key: Rc<str> = Rc::from(key);
+        if self.entries.len() < self.capacity {
+            self.positions.insert(Rc::clone(&key), self.entries.len());
+            self.entries.push((key, more));
+            return;
         }
-        self.order.insert((counted.count, key.clone()));
-        self.counts.insert(key, counted);
+        let least = self.entries.iter_mut().enumerate().min_by_key(|(_, (_, counted))| counted.count);
+        if let Some((at, (out, counted))) = least {
+            self.positions.remove(out);
+            self.positions.insert(Rc::clone(&key), at);
+            *out = key;
+            counted.error = counted.count.saturating_add(more.error);
+            counted.count = counted.count.saturating_add(more.count);
+            counted.last = more.last;
+        }
     }
 
     /// The keys, the most frequent first.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, Counted)> {
-        self.order.iter().rev().filter_map(|(_, key)| Some((key, *self.counts.get(key)?)))
+    pub(crate) fn sorted(&self) -> Vec<(&str, Counted)> {
+        let mut entries: Vec<_> = self.entries.iter().map(|(key, counted)| (&**key, *counted)).collect();
+        entries.sort_unstable_by(|(a, one), (b, other)| other.count.cmp(&one.count).then_with(|| a.cmp(b)));
+        entries
     }
 }
 
@@ -91,10 +86,10 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
-    fn sketch(capacity: usize, keys: &[u16]) -> Sketch<u16> {
+    fn sketch(capacity: usize, keys: &[u16]) -> Sketch {
         let mut sketch = Sketch::new(capacity);
         for (now, key) in keys.iter().enumerate() {
-            sketch.add(key, |key| *key, 1, now as u64);
+            sketch.add(&key.to_string(), Counted::exactly(1, now as u64));
         }
         sketch
     }
@@ -102,30 +97,30 @@ mod tests {
     #[test]
     fn who_comes_when_there_is_no_room_takes_the_place_of_the_least() {
         let sketch = sketch(2, &[1, 1, 1, 2, 3]);
-        let known: Vec<_> = sketch.iter().map(|(key, counted)| (*key, counted.count, counted.error)).collect();
-        assert_eq!(known, [(1, 3, 0), (3, 2, 1)]);
-        assert_eq!(sketch.counts[&1].last, 2);
-        assert!(!sketch.counts.contains_key(&2));
+        let known: Vec<_> =
+            sketch.sorted().into_iter().map(|(key, c)| (key.to_owned(), c.count, c.error, c.last)).collect();
+        assert_eq!(known, [("1".to_owned(), 3, 0, 2), ("3".to_owned(), 2, 1, 4)]);
     }
 
     proptest! {
         #[test]
         fn bounds_hold(capacity in 0_usize..20, keys in proptest::collection::vec(0_u16..60, 0..400)) {
             let sketch = sketch(capacity, &keys);
-            let mut exact: BTreeMap<u16, u64> = BTreeMap::new();
+            let mut exact: BTreeMap<String, u64> = BTreeMap::new();
             for key in &keys {
-                *exact.entry(*key).or_default() += 1;
+                *exact.entry(key.to_string()).or_default() += 1;
             }
-            prop_assert!(sketch.iter().count() <= capacity);
-            prop_assert_eq!(sketch.iter().count(), sketch.order.len());
-            for (key, counted) in sketch.iter() {
-                let exact = exact[key];
+            let known = sketch.sorted();
+            prop_assert!(known.len() <= capacity);
+            prop_assert_eq!(known.len(), sketch.positions.len());
+            prop_assert!(known.is_sorted_by_key(|(_, counted)| core::cmp::Reverse(counted.count)));
+            for (key, counted) in &known {
+                let exact = exact[*key];
                 prop_assert!(counted.at_least() <= exact && exact <= counted.count);
-                prop_assert_eq!(sketch.counts.get(key), Some(&counted));
             }
             for (key, exact) in exact {
                 let frequent = exact * capacity as u64 > keys.len() as u64;
-                prop_assert!(!frequent || sketch.counts.contains_key(&key), "{} is frequent", key);
+                prop_assert!(!frequent || known.iter().any(|(known, _)| **known == *key), "{} is frequent", key);
             }
         }
 
@@ -137,13 +132,14 @@ mod tests {
         ) {
             let mut all = Sketch::new(capacity);
             for keys in &lists {
-                for (key, counted) in sketch(capacity, keys).iter() {
-                    all.put(*key, counted);
+                for (key, counted) in sketch(capacity, keys).sorted() {
+                    all.add(key, counted);
                 }
             }
-            prop_assert!(all.iter().count() <= capacity);
-            for (key, counted) in all.iter() {
-                let exact = lists.iter().flatten().filter(|known| *known == key).count() as u64;
+            let known = all.sorted();
+            prop_assert!(known.len() <= capacity);
+            for (key, counted) in known {
+                let exact = lists.iter().flatten().filter(|known| known.to_string() == key).count() as u64;
                 prop_assert!(counted.at_least() <= exact);
             }
         }

@@ -75,7 +75,7 @@ impl Page {
                 ("content-type", "application/json".to_owned()),
                 ("cache-control", "no-store".to_owned()),
             ],
-            body: format!("{body:#}\n").into_bytes(),
+            body: body.into_bytes(),
             details: "page",
         }
     }

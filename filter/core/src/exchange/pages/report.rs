@@ -2,12 +2,10 @@
 
 use std::rc::Rc;
 
-use serde_json::Value;
-
 use super::super::{Millis, Worker};
 
 /// The report as all workers know it, but for what they noted in the last seconds.
-pub(super) fn body(worker: &mut Worker, now: Millis) -> Value {
+pub(super) fn body(worker: &mut Worker, now: Millis) -> String {
     let process = Rc::clone(&worker.process);
     worker.journal.page(&*process, now)
 }
