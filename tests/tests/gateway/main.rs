@@ -10,4 +10,5 @@ mod hostile;
 mod metrics;
 mod observe;
 mod operations;
+mod reports;
 mod split;

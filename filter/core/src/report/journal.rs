@@ -8,7 +8,7 @@ use core::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::excerpt::Excerpt;
-use super::sketch::{Counted, Sketch};
+use super::sketch::{Counted, Sketch, largest_first};
 use crate::exchange::{Millis, Process, SlotFailure};
 
 /// The slot with what all workers noted.
@@ -228,10 +228,9 @@ impl Notes {
     /// JSON with a line for each. Ages in place of times: a gateway's clock has no hour.
     fn page(&self, now: Millis) -> String {
         let age = |last: Millis| now.saturating_sub(last) / 1000;
-        let mut refusals: Vec<&Entry> = self.refusals.iter().collect();
-        refusals.sort_by_key(|entry| core::cmp::Reverse(entry.last));
+        let order = largest_first(self.refusals.iter().map(|entry| entry.last));
         let known = |text: &str| if text.is_empty() { Value::Null } else { Value::from(text) };
-        let refusals = refusals.into_iter().map(|entry| {
+        let refusals = order.into_iter().filter_map(|at| self.refusals.get(at)).map(|entry| {
             json!({
                 "seconds_ago": age(entry.last),
                 "times": entry.times,
@@ -247,8 +246,8 @@ impl Notes {
         for (backend, sketch) in &self.keys {
             keys.extend(sketch.sorted().into_iter().map(|(key, counted)| (backend.as_str(), key, counted)));
         }
-        keys.sort_by_key(|(_, _, counted)| core::cmp::Reverse(counted.count));
-        let keys = keys.into_iter().take(KEYS_TOLD).map(|(backend, key, counted)| {
+        let order = largest_first(keys.iter().map(|(_, _, counted)| counted.count));
+        let keys = order.into_iter().take(KEYS_TOLD).filter_map(|at| keys.get(at)).map(|(backend, key, counted)| {
             json!({
                 "backend": backend,
                 "key": key,

@@ -116,8 +116,9 @@ pub struct Naming {
     /// The tenants without a name in the window at hand.
     seen: Sketch,
     requests: u64,
-    /// Those seen in the window before, sorted, and whether they made up their share.
-    before: Vec<(TenantId, bool)>,
+    /// Those seen in the window before, and those of them that made up their share.
+    before: TenantSet,
+    had_share: TenantSet,
 }
 
 impl Default for Naming {
@@ -127,7 +128,8 @@ impl Default for Naming {
             ends: 0,
             seen: Sketch::new(0),
             requests: 0,
-            before: Vec::new(),
+            before: TenantSet::default(),
+            had_share: TenantSet::default(),
         }
     }
 }
@@ -161,27 +163,26 @@ impl Naming {
     /// A window is over: those that have proven themselves get names.
     fn turn(&mut self, rules: &NamingRules, process: &dyn Process, now: Millis) {
         let has_share = |at_least: u64| at_least.saturating_mul(rules.parts()) >= self.requests;
-        let mut seen: Vec<(TenantId, bool)> = self
+        let seen: Vec<(TenantId, bool)> = self
             .seen
             .sorted()
             .into_iter()
             .filter_map(|(name, counted)| Some((TenantId::new(name).ok()?, has_share(counted.at_least()))))
             .collect();
-        let before = core::mem::take(&mut self.before);
         let proven: Vec<(&TenantId, bool)> = seen
             .iter()
-            .filter_map(|(tenant, share)| {
-                let at = before.binary_search_by(|(known, _)| known.cmp(tenant)).ok()?;
-                Some((tenant, *share && before.get(at)?.1))
-            })
+            .filter(|(tenant, _)| self.before.contains(tenant))
+            .map(|(tenant, share)| (tenant, *share && self.had_share.contains(tenant)))
             .collect();
         if let Some(named) = agree(rules, process, &proven) {
             self.named = named;
         }
-        seen.sort_unstable();
         // After a window in which nothing happened at all nobody was seen in the window before.
         let in_a_row = now < self.ends.saturating_add(rules.window);
-        self.before = if in_a_row { seen } else { Vec::new() };
+        let tenants = |wanted: fn(bool) -> bool| {
+            seen.iter().filter(|(_, share)| in_a_row && wanted(*share)).map(|(tenant, _)| tenant.clone()).collect()
+        };
+        (self.before, self.had_share) = (tenants(|_| true), tenants(|share| share));
         self.ends = now.saturating_add(rules.window);
         self.requests = 0;
         // Four times the places: whoever has a share is in the sketch, and its count is known to a quarter of it.

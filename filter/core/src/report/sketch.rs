@@ -74,10 +74,18 @@ impl Sketch {
 
     /// The keys, the most frequent first.
     pub(crate) fn sorted(&self) -> Vec<(&str, Counted)> {
-        let mut entries: Vec<_> = self.entries.iter().map(|(key, counted)| (&**key, *counted)).collect();
-        entries.sort_unstable_by(|(a, one), (b, other)| other.count.cmp(&one.count).then_with(|| a.cmp(b)));
-        entries
+        let order = largest_first(self.entries.iter().map(|(_, counted)| counted.count));
+        let entry = |at: usize| self.entries.get(at).map(|(key, counted)| (&**key, *counted));
+        order.into_iter().filter_map(entry).collect()
     }
+}
+
+/// The positions of numbers, the largest number first. Every type that is sorted costs the module kilobytes, so all that is
+/// sorted for people goes through here.
+pub(super) fn largest_first(numbers: impl Iterator<Item = u64>) -> Vec<usize> {
+    let mut order: Vec<(u64, usize)> = numbers.map(|number| !number).zip(0..).collect();
+    order.sort_unstable();
+    order.into_iter().map(|(_, at)| at).collect()
 }
 
 #[cfg(test)]
