@@ -208,10 +208,7 @@ async fn options_decide_what_the_sender_hears() -> Result<()> {
     let client = gateway.client(Protocol::Http1)?;
     let batch = Batch::of(&TENANTS);
     let answer = client.send(batch.push()).await?.expect(200)?;
-    assert_eq!(
-        outcome(&answer),
-        ["team-a=429;dropped", "team-b=400;soft", "team-c=200", "team-d=200"]
-    );
+    assert_eq!(outcome(&answer), ["team-a=429;dropped", "team-b=400;soft", "team-c=200", "team-d=200"]);
     // A tenant that is alone in its request is answered by the same rules, and gets the body as it came.
     let alone = Batch::of(&["team-a"]);
     gateway.cortex.fault("team-a", Fault::answer(429).times(1));

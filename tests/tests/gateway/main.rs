@@ -13,5 +13,6 @@ mod metadata;
 mod metrics;
 mod observe;
 mod operations;
+mod reports;
 mod second;
 mod split;

@@ -122,6 +122,10 @@ impl<'a, 'p: 'a> Walk<'a, 'p> {
                 return Ok(());
             }
         };
+        if labels.len() > self.limits.labels_per_series.0 as usize {
+            self.leave_out(Destination::Reject(Reason::TooManyLabels), stream, None);
+            return Ok(());
+        }
         for (name, value) in labels {
             self.names.note(Place::Label, name, Some(value));
         }
@@ -236,9 +240,9 @@ impl<'a, 'p: 'a> Walk<'a, 'p> {
     }
 
     pub(super) fn finish(self, message: &[u8], encoding: Encoding) -> Result<Split, Refusal> {
-        let Self { router, gathered, rejected, doubled, .. } = self;
+        let Self { router, gathered, mut rejected, doubled, .. } = self;
         let (parts, untouched) = gathered
-            .assemble(message, router.into_tenants(), encoding)
+            .assemble(message, router.into_tenants(&mut rejected), encoding)
             .ok_or(Refusal::Host { what: "a part could not be compressed" })?;
         let names = WrittenNames::default();
         Ok(Split { parts, rejected, metadata_dropped: 0, names, doubled, untouched })

@@ -104,6 +104,10 @@ impl<'a> Walk<'a> {
                 return Ok(());
             }
         };
+        if attributes.len() > self.limits.labels_per_series.0 as usize {
+            self.leave_out(Destination::Reject(Reason::TooManyLabels), resource);
+            return Ok(());
+        }
         for attribute in attributes {
             self.names.note(Place::Label, &attribute.name, attribute.text.as_ref());
         }
@@ -139,9 +143,9 @@ impl<'a> Walk<'a> {
     }
 
     pub(super) fn finish(self, message: &[u8], encoding: Encoding) -> Result<Split, Refusal> {
-        let Self { router, gathered, rejected, doubled, .. } = self;
+        let Self { router, gathered, mut rejected, doubled, .. } = self;
         let (parts, untouched) = gathered
-            .assemble(message, router.into_tenants(), encoding)
+            .assemble(message, router.into_tenants(&mut rejected), encoding)
             .ok_or(Refusal::Host { what: "a part could not be compressed" })?;
         let names = WrittenNames::default();
         Ok(Split { parts, rejected, metadata_dropped: 0, names, doubled, untouched })

@@ -64,7 +64,8 @@ fn attempt(shared: &Rc<Shared>, status: &str, prepare: impl Fn(&Fake)) -> (Vec<S
     let size = request.body.len();
     stream.request_headers(false);
     assert_eq!(stream.request_body(size, true), Flow::Pause);
-    let calls: Vec<_> = host.0.calls.borrow().iter().map(|(token, call)| (*token, call.tenant.to_string())).collect();
+    let calls: Vec<_> =
+        host.0.calls.borrow().iter().map(|(token, call)| (*token, call.tenant.to_string())).collect();
     for (token, tenant) in &calls {
         answer(&mut stream, *token, if tenant == "cluster-2" { status } else { "200" }, &[], b"");
     }
@@ -125,7 +126,10 @@ fn any_slot_may_fail_at_any_time() {
                 }
                 // All is well now; what could not be forgotten was accepted.
                 let (sent, answered) = attempt(&shared, "200", |_| {});
-                assert!(answered == 200 && (sent.len() == 3 || sent.is_empty() || sent == ["cluster-2"]), "{what}: {sent:?}");
+                assert!(
+                    answered == 200 && (sent.len() == 3 || sent.is_empty() || sent == ["cluster-2"]),
+                    "{what}: {sent:?}"
+                );
                 tried += usize::from(slots.asked.get() > at);
             }
         }
