@@ -463,24 +463,37 @@ mod tests {
             (with("/limits", json!({"series": 0})), "limits.series: 0 would refuse every request"),
             (with("/limits", json!({"labels_per_series": 0})), "limits.labels_per_series: 0 would refuse"),
             (
-                with("/metrics", json!({"by_tenant": "some"})),
-                "metrics.by_tenant: unknown variant `some`, expected one of `none`, `looked_into`, `all`",
-            ),
-            (with("/metrics", json!({"tenants": {"max": 5000}})), "metrics.tenants.max: a host keeps"),
-            (with("/metrics", json!({"tenants": {"window": 5}})), "metrics.tenants.window: expected a time"),
-            (with("/metrics", json!({"tenants": {"pinned": ["a/b"]}})), "metrics.tenants.pinned[0]: a tenant"),
-            (with("/metrics", json!({"tenants": {"pinned": [7]}})), "metrics.tenants.pinned[0]: expected a"),
-            (with("/access_log", json!("on")), "access_log: expected a boolean, found a string"),
-            (with("/report", json!({"path": "report"})), "report.path: a path of the gateway's own"),
-            (with("/report", json!({"path": "/a//b"})), "report.path: a path of the gateway's own"),
-            (with("/report", json!({"path": "/a?b"})), "report.path: a path of the gateway's own"),
-            (
                 with("/limits", json!({"request_bytes": "8MB"})),
                 "limits.request_bytes: expected a number of bytes",
             ),
         ];
         for (config, expected) in cases {
             let error = compile(config.clone()).map(|_| ()).expect_err(expected);
+            assert!(error.starts_with(expected), "\n got: {error}\nwant: {expected}");
+        }
+    }
+
+    #[test]
+    fn every_error_of_what_is_told_says_where_and_what() {
+        let cases: Vec<(Value, &str)> = vec![
+            (
+                with("/metrics", json!({"by_tenant": "some"})),
+                "metrics.by_tenant: unknown variant `some`, expected one of `none`, `looked_into`, `all`",
+            ),
+            (with("/metrics", json!({"tenants": {"max": 5000}})), "metrics.tenants.max: a host keeps"),
+            (with("/metrics", json!({"tenants": {"window": 5}})), "metrics.tenants.window: expected a time"),
+            (
+                with("/metrics", json!({"tenants": {"pinned": ["a/b"]}})),
+                "metrics.tenants.pinned[0]: a tenant",
+            ),
+            (with("/metrics", json!({"tenants": {"pinned": [7]}})), "metrics.tenants.pinned[0]: expected a"),
+            (with("/access_log", json!("on")), "access_log: expected a boolean, found a string"),
+            (with("/report", json!({"path": "report"})), "report.path: a path of the gateway's own"),
+            (with("/report", json!({"path": "/a//b"})), "report.path: a path of the gateway's own"),
+            (with("/report", json!({"path": "/a?b"})), "report.path: a path of the gateway's own"),
+        ];
+        for (config, expected) in cases {
+            let error = compile(config).map(|_| ()).expect_err(expected);
             assert!(error.starts_with(expected), "\n got: {error}\nwant: {expected}");
         }
     }

@@ -72,8 +72,7 @@ impl Bootstrap {
 
     /// Takes the tags out of the filter's metrics, as the shipped bootstraps do.
     pub fn filter_tags(self) -> Self {
-        let tags: Vec<_> =
-            report::TAGS.iter().map(|(name, _)| (*name, report::tag_pattern(name))).collect();
+        let tags: Vec<_> = report::TAGS.iter().map(|(name, _)| (*name, report::tag_pattern(name))).collect();
         let tags: Vec<_> = tags.iter().map(|(name, regex)| (*name, regex.as_str())).collect();
         self.stats_tags(&tags)
     }

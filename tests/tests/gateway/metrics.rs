@@ -19,7 +19,9 @@ fn expect(text: &str, lines: &[&str]) {
         let found = text.lines().any(|candidate| {
             candidate.starts_with(&format!("{name}{{"))
                 && candidate.ends_with(&format!("}} {value}"))
-                && tags.split("\",").all(|tag| candidate.contains(&format!("{}\"", tag.trim_end_matches('"'))))
+                && tags
+                    .split("\",")
+                    .all(|tag| candidate.contains(&format!("{}\"", tag.trim_end_matches('"'))))
                 && candidate.matches("=\"").count() == tags.matches("=\"").count()
         });
         let ours: Vec<_> = text.lines().filter(|line| line.starts_with("scopegate")).collect();
@@ -42,24 +44,27 @@ async fn counters_with_their_tags() -> Result<()> {
     gateway.cortex.fault("namespace-0", Fault::answer(500));
     client.send(as_forwarder(mixed.push())).await?.expect(503)?;
     let text = gateway.envoy.admin()?.prometheus().await?;
-    expect(&text, &[
-        "scopegate_requests_total{backend=\"metrics\",class=\"write\",decision=\"split\"} 2",
-        "scopegate_requests_total{backend=\"metrics\",class=\"unknown\",decision=\"refused\",reason=\"no_caller\"} 1",
-        "scopegate_requests_total{backend=\"metrics\",class=\"unknown\",decision=\"refused\",reason=\"closed_path\"} 1",
-        "scopegate_requests_total{backend=\"metrics\",class=\"read\",decision=\"forwarded\"} 1",
-        "scopegate_series_total{backend=\"metrics\",outcome=\"sent\"} 501",
-        "scopegate_series_total{backend=\"metrics\",outcome=\"rejected\",reason=\"unmapped\"} 1",
-        "scopegate_calls_total{backend=\"metrics\",code=\"2xx\"} 10",
-        "scopegate_calls_total{backend=\"metrics\",code=\"5xx\"} 1",
-        "scopegate_refusals_total{caller=\"none\",reason=\"no_caller\"} 1",
-        "scopegate_refusals_total{caller=\"forwarders\",reason=\"closed_path\"} 1",
-        "scopegate_series_not_sent_total{backend=\"metrics\",caller=\"forwarders\",tenant=\"platform\",outcome=\"rejected\",reason=\"unmapped\"} 1",
-        // None of these tenants is named by the configuration, and none has proven itself.
-        "scopegate_tenant_requests_total{backend=\"metrics\",tenant=\"~other\",class=\"write\",code=\"2xx\"} 10",
-        "scopegate_tenant_requests_total{backend=\"metrics\",tenant=\"~other\",class=\"write\",code=\"5xx\"} 1",
-        "scopegate_tenant_series_total{backend=\"metrics\",tenant=\"~other\",code=\"2xx\"} 500",
-        "scopegate_tenant_samples_total{backend=\"metrics\",tenant=\"~other\",code=\"5xx\"} 1",
-    ]);
+    expect(
+        &text,
+        &[
+            "scopegate_requests_total{backend=\"metrics\",class=\"write\",decision=\"split\"} 2",
+            "scopegate_requests_total{backend=\"metrics\",class=\"unknown\",decision=\"refused\",reason=\"no_caller\"} 1",
+            "scopegate_requests_total{backend=\"metrics\",class=\"unknown\",decision=\"refused\",reason=\"closed_path\"} 1",
+            "scopegate_requests_total{backend=\"metrics\",class=\"read\",decision=\"forwarded\"} 1",
+            "scopegate_series_total{backend=\"metrics\",outcome=\"sent\"} 501",
+            "scopegate_series_total{backend=\"metrics\",outcome=\"rejected\",reason=\"unmapped\"} 1",
+            "scopegate_calls_total{backend=\"metrics\",code=\"2xx\"} 10",
+            "scopegate_calls_total{backend=\"metrics\",code=\"5xx\"} 1",
+            "scopegate_refusals_total{caller=\"none\",reason=\"no_caller\"} 1",
+            "scopegate_refusals_total{caller=\"forwarders\",reason=\"closed_path\"} 1",
+            "scopegate_series_not_sent_total{backend=\"metrics\",caller=\"forwarders\",tenant=\"platform\",outcome=\"rejected\",reason=\"unmapped\"} 1",
+            // None of these tenants is named by the configuration, and none has proven itself.
+            "scopegate_tenant_requests_total{backend=\"metrics\",tenant=\"~other\",class=\"write\",code=\"2xx\"} 10",
+            "scopegate_tenant_requests_total{backend=\"metrics\",tenant=\"~other\",class=\"write\",code=\"5xx\"} 1",
+            "scopegate_tenant_series_total{backend=\"metrics\",tenant=\"~other\",code=\"2xx\"} 500",
+            "scopegate_tenant_samples_total{backend=\"metrics\",tenant=\"~other\",code=\"5xx\"} 1",
+        ],
+    );
     Ok(())
 }
 
@@ -71,7 +76,8 @@ async fn tenants_by_their_names() -> Result<()> {
     configuration["metrics"] =
         json!({"by_tenant": "all", "histograms": true, "tenants": {"pinned": [odd, "cluster.b", "plain"]}});
     configuration["callers"][1]["on_behalf_of"] = json!(["*"]);
-    configuration["write"] = json!({"metrics": {"tenant": [{"label": "namespace", "remove": true}, "caller"]}});
+    configuration["write"] =
+        json!({"metrics": {"tenant": [{"label": "namespace", "remove": true}, "caller"]}});
     let gateway = Gateway::start(&configuration).await?;
     let client = gateway.http1()?;
     let write = |tenants: &[&str]| {
@@ -84,7 +90,8 @@ async fn tenants_by_their_names() -> Result<()> {
     gateway.cortex.fault("plain", Fault::answer(429));
     client.send(write(&["plain"])).await?.expect(429)?;
     let query = |tenants: &[&str]| {
-        let token = gateway.token(json!({"groups": tenants.iter().map(|t| format!("tenant:{t}")).collect::<Vec<_>>()}));
+        let token = gateway
+            .token(json!({"groups": tenants.iter().map(|t| format!("tenant:{t}")).collect::<Vec<_>>()}));
         Call::get("/prometheus/api/v1/query?query=up").bearer(&token)
     };
     client.send(query(&["plain"])).await?;
@@ -96,18 +103,23 @@ async fn tenants_by_their_names() -> Result<()> {
         Ok(text)
     })
     .await?;
-    expect(&text, &[
-        &format!("scopegate_tenant_requests_total{{backend=\"metrics\",tenant=\"{odd}\",class=\"write\",code=\"2xx\"}} 1"),
-        &format!("scopegate_tenant_series_total{{backend=\"metrics\",tenant=\"{odd}\",code=\"2xx\"}} 1"),
-        "scopegate_tenant_series_total{backend=\"metrics\",tenant=\"cluster.b\",code=\"2xx\"} 2",
-        "scopegate_tenant_samples_total{backend=\"metrics\",tenant=\"cluster.b\",code=\"2xx\"} 2",
-        "scopegate_tenant_requests_total{backend=\"metrics\",tenant=\"~other\",class=\"write\",code=\"2xx\"} 1",
-        "scopegate_tenant_requests_total{backend=\"metrics\",tenant=\"plain\",class=\"write\",code=\"2xx\"} 1",
-        "scopegate_tenant_requests_total{backend=\"metrics\",tenant=\"plain\",class=\"write\",code=\"4xx\"} 1",
-        "scopegate_tenant_series_total{backend=\"metrics\",tenant=\"plain\",code=\"4xx\"} 1",
-        "scopegate_tenant_requests_total{backend=\"metrics\",tenant=\"plain\",class=\"read\",code=\"4xx\"} 1",
-        "scopegate_tenant_requests_total{backend=\"metrics\",tenant=\"~several\",class=\"read\",code=\"2xx\"} 1",
-    ]);
+    expect(
+        &text,
+        &[
+            &format!(
+                "scopegate_tenant_requests_total{{backend=\"metrics\",tenant=\"{odd}\",class=\"write\",code=\"2xx\"}} 1"
+            ),
+            &format!("scopegate_tenant_series_total{{backend=\"metrics\",tenant=\"{odd}\",code=\"2xx\"}} 1"),
+            "scopegate_tenant_series_total{backend=\"metrics\",tenant=\"cluster.b\",code=\"2xx\"} 2",
+            "scopegate_tenant_samples_total{backend=\"metrics\",tenant=\"cluster.b\",code=\"2xx\"} 2",
+            "scopegate_tenant_requests_total{backend=\"metrics\",tenant=\"~other\",class=\"write\",code=\"2xx\"} 1",
+            "scopegate_tenant_requests_total{backend=\"metrics\",tenant=\"plain\",class=\"write\",code=\"2xx\"} 1",
+            "scopegate_tenant_requests_total{backend=\"metrics\",tenant=\"plain\",class=\"write\",code=\"4xx\"} 1",
+            "scopegate_tenant_series_total{backend=\"metrics\",tenant=\"plain\",code=\"4xx\"} 1",
+            "scopegate_tenant_requests_total{backend=\"metrics\",tenant=\"plain\",class=\"read\",code=\"4xx\"} 1",
+            "scopegate_tenant_requests_total{backend=\"metrics\",tenant=\"~several\",class=\"read\",code=\"2xx\"} 1",
+        ],
+    );
     // Every metric by its whole name, and every tag taken out of it.
     let ours: Vec<_> = text.lines().filter(|line| line.starts_with("scopegate_")).collect();
     for line in ours {

@@ -14,8 +14,10 @@ const REPORT: &str = "/-/scopegate/report";
 
 /// A write with one series for each of these values of the label `namespace`.
 fn write(namespaces: &[&str]) -> Call {
-    WriteRequest::of(namespaces.iter().map(|n| series(&[("__name__", "up"), ("namespace", n)], 1, 1.0)).collect())
-        .push()
+    WriteRequest::of(
+        namespaces.iter().map(|n| series(&[("__name__", "up"), ("namespace", n)], 1, 1.0)).collect(),
+    )
+    .push()
 }
 
 /// The forwarders' configuration with a report and a caller that may read it.
@@ -93,7 +95,8 @@ async fn one_line_in_the_access_log_for_each_request() -> Result<()> {
 #[tokio::test]
 async fn no_line_unless_it_is_asked_for() -> Result<()> {
     let fields = [("told", "%FILTER_STATE(wasm.scopegate:PLAIN)%"), ("path", "%REQ(:PATH)%")];
-    let gateway = Gateway::with(&by_namespace(), |listener| listener.access_log(&fields), |all, _| all).await?;
+    let gateway =
+        Gateway::with(&by_namespace(), |listener| listener.access_log(&fields), |all, _| all).await?;
     gateway.http1()?.send(as_forwarder(Call::get("/prometheus/api/v1/labels"))).await?.expect(200)?;
     let line = gateway.envoy.process()?.wait_for_output("/prometheus/api/v1/labels", DEADLINE).await?;
     assert_eq!(serde_json::from_str::<Value>(&line)?["told"], Value::Null, "{line}");
@@ -119,12 +122,16 @@ async fn the_report_tells_what_all_workers_saw() -> Result<()> {
         assert!(!answer.text().contains("refusals"), "{answer}");
     }
     gateway.nothing_arrived("the gateway's own path");
-    let wrong = || Call::get("/prometheus/api/v1/labels").header("authorization", basic("forwarder", "my-guess"));
+    let wrong =
+        || Call::get("/prometheus/api/v1/labels").header("authorization", basic("forwarder", "my-guess"));
     // Connections go to both workers in time; a worker hands over what it knows with its requests.
     let page = eventually(DEADLINE, || async {
         for _ in 0..4 {
             let client = gateway.http1()?;
-            client.send(as_forwarder(write(&["kube system", "kube system", "namespace-1"]))).await?.expect(400)?;
+            client
+                .send(as_forwarder(write(&["kube system", "kube system", "namespace-1"])))
+                .await?
+                .expect(400)?;
             client.send(as_forwarder(write(&["a/b"]))).await?.expect(400)?;
             client.send(wrong()).await?.expect(401)?;
         }

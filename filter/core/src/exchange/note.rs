@@ -51,7 +51,6 @@ pub(super) fn joined<'a>(mut tenants: impl Iterator<Item = &'a str>) -> String {
     joined
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -113,9 +113,7 @@ pub(super) fn refuse(
     let decision = Decision::Refused(refusal.reason());
     worker.count_request(asked.backend, asked.class, decision);
     let caller = caller_name(policy, asked.caller);
-    worker
-        .tally
-        .add(Metric::Refusals { caller: caller.map(Rc::from), reason: refusal.reason() }, 1);
+    worker.tally.add(Metric::Refusals { caller: caller.map(Rc::from), reason: refusal.reason() }, 1);
     note(policy, worker, asked, &Note::default(), decision);
     journal(policy, worker, asked, refusal, now);
     reply(refusal, asked.protocol)
@@ -191,7 +189,13 @@ pub(super) fn series(
 }
 
 /// Leaves the line about a write that was looked into.
-pub(super) fn note_split(policy: &Policy, worker: &mut Worker, asked: Asked, split: &Split, decision: Decision) {
+pub(super) fn note_split(
+    policy: &Policy,
+    worker: &mut Worker,
+    asked: Asked,
+    split: &Split,
+    decision: Decision,
+) {
     if !policy.telling.access_log {
         return;
     }
@@ -209,7 +213,13 @@ pub(super) fn note_split(policy: &Policy, worker: &mut Worker, asked: Asked, spl
 }
 
 /// Leaves the line about a whole request that goes on to these tenants.
-pub(super) fn note_whole(policy: &Policy, worker: &mut Worker, asked: Asked, tenants: &str, decision: Decision) {
+pub(super) fn note_whole(
+    policy: &Policy,
+    worker: &mut Worker,
+    asked: Asked,
+    tenants: &str,
+    decision: Decision,
+) {
     if policy.telling.access_log {
         let tenants = joined(tenants.split('|').filter(|tenant| !tenant.is_empty()));
         note(policy, worker, asked, &Note { tenants: &tenants, ..Note::default() }, decision);

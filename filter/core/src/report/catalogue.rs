@@ -16,10 +16,16 @@ pub struct Described {
 /// The tags, in the order of the reference page, and what they are.
 pub const TAGS: &[(&str, &str)] = &[
     ("backend", "the backend's name in the configuration; `none` where a request led to none"),
-    ("class", "what was asked: `write`, `read`, `rules`, `alerts`, `admin`; `unknown` where that is not known"),
+    (
+        "class",
+        "what was asked: `write`, `read`, `rules`, `alerts`, `admin`; `unknown` where that is not known",
+    ),
     ("decision", "what became of a request"),
     ("reason", "why; the same word as in Envoy's access log (`%RESPONSE_CODE_DETAILS%`)"),
-    ("outcome", "what became of series: `sent`, `rejected` (and named in the answer), `dropped` (as configured)"),
+    (
+        "outcome",
+        "what became of series: `sent`, `rejected` (and named in the answer), `dropped` (as configured)",
+    ),
     ("code", "the upstream's answer by hundreds, such as `2xx`; `0xx` where none came"),
     ("caller", "the caller's name in the configuration; `none` where nobody was recognised"),
     ("tenant", "the tenant; `~other` for those without metrics of their own, `~several` for several at once"),

@@ -154,7 +154,8 @@ impl Notes {
             return;
         }
         if self.refusals.len() >= REFUSALS {
-            let oldest = self.refusals.iter().enumerate().min_by_key(|(_, known)| known.last).map(|(at, _)| at);
+            let oldest =
+                self.refusals.iter().enumerate().min_by_key(|(_, known)| known.last).map(|(at, _)| at);
             if let Some(at) = oldest {
                 self.refusals.swap_remove(at);
             }
@@ -247,15 +248,16 @@ impl Notes {
             keys.extend(sketch.sorted().into_iter().map(|(key, counted)| (backend.as_str(), key, counted)));
         }
         let order = largest_first(keys.iter().map(|(_, _, counted)| counted.count));
-        let keys = order.into_iter().take(KEYS_TOLD).filter_map(|at| keys.get(at)).map(|(backend, key, counted)| {
-            json!({
-                "backend": backend,
-                "key": key,
-                "series_at_least": counted.at_least(),
-                "series_at_most": counted.count,
-                "seconds_ago": age(counted.last),
-            })
-        });
+        let keys =
+            order.into_iter().take(KEYS_TOLD).filter_map(|at| keys.get(at)).map(|(backend, key, counted)| {
+                json!({
+                    "backend": backend,
+                    "key": key,
+                    "series_at_least": counted.at_least(),
+                    "series_at_most": counted.count,
+                    "seconds_ago": age(counted.last),
+                })
+            });
         format!("{{\"unmapped_keys\": [{}],\n\"refusals\": [{}]}}\n", lines(keys), lines(refusals))
     }
 }

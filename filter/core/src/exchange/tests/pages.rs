@@ -128,10 +128,8 @@ fn a_series_with_too_many_labels_costs_only_itself() {
     let mut config = base();
     config["limits"]["labels_per_series"] = json!(3);
     let mut world = World::new(config).caller("agent", &["own"]);
-    let sent = body(&[
-        up(&[("imp", "cluster-a"), ("x", "1")]),
-        up(&[("imp", "cluster-a"), ("x", "1"), ("y", "2")]),
-    ]);
+    let sent =
+        body(&[up(&[("imp", "cluster-a"), ("x", "1")]), up(&[("imp", "cluster-a"), ("x", "1"), ("y", "2")])]);
     let (mut exchange, step) = world.request(&and(WRITE, &[OPT_IN]), &sent);
     assert_eq!(describe(&step), "call cluster-a");
     let reply = answer(world.answered(&mut exchange, 0, 200));
@@ -144,6 +142,8 @@ fn a_series_with_too_many_labels_costs_only_itself() {
         text(&reply)
     );
     assert!(
-        world.counted().contains(&"backend=metrics outcome=rejected reason=too_many_labels series 1".to_owned())
+        world
+            .counted()
+            .contains(&"backend=metrics outcome=rejected reason=too_many_labels series 1".to_owned())
     );
 }

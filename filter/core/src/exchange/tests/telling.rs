@@ -143,8 +143,8 @@ fn heads_are_counted_only_when_asked_for() {
 #[test]
 fn histograms_only_when_asked_for() {
     for histograms in [false, true] {
-        let mut world =
-            world("looked_into", |config| config["metrics"]["histograms"] = json!(histograms)).caller("agent", &["own"]);
+        let mut world = world("looked_into", |config| config["metrics"]["histograms"] = json!(histograms))
+            .caller("agent", &["own"]);
         let sent = body(&[up(&[("imp", "cluster-a")]), up(&[])]);
         let (mut exchange, _) = world.request(&and(WRITE, &[OPT_IN]), &sent);
         world.now += 12;
