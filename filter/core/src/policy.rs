@@ -508,6 +508,20 @@ mod tests {
             (with("/limits", json!({"series": 0})), "limits.series: 0 would refuse every request"),
             (with("/limits", json!({"labels_per_series": 0})), "limits.labels_per_series: 0 would refuse"),
             (
+                with("/limits", json!({"request_bytes": "8MB"})),
+                "limits.request_bytes: expected a number of bytes",
+            ),
+        ];
+        for (config, expected) in cases {
+            let error = compile(config.clone()).map(|_| ()).expect_err(expected);
+            assert!(error.starts_with(expected), "\n got: {error}\nwant: {expected}");
+        }
+    }
+
+    #[test]
+    fn every_error_of_what_is_told_says_where_and_what() {
+        let cases: Vec<(Value, &str)> = vec![
+            (
                 with("/metrics", json!({"by_tenant": "some"})),
                 "metrics.by_tenant: unknown variant `some`, expected one of `none`, `looked_into`, `all`",
             ),
@@ -522,13 +536,9 @@ mod tests {
             (with("/report", json!({"path": "report"})), "report.path: a path of the gateway's own"),
             (with("/report", json!({"path": "/a//b"})), "report.path: a path of the gateway's own"),
             (with("/report", json!({"path": "/a?b"})), "report.path: a path of the gateway's own"),
-            (
-                with("/limits", json!({"request_bytes": "8MB"})),
-                "limits.request_bytes: expected a number of bytes",
-            ),
         ];
         for (config, expected) in cases {
-            let error = compile(config.clone()).map(|_| ()).expect_err(expected);
+            let error = compile(config).map(|_| ()).expect_err(expected);
             assert!(error.starts_with(expected), "\n got: {error}\nwant: {expected}");
         }
     }

@@ -76,7 +76,9 @@ impl NamingRules {
                 each_name(tenants, &mut pin);
             }
             let others = caller.impersonate.iter().flat_map(|right| &right.tenants.0);
-            others.chain(&caller.on_behalf_of.0).for_each(|name| pin(name));
+            for name in others.chain(&caller.on_behalf_of.0) {
+                pin(name);
+            }
         }
         for write in config.write.values() {
             for fallback in [&write.on_absent, &write.on_unmapped] {
@@ -101,7 +103,9 @@ fn each_name(tenants: &TenantsConfig, pin: &mut impl FnMut(&str)) {
     match tenants {
         TenantsConfig::Tenant(name) => pin(name),
         TenantsConfig::Union(items) | TenantsConfig::First(items) => {
-            items.iter().for_each(|item| each_name(item, pin));
+            for item in items {
+                each_name(item, pin);
+            }
         }
         TenantsConfig::Claim { .. } => {}
     }

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::exchange::Alone;
 
-fn config(metrics: serde_json::Value) -> Config {
+fn config(metrics: &serde_json::Value) -> Config {
     let session = json!({"filter_state": "session"});
     Config::from_json(json!({
         "backends": [{"name": "metrics", "kind": "cortex"}],
@@ -24,7 +24,7 @@ fn config(metrics: serde_json::Value) -> Config {
 }
 
 fn rules(max: u32) -> NamingRules {
-    NamingRules::compile(&config(json!({"tenants": {"max": max, "window": "1s", "pinned": ["pinned"]}})))
+    NamingRules::compile(&config(&json!({"tenants": {"max": max, "window": "1s", "pinned": ["pinned"]}})))
         .unwrap()
 }
 
@@ -88,7 +88,7 @@ fn errors_say_where() {
         (json!({"tenants": {"window": "999ms"}}), "metrics.tenants.window: give at least 1s"),
         (json!({"tenants": {"pinned": ["a", "a|b"]}}), "metrics.tenants.pinned[1]: a tenant ID is made of"),
     ] {
-        let error = NamingRules::compile(&config(metrics)).unwrap_err().to_string();
+        let error = NamingRules::compile(&config(&metrics)).unwrap_err().to_string();
         assert!(error.starts_with(expected), "{error}");
     }
 }
