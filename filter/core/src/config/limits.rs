@@ -17,7 +17,8 @@ pub struct Limits {
     pub decoded_bytes: ByteSize,
     /// The most series in one request that is looked into; beyond it 413.
     pub series: Count,
-    /// The most labels a series of such a request may have; one with more is rejected, and the others go on.
+    /// The most labels that a series (a stream of Loki, a resource of OTLP) of such a request may have; one with more is
+    /// rejected, and the others go on.
     pub labels_per_series: Count,
     /// The most tenants one request may go to or read from; beyond it 400.
     pub tenants: Count,

@@ -20,6 +20,7 @@ mod second;
 mod single;
 mod sources;
 mod telling;
+mod telling_parts;
 mod wording;
 
 use std::rc::Rc;

@@ -20,6 +20,7 @@ use crate::report::{Excerpt, Refusal};
 pub(super) struct Stream<'a> {
     /// All of it: with its tag in protobuf, from brace to brace in JSON.
     pub(super) range: Range,
+    /// Of too many labels some are missing.
     pub(super) labels: Result<Vec<Label<'a>>, Reason>,
     /// Where its labels stand: with their tag in protobuf.
     pub(super) labels_at: Range,
@@ -101,6 +102,11 @@ impl<'a, 'p: 'a> Walk<'a, 'p> {
             streams: 0,
             doubled: 0,
         }
+    }
+
+    /// How many labels of a stream are read: one more than it may have.
+    pub(super) fn enough_labels(&self) -> usize {
+        (self.limits.labels_per_series.0 as usize).saturating_add(1)
     }
 
     /// Whether the entries of streams must be read.

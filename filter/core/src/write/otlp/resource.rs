@@ -27,6 +27,7 @@ pub(super) struct Resource<'a> {
     pub(super) described: Range,
     /// Where the list of attributes stands in the description, in JSON.
     pub(super) list_at: Option<Range>,
+    /// Of too many attributes some are missing.
     pub(super) attributes: Result<Vec<Attribute<'a>>, Reason>,
     /// How many data points, log records or spans it has.
     pub(super) count: u32,
@@ -84,6 +85,11 @@ impl<'a> Walk<'a> {
             resources: 0,
             doubled: 0,
         }
+    }
+
+    /// How many attributes of a resource are read: one more than it may have.
+    pub(super) fn enough_attributes(&self) -> usize {
+        (self.limits.labels_per_series.0 as usize).saturating_add(1)
     }
 
     /// Sends one resource on its way.
