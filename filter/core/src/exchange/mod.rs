@@ -32,6 +32,7 @@ use crate::policy::Policy;
 use crate::report::{Decision, Metric, Refusal};
 use crate::write::fanout::{Call, Fanout, Released, Target};
 use crate::write::outcome::Answer;
+use crate::write::written::Written;
 use crate::write::{Format, SplitPlan};
 
 use head::Decided;
@@ -240,9 +241,11 @@ impl Exchange {
             }
         };
         let Sending { backend, format, .. } = sent.sending;
-        let status = answer.status;
-        let hundred = status.map_or(0, |status| status / 100);
-        let Some(released) = sent.fanout.answered(id, format.judge(answer)) else {
+        let answer = format.judge(answer);
+        // What a success does not tell, nobody has written.
+        let status = answer.status.filter(|_| answer.written != Written::Missing);
+        let hundred = answer.status.map_or(0, |status| status / 100);
+        let Some(released) = sent.fanout.answered(id, answer) else {
             self.phase = Phase::Calls(sent);
             return Step::Wait;
         };

@@ -245,4 +245,12 @@ fn samples_of_an_earlier_attempt_are_told_as_written() {
     assert_eq!(reply.status, 204);
     let told = ("x-prometheus-remote-write-samples-written", "2".to_owned());
     assert!(reply.headers.contains(&told), "{reply:?}");
+    // And a success that tells nothing is no success.
+    counted(&mut world, &[]);
+    let (mut exchange, _) = world.request(&head, &sent);
+    world.answered(&mut exchange, 0, 204);
+    assert_eq!(
+        counted(&mut world, &["calls", "tenant_series"]),
+        ["backend=metrics code=2xx calls 1", "backend=metrics tenant=cluster-a code=0xx tenant_series 1",]
+    );
 }
