@@ -1,6 +1,7 @@
 //! The `scopegate` command: what people do with a configuration outside Envoy.
 
 mod hash;
+mod metrics;
 mod reference;
 
 use std::process::ExitCode;
@@ -24,6 +25,8 @@ enum Command {
     Schema,
     /// Prints the configuration reference as Markdown
     Reference,
+    /// Prints the metrics of the filter as Markdown
+    Metrics,
 }
 
 fn main() -> ExitCode {
@@ -32,6 +35,10 @@ fn main() -> ExitCode {
         Command::Schema => schema(),
         Command::Reference => {
             print!("{}", reference::page(&schemars::schema_for!(Config)));
+            Ok(())
+        }
+        Command::Metrics => {
+            print!("{}", metrics::page());
             Ok(())
         }
     };

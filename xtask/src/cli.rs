@@ -92,11 +92,11 @@ Example:
   cargo xtask lint")]
     Lint,
 
-    /// Write docs/configuration.md from the configuration's schema.
+    /// Write docs/configuration.md and docs/metrics.md from the code.
     #[command(after_help = "\
 Examples:
-  cargo xtask docs            write it
-  cargo xtask docs --check    only compare (exit code 1 if it is out of date)")]
+  cargo xtask docs            write them
+  cargo xtask docs --check    only compare (exit code 1 if one is out of date)")]
     Docs {
         /// Only compare; write nothing.
         #[arg(long)]

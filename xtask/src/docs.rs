@@ -1,4 +1,4 @@
-//! `docs`: the reference page of the configuration, written by the `scopegate` command from its schema.
+//! `docs`: the reference pages, which the `scopegate` command writes from the code.
 
 use std::fs;
 
@@ -8,24 +8,29 @@ use crate::project::Project;
 use crate::run;
 use crate::ui::{Mark, Ui};
 
-const PAGE: &str = "docs/configuration.md";
+/// The pages, and the subcommand that prints each.
+const PAGES: [(&str, &str); 2] = [("docs/configuration.md", "reference"), ("docs/metrics.md", "metrics")];
 
-/// Writes the page, or only compares.
+/// Writes the pages, or only compares.
 pub(crate) fn run(project: &Project, ui: &Ui, check: bool) -> Result<()> {
-    let mut command = project.cargo("run");
-    command.args(["--quiet", "--package", "scopegate", "--", "reference"]);
-    let page = run::stdout(&mut command)?;
-    ensure!(!page.trim().is_empty(), "`scopegate reference` printed nothing");
+    PAGES.iter().try_for_each(|(page, subcommand)| write(project, ui, check, page, subcommand))
+}
 
-    let path = project.root().join(PAGE);
+fn write(project: &Project, ui: &Ui, check: bool, page: &str, subcommand: &str) -> Result<()> {
+    let mut command = project.cargo("run");
+    command.args(["--quiet", "--package", "scopegate", "--", subcommand]);
+    let text = run::stdout(&mut command)?;
+    ensure!(!text.trim().is_empty(), "`scopegate {subcommand}` printed nothing");
+
+    let path = project.root().join(page);
     let old = fs::read_to_string(&path).unwrap_or_default();
-    if page == old {
-        ui.step(Mark::Done, &format!("{PAGE} is up to date"));
+    if text == old {
+        ui.step(Mark::Done, &format!("{page} is up to date"));
     } else if check {
-        bail!("{PAGE} is out of date: run `cargo xtask docs`");
+        bail!("{page} is out of date: run `cargo xtask docs`");
     } else {
-        fs::write(&path, page).with_context(|| format!("writing {PAGE}"))?;
-        ui.step(Mark::Done, &format!("{PAGE} written"));
+        fs::write(&path, text).with_context(|| format!("writing {page}"))?;
+        ui.step(Mark::Done, &format!("{page} written"));
     }
     Ok(())
 }

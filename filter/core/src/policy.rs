@@ -3,12 +3,12 @@
 use std::rc::Rc;
 
 use crate::caller::{Caller, Environment, Impersonate};
-use crate::config::{BackendConfig, Config, ConfigError, Limits, Mode, WriteConfig};
-use crate::exchange::{Process, SlotFailure};
+use crate::config::{BackendConfig, ByTenant, Config, ConfigError, Limits, Mode, WriteConfig};
+use crate::exchange::{Pages, Process, SlotFailure};
 use crate::http::{host_name, under_prefix};
 use crate::isolate::Isolate;
 use crate::operation::{Kind, Router};
-use crate::report::Refusal;
+use crate::report::{NamingRules, Refusal};
 use crate::table::TableRules;
 use crate::write::{Rules, metadata};
 
@@ -27,8 +27,27 @@ pub struct Policy {
     pub limits: Limits,
     /// Which configuration it is: a [hash](crate::write::ledger::version) of its bytes, where there are any.
     pub version: [u8; 16],
+    /// What is told to the outside.
+    pub telling: Telling,
+    /// The gateway's own pages.
+    pub pages: Pages,
     /// Headers that say something about tenancy, in lower case: none of a client's ever goes on.
     tenancy_headers: Vec<String>,
+}
+
+/// What is told to the outside, besides answers.
+#[derive(Debug)]
+pub struct Telling {
+    /// Of which requests counters by tenant are kept.
+    pub by_tenant: ByTenant,
+    /// Which tenants have metrics of their own.
+    pub naming: NamingRules,
+    /// Whether there is a histogram for each tenant.
+    pub histograms: bool,
+    /// Whether the access log is told about every request.
+    pub access_log: bool,
+    /// Whether refusals and keys without a tenant are kept for a report.
+    pub journal: bool,
 }
 
 /// One backend.
@@ -131,7 +150,16 @@ impl Policy {
                 ));
             }
         }
-        Ok(Self { mode: config.mode, backends, callers, tables, limits, version: [0; 16], tenancy_headers })
+        let telling = Telling {
+            by_tenant: config.metrics.by_tenant,
+            naming: NamingRules::compile(config)?,
+            histograms: config.metrics.histograms,
+            access_log: config.access_log,
+            journal: config.report.is_some(),
+        };
+        let pages = Pages::compile(config)?;
+        let (mode, version) = (config.mode, [0; 16]);
+        Ok(Self { mode, backends, callers, tables, limits, version, telling, pages, tenancy_headers })
     }
 
     /// The backend a request is for: the one that the route's metadata names, else the one with the best
@@ -292,6 +320,7 @@ fn check_limits(limits: &Limits) -> Result<(), ConfigError> {
         ("request_bytes", limits.request_bytes.0),
         ("decoded_bytes", limits.decoded_bytes.0),
         ("series", limits.series.0),
+        ("labels_per_series", limits.labels_per_series.0),
         ("tenants", limits.tenants.0),
         ("calls_per_request", limits.calls_per_request.0),
         ("calls_per_worker", limits.calls_per_worker.0),
@@ -494,6 +523,7 @@ mod tests {
                 "write.metrics.remote_write.versions[0]: expected a string, found a number: quote it",
             ),
             (with("/limits", json!({"series": 0})), "limits.series: 0 would refuse every request"),
+            (with("/limits", json!({"labels_per_series": 0})), "limits.labels_per_series: 0 would refuse"),
             (
                 with("/limits", json!({"request_bytes": "8MB"})),
                 "limits.request_bytes: expected a number of bytes",
@@ -531,6 +561,31 @@ mod tests {
             let error = compile(config).map(|_| ()).expect_err(expected);
             let rest = error.strip_prefix("write.metrics.answers.").unwrap_or(&error);
             assert!(rest.starts_with(expected), "\n got: {error}\nwant: {expected}");
+        }
+    }
+
+    #[test]
+    fn every_error_of_what_is_told_says_where_and_what() {
+        let cases: Vec<(Value, &str)> = vec![
+            (
+                with("/metrics", json!({"by_tenant": "some"})),
+                "metrics.by_tenant: unknown variant `some`, expected one of `none`, `looked_into`, `all`",
+            ),
+            (with("/metrics", json!({"tenants": {"max": 5000}})), "metrics.tenants.max: a host keeps"),
+            (with("/metrics", json!({"tenants": {"window": 5}})), "metrics.tenants.window: expected a time"),
+            (
+                with("/metrics", json!({"tenants": {"pinned": ["a/b"]}})),
+                "metrics.tenants.pinned[0]: a tenant",
+            ),
+            (with("/metrics", json!({"tenants": {"pinned": [7]}})), "metrics.tenants.pinned[0]: expected a"),
+            (with("/access_log", json!("on")), "access_log: expected a boolean, found a string"),
+            (with("/report", json!({"path": "report"})), "report.path: a path of the gateway's own"),
+            (with("/report", json!({"path": "/a//b"})), "report.path: a path of the gateway's own"),
+            (with("/report", json!({"path": "/a?b"})), "report.path: a path of the gateway's own"),
+        ];
+        for (config, expected) in cases {
+            let error = compile(config).map(|_| ()).expect_err(expected);
+            assert!(error.starts_with(expected), "\n got: {error}\nwant: {expected}");
         }
     }
 

@@ -62,12 +62,18 @@ pub trait Host {
     fn answer_headers(&self) -> Result<HeaderMap, Failure>;
     /// The first `size` bytes of the body of the answer at hand.
     fn answer_body(&self, size: usize) -> Result<Vec<u8>, Failure>;
+    /// The status of the request's own answer, once that begins.
+    fn response_status(&self) -> Result<u16, Failure>;
+    /// Leaves a line about the request for the access log. One that cannot be left is lost.
+    fn note(&self, line: &str);
     /// Writes a line to the host's log.
     fn log(&self, level: Level, line: &str);
     /// Adds to a counter.
     fn count(&self, metric: Metric, by: u64);
     /// Sets a gauge of a table, or adds to a counter.
     fn tell_table(&self, table: &str, metric: TableMetric, value: u64);
+    /// Adds a value to a histogram.
+    fn record(&self, metric: Metric, value: u64);
 }
 
 /// A map of headers as the host serializes it: the number of pairs, the lengths of every name and value,

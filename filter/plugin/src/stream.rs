@@ -153,6 +153,16 @@ impl<H: Host> Stream<H> {
         if body.len() == self.body_size { Ok(body) } else { Err("the body could not be read whole") }
     }
 
+    /// The answer to the request begins.
+    pub fn response_headers(&mut self) {
+        let Some(exchange) = self.exchange.as_mut().filter(|exchange| exchange.wants_response()) else {
+            return;
+        };
+        let status = self.host.response_status().ok();
+        exchange.responded(&mut self.shared.worker.borrow_mut(), status, self.host.now());
+        self.tell();
+    }
+
     /// The request is gone.
     pub fn closed(&mut self) {
         if let Some(mut exchange) = self.exchange.take() {
@@ -163,6 +173,10 @@ impl<H: Host> Stream<H> {
 
     /// Does what the core says.
     fn take(&mut self, step: Step) -> Flow {
+        // Before the step: an answer may end the request.
+        if let Some(line) = self.shared.worker.borrow_mut().take_note() {
+            self.host.note(&line);
+        }
         self.flow = match step {
             Step::Continue(changes) => match self.apply(&changes) {
                 Ok(()) => Flow::Continue,
@@ -226,7 +240,10 @@ impl<H: Host> Stream<H> {
     /// Answers for the gateway's own failure.
     fn refuse(&mut self, what: &'static str) -> Flow {
         self.host.log(Level::Error, &format!("scopegate: a request is refused: {what}"));
-        self.give(&reply(&Refusal::Host { what }, None));
+        let refusal = Refusal::Host { what };
+        self.shared.worker.borrow_mut().count_failure(&refusal);
+        self.give(&reply(&refusal, None));
+        self.tell();
         self.exchange = None;
         self.flow = Flow::Pause;
         self.flow
@@ -240,6 +257,9 @@ impl<H: Host> Stream<H> {
         }
         for (metric, by) in worker.tally.drain() {
             self.host.count(metric, by);
+        }
+        for (metric, value) in worker.tally.drain_values() {
+            self.host.record(metric, value);
         }
     }
 }

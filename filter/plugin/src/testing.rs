@@ -73,6 +73,10 @@ pub(crate) struct State {
     pub(crate) gets: RefCell<Vec<(u32, Get)>>,
     pub(crate) told: RefCell<Vec<(String, TableMetric, u64)>>,
     pub(crate) tick_period: Cell<u32>,
+    pub(crate) values: RefCell<Vec<(Metric, u64)>>,
+    pub(crate) notes: RefCell<Vec<String>>,
+    /// The status of the request's own answer; 0 where it cannot be read.
+    pub(crate) response_status: Cell<u16>,
     pub(crate) now: Cell<Millis>,
     pub(crate) date: Cell<u64>,
     /// Fails this, every time or only at the given time, counted from 0, with this status.
@@ -198,6 +202,18 @@ impl Host for Fake {
         Ok(self.0.answer.borrow().1.iter().copied().take(size).collect())
     }
 
+    fn response_status(&self) -> Result<u16, Failure> {
+        match self.0.response_status.get() {
+            0 => Err(Failure(1)),
+            status => Ok(status),
+        }
+    }
+
+    fn note(&self, line: &str) {
+        assert!(self.0.replies.borrow().is_empty(), "a note after the answer may come too late");
+        self.0.notes.borrow_mut().push(line.to_owned());
+    }
+
     fn log(&self, level: Level, line: &str) {
         self.0.logs.borrow_mut().push((level, line.to_owned()));
     }
@@ -208,6 +224,10 @@ impl Host for Fake {
 
     fn tell_table(&self, table: &str, metric: TableMetric, value: u64) {
         self.0.told.borrow_mut().push((table.to_owned(), metric, value));
+    }
+
+    fn record(&self, metric: Metric, value: u64) {
+        self.0.values.borrow_mut().push((metric, value));
     }
 }
 

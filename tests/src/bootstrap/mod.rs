@@ -9,6 +9,7 @@ mod listener;
 
 use std::fmt;
 
+use scopegate_core::report;
 use serde_json::{Value, json};
 
 pub use self::{
@@ -67,6 +68,13 @@ impl Bootstrap {
         let tags: Vec<_> =
             tags.iter().map(|(name, regex)| json!({"tag_name": name, "regex": regex})).collect();
         self.set("stats_config", json!({"use_all_default_tags": true, "stats_tags": tags}))
+    }
+
+    /// Takes the tags out of the filter's metrics, as the shipped bootstraps do.
+    pub fn filter_tags(self) -> Self {
+        let tags: Vec<_> = report::TAGS.iter().map(|(name, _)| (*name, report::tag_pattern(name))).collect();
+        let tags: Vec<_> = tags.iter().map(|(name, regex)| (*name, regex.as_str())).collect();
+        self.stats_tags(&tags)
     }
 
     /// Sets a top-level field.

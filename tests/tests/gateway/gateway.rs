@@ -18,16 +18,6 @@ pub(crate) struct Gateway {
     pub(crate) idp: Issuer,
 }
 
-/// The tags of the filter's metrics, as the shipped bootstraps extract them.
-const TAGS: [(&str, &str); 6] = [
-    ("backend", r"(backend=\.=(.*?);\.;)"),
-    ("class", r"(class=\.=(.*?);\.;)"),
-    ("decision", r"(decision=\.=(.*?);\.;)"),
-    ("reason", r"(reason=\.=(.*?);\.;)"),
-    ("outcome", r"(outcome=\.=(.*?);\.;)"),
-    ("code", r"(code=\.=(.*?);\.;)"),
-];
-
 /// Three callers of one Cortex: a privileged agent, forwarders that write by namespace, and users with tokens.
 pub(crate) fn configuration() -> Value {
     json!({
@@ -97,7 +87,7 @@ impl Gateway {
         let whole = Bootstrap::new()
             .listener(listener)
             .cluster(Cluster::http2("cortex", cortex.address()))
-            .stats_tags(&TAGS);
+            .filter_tags();
         let envoy = Envoy::builder(&bootstrap(whole, &cortex)).concurrency(2).start().await?;
         Ok(Self { cortex, envoy, idp })
     }

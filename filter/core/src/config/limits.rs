@@ -17,6 +17,9 @@ pub struct Limits {
     pub decoded_bytes: ByteSize,
     /// The most series in one request that is looked into; beyond it 413.
     pub series: Count,
+    /// The most labels that a series (a stream of Loki, a resource of OTLP) of such a request may have; one with more is
+    /// rejected, and the others go on.
+    pub labels_per_series: Count,
     /// The most tenants one request may go to or read from; beyond it 400.
     pub tenants: Count,
     /// How many calls of one split request are under way at once; further parts wait for them.
@@ -40,6 +43,7 @@ impl Default for Limits {
             request_bytes: ByteSize(8 << 20),
             decoded_bytes: ByteSize(32 << 20),
             series: Count(50_000),
+            labels_per_series: Count(200),
             tenants: Count(500),
             calls_per_request: Count(32),
             calls_per_worker: Count(1024),

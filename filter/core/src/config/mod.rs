@@ -10,6 +10,7 @@ mod date;
 mod labels;
 mod limits;
 mod load;
+mod metrics;
 mod scalar;
 mod table;
 mod tree;
@@ -30,6 +31,7 @@ pub use labels::{LabelEditsConfig, LabelFrom, LabelProtocol, LabelValueConfig, L
 pub use limits::Limits;
 pub use load::ConfigError;
 pub(crate) use load::whole as load_whole;
+pub use metrics::{ByTenant, MetricsConfig, ReportConfig, TenantNamesConfig};
 pub use scalar::{ByteSize, Count, Millis, OneOrMany, Text};
 pub use table::{HttpTableConfig, KubernetesTableConfig, TableConfig, UntilLoaded};
 pub use write::{
@@ -61,6 +63,15 @@ pub struct Config {
     /// Bounds on what one request, and one worker, may use.
     #[serde(default)]
     pub limits: Limits,
+    /// What is counted, and how finely.
+    #[serde(default)]
+    pub metrics: MetricsConfig,
+    /// Leaves a line about every request in Envoy's filter state, for the access log: caller, tenants, class, decision,
+    /// reason, series, samples and parts. It is printed by `%FILTER_STATE(wasm.scopegate:PLAIN)%`.
+    #[serde(default)]
+    pub access_log: bool,
+    /// A page for administrators that tells what could not be placed and what was refused. By default there is none.
+    pub report: Option<ReportConfig>,
 }
 
 /// Whether decisions take effect.

@@ -1,13 +1,15 @@
 //! What the head of a request decides: who, what, whose, and whether its body is needed.
 
+use super::pages::Page;
+use super::tell::Asked;
 use super::{Held, Worker};
 use crate::caller::{Attributes, Identity, recognise};
 use crate::http::{Edits, Headers, split_query, without_arguments};
 use crate::isolate::{Address, Isolate, add_extra_label};
-use crate::operation::{Class, Kind, Operation, Protocol, Unclassified};
+use crate::operation::{Class, Kind, Method, Methods, Operation, Unclassified};
 use crate::policy::{Backend, Policy};
 use crate::read;
-use crate::report::Refusal;
+use crate::report::{Refusal, Voice};
 use crate::table::Lookup;
 use crate::wire::{Datum, metadata_namespace};
 use crate::write::fanout::Target;
@@ -17,27 +19,25 @@ use crate::write::{Format, Plan, Wanted, plan};
 pub(super) enum Decided {
     /// It goes on to these tenants (as `X-Scope-OrgID` names them), its body unseen. The backend is told by `edits`.
     Whole { backend: usize, class: Class, edits: Edits, tenants: String },
+    /// The gateway answers it itself.
+    Page(Page),
     /// Its body must be looked into.
     Look(Box<Held>),
 }
 
-/// A refusal, with what was known by then.
-pub(super) struct Refused {
-    pub(super) refusal: Refusal,
-    pub(super) backend: Option<usize>,
-    pub(super) class: Option<Class>,
-    pub(super) protocol: Option<Protocol>,
-}
-
+/// Decides, and says what is known of the request by then.
 pub(super) fn decide(
     policy: &Policy,
     headers: &Headers<'_>,
     attributes: &dyn Attributes,
     worker: &mut Worker,
-) -> Result<Decided, Refused> {
-    let mut known = Refused { refusal: Refusal::NoBackend, backend: None, class: None, protocol: None };
-    decide_knowing(policy, headers, attributes, worker, &mut known)
-        .map_err(|refusal| Refused { refusal, ..known })
+) -> (Result<Decided, Refusal>, Asked) {
+    let mut known = Asked::default();
+    let decided = decide_knowing(policy, headers, attributes, worker, &mut known);
+    if let Err(Refusal::NoTenant { caller }) = &decided {
+        known.caller = policy.callers.iter().position(|known| known.name == *caller);
+    }
+    (decided, known)
 }
 
 fn decide_knowing(
@@ -45,20 +45,25 @@ fn decide_knowing(
     headers: &Headers<'_>,
     attributes: &dyn Attributes,
     worker: &mut Worker,
-    known: &mut Refused,
+    known: &mut Asked,
 ) -> Result<Decided, Refusal> {
     let (whole_path, query) = split_query(headers.pseudo(":path"));
     if query.contains('#') {
         return Err(Refusal::NotCanonical("a fragment"));
+    }
+    if let Some(page) = policy.pages.get(whole_path) {
+        return own_page(policy, page, headers, attributes, known);
     }
     let named = if policy.has_choice() { named_backend(attributes)? } else { None };
     let (position, path) = policy.backend(named.as_deref(), headers.pseudo(":authority"), whole_path)?;
     let backend = policy.backends.get(position).ok_or(Refusal::NoBackend)?;
     known.backend = Some(position);
     let operation = backend.router.classify(headers.pseudo(":method"), path);
-    known.protocol = operation.as_ref().ok().map(|operation| operation.protocol);
+    let protocol = operation.as_ref().ok().map(|operation| operation.protocol);
+    known.voice = Voice::of(protocol, headers.first("content-type"));
     // Who is not known learns nothing about which paths there are.
     let identity = recognise(&policy.callers, headers, attributes, backend.write.labels.claims())?;
+    known.caller = Some(identity.caller);
     let operation = operation.map_err(unclassified)?;
     known.class = Some(operation.class);
     let caller = policy.callers.get(identity.caller).ok_or(Refusal::Host { what: "the caller was lost" })?;
@@ -70,8 +75,8 @@ fn decide_knowing(
     let address = Address::new(&backend.isolate, operation.class, headers.pseudo(":path"), prefix);
     match operation.class {
         Class::Write => {
-            let asked = Asked { policy, position, backend, identity: &identity, operation, headers };
-            asked.write(attributes, worker, edits, address)
+            let write = Write { policy, position, backend, identity: &identity, operation, headers };
+            write.decide(attributes, worker, edits, address)
         }
         class => {
             let tenants = read::tenants(&identity, headers, operation.tenancy, policy.limits.tenants.0)?;
@@ -88,12 +93,33 @@ fn decide_knowing(
     }
 }
 
+/// A page of the gateway's own, for callers with the right to it.
+fn own_page(
+    policy: &Policy,
+    page: Page,
+    headers: &Headers<'_>,
+    attributes: &dyn Attributes,
+    known: &mut Asked,
+) -> Result<Decided, Refusal> {
+    let identity = recognise(&policy.callers, headers, attributes, &[])?;
+    known.caller = Some(identity.caller);
+    known.class = Some(page.class());
+    if headers.pseudo(":method") != Method::Get.as_str() {
+        return Err(Refusal::Method { allow: Methods::of(&[Method::Get]) });
+    }
+    let caller = policy.callers.get(identity.caller).ok_or(Refusal::Host { what: "the caller was lost" })?;
+    if !caller.rights.may.contains(&page.class()) {
+        return Err(Refusal::NotPermitted { class: page.class() });
+    }
+    Ok(Decided::Page(page))
+}
+
 /// Arguments by which a client could say what its data are labelled with, or which of them it sees.
 const TENANCY_ARGUMENTS: &[&str] =
     &["extra_label", "extra_filters", "extra_filters[]", "extra_fields", "extra_stream_filters"];
 
-/// All that is known about a request by now.
-struct Asked<'a> {
+/// A write, as its head tells of it.
+struct Write<'a> {
     policy: &'a Policy,
     position: usize,
     backend: &'a Backend,
@@ -102,8 +128,8 @@ struct Asked<'a> {
     headers: &'a Headers<'a>,
 }
 
-impl Asked<'_> {
-    fn write(
+impl Write<'_> {
+    fn decide(
         &self,
         attributes: &dyn Attributes,
         worker: &mut Worker,

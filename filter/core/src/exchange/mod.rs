@@ -5,16 +5,21 @@
 //! the phase that needs it.
 
 mod head;
+mod note;
 mod observe;
+mod pages;
 mod process;
 mod retries;
+mod send;
 mod settle;
+mod tell;
 #[cfg(test)]
 mod tests;
 mod worker;
 
 use std::rc::Rc;
 
+pub use pages::{Page, Pages};
 pub use process::{Alone, Process, SlotFailure, Stored};
 pub use retries::prepare;
 pub use worker::Worker;
@@ -23,17 +28,17 @@ use crate::caller::Attributes;
 use crate::config::Mode;
 use crate::http::{Edits, Headers, Reply};
 use crate::isolate::Address;
-use crate::operation::Class;
-use crate::policy::{Backend, Policy};
-use crate::report::{Decision, Metric, Refusal, SeriesOutcome, Voice, reply_in};
-use crate::write::fanout::{Call, Fanout, Target};
-use crate::write::outcome::{Answer, Outcome};
-use crate::write::{Format, Part, Rules, Split, SplitPlan};
+use crate::policy::Policy;
+use crate::report::{Decision, Metric, Refusal};
+use crate::write::fanout::{Call, Fanout, Released, Target};
+use crate::write::outcome::Answer;
+use crate::write::written::Written;
+use crate::write::{Format, SplitPlan};
 
 use head::Decided;
 use observe::Observed;
-use retries::{Watch, look_up};
 use settle::{Keeping, Sending};
+use tell::{Asked, Tracked};
 
 /// Milliseconds on any clock that does not go back.
 pub type Millis = u64;
@@ -81,8 +86,8 @@ enum Phase {
     Calls(Box<Sent>),
     /// All parts are answered, and the body is wanted once more to remember that.
     Keeping(Box<Keeping>),
-    /// It went on; nothing more is decided about it.
-    WentOn,
+    /// It went on; nothing more is decided about it. Its answer may be wanted, to be counted.
+    WentOn(Option<Box<Tracked>>),
     /// It was answered, or is gone; nothing of it goes on.
     Answered,
 }
@@ -113,6 +118,12 @@ struct Sent {
     fanout: Fanout,
 }
 
+impl Held {
+    fn asked(&self) -> Asked {
+        Asked::write(self.backend, self.caller, self.format.voice())
+    }
+}
+
 impl Exchange {
     /// A request that has not arrived yet.
     pub fn new(policy: Rc<Policy>) -> Self {
@@ -129,14 +140,23 @@ impl Exchange {
         now: Millis,
     ) -> Step {
         let observed = (self.policy.mode == Mode::Observe).then(|| Observed::new(headers));
-        let decided = head::decide(&self.policy, headers, attributes, worker);
+        let policy = Rc::clone(&self.policy);
+        worker.arrive(now);
+        let (decided, asked) = head::decide(&policy, headers, attributes, worker);
         match (decided, observed) {
-            (Ok(Decided::Whole { backend, class, tenants, .. }), Some(observed)) => {
-                self.observe(worker, observed.compare_whole(&tenants), Some(backend), Some(class), now)
+            (Ok(Decided::Page(page)), _) => {
+                worker.count_request(None, asked.class, Decision::Page);
+                tell::note_whole(&policy, worker, asked, "", Decision::Page);
+                self.answer(page.reply(worker, now))
             }
-            (Ok(Decided::Whole { backend, class, edits, .. }), None) => {
+            (Ok(Decided::Whole { tenants, .. }), Some(observed)) => {
+                self.observe(worker, observed.compare_whole(&tenants), asked, now)
+            }
+            (Ok(Decided::Whole { backend, class, edits, tenants }), None) => {
                 worker.count_request(Some(backend), Some(class), Decision::Forwarded);
-                self.go_on(edits, None)
+                tell::note_whole(&policy, worker, asked, &tenants, Decision::Forwarded);
+                let tracked = Tracked::whole(&policy, worker, (backend, class), &tenants, now);
+                self.go_on(edits, None, tracked)
             }
             (Ok(Decided::Look(mut held)), observed) => {
                 held.observed = observed;
@@ -151,18 +171,13 @@ impl Exchange {
                     Step::Buffer
                 }
             }
-            (Err(refused), Some(observed)) => {
-                let difference = observed.refusal(&refused.refusal);
-                self.observe(worker, Some(difference), refused.backend, refused.class, now)
+            (Err(refusal), Some(observed)) => {
+                tell::journal(&policy, worker, asked, &refusal, now);
+                self.observe(worker, Some(observed.refusal(&refusal)), asked, now)
             }
-            (Err(refused), None) => {
-                worker.count_request(
-                    refused.backend,
-                    refused.class,
-                    Decision::Refused(refused.refusal.reason()),
-                );
-                let voice = Voice::of(refused.protocol, headers.first("content-type"));
-                self.answer(reply_in(&refused.refusal, voice))
+            (Err(refusal), None) => {
+                let reply = tell::refuse(&policy, worker, asked, &refusal, now);
+                self.answer(reply)
             }
         }
     }
@@ -225,16 +240,26 @@ impl Exchange {
                 return self.as_before();
             }
         };
+        let Sending { backend, format, .. } = sent.sending;
+        let answer = format.judge(answer);
+        // What a success does not tell, nobody has written.
+        let status = answer.status.filter(|_| answer.written != Written::Missing);
         let hundred = answer.status.map_or(0, |status| status / 100);
-        let Some(released) = sent.fanout.answered(id, sent.sending.format.judge(answer)) else {
+        let Some(released) = sent.fanout.answered(id, answer) else {
             self.phase = Phase::Calls(sent);
             return Step::Wait;
         };
-        worker.tally.add(Metric::Calls { backend: sent.sending.backend, hundred }, 1);
+        worker.tally.add(Metric::Calls { backend, hundred }, 1);
+        self.count_part(worker, backend, &released, status, now);
         worker.release(0, released.bytes);
         if let Some(call) = sent.fanout.next_call(now) {
             self.phase = Phase::Calls(sent);
             return Step::Call(vec![call]);
+        }
+        if now >= sent.fanout.deadline() {
+            for part in sent.fanout.unanswered().filter(|part| part.since.is_none()) {
+                self.count_part(worker, backend, &part, None, now);
+            }
         }
         worker.release(1, sent.fanout.expire(now));
         if let Some(outcome) = sent.fanout.outcome() {
@@ -244,122 +269,58 @@ impl Exchange {
         Step::Wait
     }
 
+    /// Whether the answer to a request that went on is wanted.
+    pub fn wants_response(&self) -> bool {
+        matches!(self.phase, Phase::WentOn(Some(_)))
+    }
+
+    /// The request went on, and its answer begins.
+    pub fn responded(&mut self, worker: &mut Worker, status: Option<u16>, now: Millis) {
+        if let Phase::WentOn(tracked) = &mut self.phase
+            && let Some(tracked) = tracked.take()
+        {
+            tracked.answered(&self.policy, worker, status, now);
+        }
+    }
+
     /// The request is gone, answered or not. Calls under way go on without it.
     pub fn closed(&mut self, worker: &mut Worker) {
+        let now = worker.latest();
+        self.responded(worker, None, now);
         if let Phase::Calls(sent) = core::mem::replace(&mut self.phase, Phase::Answered) {
             let fanout = &sent.fanout;
             worker.release(0, fanout.waiting_bytes());
             worker.abandon(fanout.flying(), fanout.flying_bytes(), fanout.deadline());
+            for part in fanout.unanswered() {
+                self.count_part(worker, sent.sending.backend, &part, None, now);
+            }
         }
     }
 
-    /// What becomes of a request that was taken apart.
-    fn send(&mut self, worker: &mut Worker, held: Held, split: Split, body: Vec<u8>, now: Millis) -> Step {
-        let Held { backend, caller, format, plan, target, address, announced, mut edits, observed } = held;
-        if let Some(observed) = observed {
-            return self.observe(
-                worker,
-                observed.compare_split(&split),
-                Some(backend),
-                Some(Class::Write),
-                now,
-            );
+    fn count_part(
+        &self,
+        worker: &mut Worker,
+        backend: usize,
+        part: &Released,
+        status: Option<u16>,
+        now: Millis,
+    ) {
+        if let Some(tracked) = Tracked::part(&self.policy, worker, backend, part, now) {
+            tracked.answered(&self.policy, worker, status, now);
         }
-        let Split { mut parts, rejected, metadata_dropped, names, doubled, untouched } = split;
-        let policy = Rc::clone(&self.policy);
-        let (Some(who), Some(Backend { name, write: Rules { answers: rules, .. }, .. })) =
-            (policy.callers.get(caller), policy.backends.get(backend))
-        else {
-            return self.answer(reply_in(&Refusal::Host { what: "the backend was lost" }, format.voice()));
-        };
-        let process = Rc::clone(&worker.process);
-        if let Some(following) = plan.following() {
-            worker.followers.learn(&*process, following, &names, now);
-        }
-        let watch = Watch::new(&*process, rules.give_up, &who.name, name);
-        let watched = watch.concerns(&parts, now);
-        let is_split = parts.len() > 1;
-        let by_call = is_split || rejected.any_rejected() || rules.change_answers() || watched;
-        let mut earlier = None;
-        let mut before = Vec::new();
-        if by_call {
-            if untouched && let [part] = parts.as_mut_slice() {
-                part.body = body;
-            } else if is_split && rules.remember_ms > 0 {
-                let [caller, own] = Sending::who(&who.name, &plan);
-                earlier = look_up(&*process, &policy.version, &[&caller, &own], &target, &body, now);
-            }
-            before = watch.leave_out(&*process, earlier.as_ref(), &mut parts, now);
-        }
-        let sent = parts.iter().fold(0_u32, |sum, part| sum.saturating_add(part.series));
-        // Not before it is decided: what is refused now comes again.
-        let count = |worker: &mut Worker, decision| {
-            worker.count_request(Some(backend), Some(Class::Write), decision);
-            let mut series =
-                |outcome, by: u32| worker.tally.add(Metric::Series { backend, outcome }, u64::from(by));
-            series(SeriesOutcome::Sent, sent);
-            for (reason, count) in rejected.rejected() {
-                series(SeriesOutcome::Rejected(reason), count);
-            }
-            for (reason, count) in rejected.dropped() {
-                series(SeriesOutcome::Dropped(reason), count);
-            }
-            worker.tally.add(Metric::MetadataDropped { backend }, u64::from(metadata_dropped));
-            worker.tally.add(Metric::SeriesDoubled { backend }, u64::from(doubled));
-        };
-        let single = if by_call { None } else { parts.pop() };
-        if let Some(Part { tenant, body, .. }) = single {
-            count(worker, Decision::Forwarded);
-            // What the client said about it is removed already.
-            edits.set.extend(address.tell(&tenant));
-            if untouched {
-                return self.go_on(edits, None);
-            }
-            if announced {
-                edits.set.push(("content-length".to_owned(), body.len().to_string()));
-            }
-            return self.go_on(edits, Some(body));
-        }
-        let target = Rc::new(target);
-        let sending = Sending { backend, caller, format, plan, target: Rc::clone(&target), earlier, watched };
-        if parts.is_empty() {
-            count(worker, if before.is_empty() { Decision::Empty } else { Decision::Split });
-            return self.settle(worker, sending, Outcome { answers: before, rejected }, now);
-        }
-        let bytes = parts.iter().fold(0_usize, |sum, part| sum.saturating_add(part.body.len()));
-        let calls = match worker.admit(&self.policy.limits, parts.len(), bytes, now) {
-            Ok(calls) => calls,
-            Err(refusal) => {
-                worker.count_request(Some(backend), Some(Class::Write), Decision::Refused(refusal.reason()));
-                return self.answer(reply_in(&refusal, format.voice()));
-            }
-        };
-        count(worker, Decision::Split);
-        let mut fanout = Fanout::new(target, parts, rejected, calls, now);
-        fanout.answered_before(before);
-        if is_split && rules.remember_ms > 0 {
-            fanout.take_prints();
-        }
-        let first: Vec<Call> = (0..calls).map_while(|_| fanout.next_call(now)).collect();
-        self.phase = Phase::Calls(Box::new(Sent { sending, fanout }));
-        Step::Call(first)
     }
 
     /// A write that was to be looked into is refused; or goes on, where it is only observed.
     fn refuse_body(&mut self, worker: &mut Worker, refusal: &Refusal, now: Millis) -> Step {
         let Some(held) = self.take_held() else { return self.as_before() };
-        let Held { backend, format, observed, .. } = *held;
-        if let Some(observed) = observed {
-            return self.observe(
-                worker,
-                Some(observed.refusal(refusal)),
-                Some(backend),
-                Some(Class::Write),
-                now,
-            );
+        let policy = Rc::clone(&self.policy);
+        let asked = held.asked();
+        if let Some(observed) = held.observed {
+            tell::journal(&policy, worker, asked, refusal, now);
+            return self.observe(worker, Some(observed.refusal(refusal)), asked, now);
         }
-        worker.count_request(Some(backend), Some(Class::Write), Decision::Refused(refusal.reason()));
-        self.answer(reply_in(refusal, format.voice()))
+        let reply = tell::refuse(&policy, worker, asked, refusal, now);
+        self.answer(reply)
     }
 
     /// In observe mode a request goes on as it came; a difference is counted and logged.
@@ -367,16 +328,16 @@ impl Exchange {
         &mut self,
         worker: &mut Worker,
         difference: Option<String>,
-        backend: Option<usize>,
-        class: Option<Class>,
+        asked: Asked,
         now: Millis,
     ) -> Step {
         let decision = if difference.is_some() { Decision::Differed } else { Decision::Agreed };
-        worker.count_request(backend, class, decision);
+        worker.count_request(asked.backend, asked.class, decision);
+        tell::note_whole(&self.policy, worker, asked, "", decision);
         if let Some(difference) = difference {
             worker.log(difference, now);
         }
-        self.go_on(Edits::default(), None)
+        self.go_on(Edits::default(), None, None)
     }
 
     /// Takes what is known of a write whose body is being kept.
@@ -393,14 +354,14 @@ impl Exchange {
     /// What an event means that changes nothing: what went on goes on, and all else stays held.
     fn as_before(&self) -> Step {
         match self.phase {
-            Phase::WentOn => Step::Continue(Changes::default()),
+            Phase::WentOn(_) => Step::Continue(Changes::default()),
             Phase::Body(_) => Step::Buffer,
             Phase::Head | Phase::Calls(_) | Phase::Keeping(_) | Phase::Answered => Step::Wait,
         }
     }
 
-    fn go_on(&mut self, headers: Edits, body: Option<Vec<u8>>) -> Step {
-        self.phase = Phase::WentOn;
+    fn go_on(&mut self, headers: Edits, body: Option<Vec<u8>>, tracked: Option<Box<Tracked>>) -> Step {
+        self.phase = Phase::WentOn(tracked);
         Step::Continue(Changes { headers, body })
     }
 

@@ -7,11 +7,13 @@
 use super::Millis;
 use super::process::{Process, SlotFailure, change};
 use crate::policy::Policy;
+use crate::report::{Journal, Naming};
 use crate::write::Part;
 use crate::write::failing::{Failing, GiveUp, Name, Standing};
 use crate::write::fanout::Target;
 use crate::write::ledger::{self, Key, PAGES, Page, Quick, Settled};
 use crate::write::outcome::{Answer, Judged, Outcome, PartAnswer};
+use crate::write::written::Written;
 
 #[cfg(doc)]
 use crate::write::{failing, ledger as _};
@@ -32,6 +34,10 @@ fn page_slot(page: u8) -> String {
 
 /// Makes the slots that a policy needs; before any worker serves.
 pub fn prepare(process: &dyn Process, policy: &Policy) -> Result<(), SlotFailure> {
+    Naming::prepare(process);
+    if policy.telling.journal {
+        Journal::prepare(process);
+    }
     let rules = || policy.backends.iter().map(|backend| &backend.write.answers);
     if rules().any(|rules| rules.remember_ms > 0) {
         process.make(UNTIL, &[])?;
@@ -58,10 +64,15 @@ impl Earlier {
     fn answer(&self, part: &Part) -> Option<PartAnswer> {
         let print = ledger::print(&part.tenant, &part.body);
         let settled = self.settled.iter().find(|settled| settled.print == print)?;
-        let answer = Answer::remembered(settled.status, settled.message.clone());
+        let mut answer = Answer::remembered(settled.status, settled.message.clone());
+        if matches!(settled.status, 200..=299) {
+            // What it said that it wrote is not remembered, and a sender of remote write 2.0 counts.
+            answer.written = Written::Counts([u64::from(part.samples), 0, 0]);
+        }
         let new = PartAnswer::new(part.tenant.clone(), answer);
         let judged = if settled.soft { Judged::Soft } else { Judged::AsIs };
-        Some(PartAnswer { judged, before: true, series: part.series, print, ..new })
+        let (series, samples) = (part.series, part.samples);
+        Some(PartAnswer { judged, before: true, series, samples, print, ..new })
     }
 }
 
@@ -225,7 +236,7 @@ impl<'a> Watch<'a> {
         let answer =
             Answer::failed("it was not sent, since the tenant has failed for too long (answers.give_up)");
         let new = PartAnswer::new(part.tenant.clone(), answer);
-        Some(PartAnswer { judged: Judged::GivenUp, series: part.series, ..new })
+        Some(PartAnswer { judged: Judged::GivenUp, series: part.series, samples: part.samples, ..new })
     }
 
     /// Takes from the parts of a request those that need not be sent, with their answers.

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::retries::{self, Earlier, Note, Watch};
+use super::tell::{Asked, not_sent};
 use super::{Exchange, Millis, Phase, Step, Worker};
 use crate::policy::{Backend, Policy};
 use crate::report::{Metric, PartOutcome, SeriesOutcome};
@@ -40,6 +41,10 @@ impl Sending {
         [caller.to_owned(), plan.own().header()]
     }
 
+    fn asked(&self) -> Asked {
+        Asked::write(self.backend, self.caller, self.format.voice())
+    }
+
     fn names<'a>(&self, policy: &'a Policy) -> Option<(&'a str, &'a Backend)> {
         Some((&policy.callers.get(self.caller)?.name, policy.backends.get(self.backend)?))
     }
@@ -56,7 +61,7 @@ impl Exchange {
     ) -> Step {
         let policy = Rc::clone(&self.policy);
         let Some((caller, backend)) = sending.names(&policy) else {
-            return self.tell(worker, &sending, outcome, now);
+            return self.conclude(worker, &sending, outcome, now);
         };
         let rules = &backend.write.answers;
         outcome.judge(rules);
@@ -68,7 +73,7 @@ impl Exchange {
             if let Some(earlier) = &sending.earlier {
                 Note::again(earlier).forget(&*worker.process, now);
             }
-            return self.tell(worker, &sending, outcome, now);
+            return self.conclude(worker, &sending, outcome, now);
         }
         if rules.remember_ms > 0
             && !retries::newly_settled(&outcome).is_empty()
@@ -82,7 +87,7 @@ impl Exchange {
                 return Step::Read;
             }
         }
-        self.tell(worker, &sending, outcome, now)
+        self.conclude(worker, &sending, outcome, now)
     }
 
     /// The body of a request that the sender is asked to send again; without it nothing is remembered.
@@ -102,11 +107,17 @@ impl Exchange {
             let note = Note::new(&policy.version, &[&caller, &own], &sending.target, body);
             remember(&policy, worker, &note, &sending, &outcome, now);
         }
-        self.tell(worker, &sending, outcome, now)
+        self.conclude(worker, &sending, outcome, now)
     }
 
     /// Tells the sender.
-    fn tell(&mut self, worker: &mut Worker, sending: &Sending, mut outcome: Outcome, now: Millis) -> Step {
+    fn conclude(
+        &mut self,
+        worker: &mut Worker,
+        sending: &Sending,
+        mut outcome: Outcome,
+        now: Millis,
+    ) -> Step {
         let policy = Rc::clone(&self.policy);
         let backend = sending.backend;
         let final_answer = !outcome.asks_again();
@@ -116,8 +127,8 @@ impl Exchange {
                 part.named = rights.is_some_and(|rights| sending.plan.may_know(&part.tenant, rights));
                 // What comes again is not lost yet.
                 let Some((series, reason)) = part.dropped().filter(|_| final_answer) else { continue };
-                let outcome = SeriesOutcome::Dropped(reason);
-                worker.tally.add(Metric::Series { backend, outcome }, u64::from(series));
+                let (asked, own) = (sending.asked(), sending.plan.own_tenant());
+                not_sent(&policy, worker, asked, own, (SeriesOutcome::Dropped(reason), series), now);
                 let line = match part.answer.status {
                     Some(status) => status.to_string(),
                     None => String::from_utf8_lossy(&part.answer.message).into_owned(),

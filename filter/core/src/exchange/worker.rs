@@ -5,8 +5,10 @@ use std::rc::Rc;
 use super::{Alone, Millis, Process};
 use crate::config::Limits;
 use crate::operation::Class;
-use crate::report::{Decision, Metric, Refusal, Tally};
+use crate::policy::Policy;
+use crate::report::{Decision, Journal, Metric, Naming, Refusal, Tally, TenantTag};
 use crate::table::Tables;
+use crate::tenant::TenantId;
 use crate::write::metadata::Followers;
 
 /// The state of one worker thread. Bounds are enforced here; nothing in it is a request's own.
@@ -21,6 +23,14 @@ pub struct Worker {
     pub tables: Tables,
     /// The date, in seconds since 1970, as far as the host knows it. It is told with the head of a request.
     pub wall_seconds: Option<u64>,
+    /// When the last request came.
+    latest: Millis,
+    /// Which tenants have metrics of their own.
+    naming: Naming,
+    /// What administrators will want to know.
+    pub(super) journal: Journal,
+    /// The line for the access log that the host has not taken yet.
+    pub(super) note: Option<String>,
     calls: usize,
     bytes: usize,
     abandoned: Vec<Abandoned>,
@@ -67,6 +77,10 @@ impl Worker {
             followers: Followers::default(),
             tables: Tables::default(),
             wall_seconds: None,
+            latest: 0,
+            naming: Naming::default(),
+            journal: Journal::default(),
+            note: None,
             calls: 0,
             bytes: 0,
             abandoned: Vec::new(),
@@ -74,6 +88,22 @@ impl Worker {
             log_second: 0,
             log_count: 0,
         }
+    }
+
+    /// How metrics call a tenant that this request, or part, goes to.
+    pub(super) fn tag(&mut self, policy: &Policy, tenant: &TenantId, now: Millis) -> TenantTag {
+        self.naming.tag(&policy.telling.naming, &*self.process, tenant, now)
+    }
+
+    /// When the last request came: where an event brings no time, it is this.
+    pub(super) fn latest(&self) -> Millis {
+        self.latest
+    }
+
+    /// A request comes: every few seconds what other workers may want to know is handed over.
+    pub(super) fn arrive(&mut self, now: Millis) {
+        self.latest = now;
+        self.journal.hand_over_in_time(&*self.process, now);
     }
 
     /// Takes the room for the calls of one request: as many as it may have at once, or as many as there are, but
@@ -137,6 +167,11 @@ impl Worker {
         self.tally.add(Metric::Requests { backend, class, decision }, 1);
     }
 
+    /// A request is refused since its host failed, and the core was not asked.
+    pub fn count_failure(&mut self, refusal: &Refusal) {
+        self.tally.add(Metric::Refusals { caller: None, reason: refusal.reason() }, 1);
+    }
+
     pub(super) fn log(&mut self, line: String, now: Millis) {
         let second = now / 1000;
         if second != self.log_second {
@@ -147,6 +182,11 @@ impl Worker {
             self.log_count = self.log_count.saturating_add(1);
             self.logs.push(line);
         }
+    }
+
+    /// Takes the line for the access log, where there is a new one.
+    pub fn take_note(&mut self) -> Option<String> {
+        self.note.take()
     }
 
     /// Takes the lines to log since the last time.

@@ -8,9 +8,10 @@ use crate::http::Reply;
 use crate::operation::Protocol;
 
 /// The form in which a sender reads errors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Voice {
     /// Plain text.
+    #[default]
     Text,
     /// Prometheus' JSON.
     PrometheusJson,

@@ -2,8 +2,11 @@
 
 use core::fmt::Write as _;
 
+use std::rc::Rc;
+
 use hashbrown::HashMap;
 
+use super::naming::TenantTag;
 use crate::operation::Class;
 
 /// What became of a request.
@@ -17,10 +20,27 @@ pub enum Decision {
     Empty,
     /// It was refused, for this reason ([`Refusal::reason`](super::Refusal::reason)).
     Refused(&'static str),
+    /// The gateway answered it itself.
+    Page,
     /// In observe mode: what would have been done agrees with what came in.
     Agreed,
     /// In observe mode: what would have been done differs from what came in.
     Differed,
+}
+
+impl Decision {
+    /// The words for it in metrics and logs: what, and why where there is a reason.
+    pub fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Forwarded => ("forwarded", ""),
+            Self::Split => ("split", ""),
+            Self::Empty => ("empty", ""),
+            Self::Refused(reason) => ("refused", reason),
+            Self::Page => ("page", ""),
+            Self::Agreed => ("observed_same", ""),
+            Self::Differed => ("observed_different", ""),
+        }
+    }
 }
 
 /// What became of series.
@@ -64,8 +84,24 @@ impl PartOutcome {
     }
 }
 
-/// A counter with its tags; the tags' values are few and known.
+/// What is counted of a tenant. `hundred` is the first digit of the upstream's status; 0 where no answer came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)] // the fields are named for what they hold
+pub enum TenantCount {
+    /// Requests, and parts of split requests.
+    Requests { class: Class, hundred: u16 },
+    /// Their series.
+    Series { hundred: u16 },
+    /// Their samples and histograms.
+    Samples { hundred: u16 },
+    /// Their bytes as they were sent.
+    Bytes { hundred: u16 },
+    /// The milliseconds until their answers began.
+    Milliseconds,
+}
+
+/// A metric with its tags; the tags' values are few and known. All but [`Metric::TenantDuration`] are counters.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Metric {
     /// Requests, by the backend's position, class and decision.
     Requests {
@@ -107,6 +143,40 @@ pub enum Metric {
         /// The first digit of the status.
         hundred: u16,
     },
+    /// Refused requests, by who sent them.
+    Refusals {
+        /// The caller's name; `None` where nobody was recognised.
+        caller: Option<Rc<str>>,
+        /// Why ([`Refusal::reason`](super::Refusal::reason)).
+        reason: &'static str,
+    },
+    /// Series that were not sent, by who sent them.
+    NotSent {
+        /// The backend's position in the configuration.
+        backend: usize,
+        /// The caller's name.
+        caller: Rc<str>,
+        /// The caller's own tenant.
+        tenant: TenantTag,
+        /// Rejected or dropped.
+        outcome: SeriesOutcome,
+    },
+    /// What went to a tenant, and how it was answered.
+    Tenant {
+        /// The backend's position in the configuration.
+        backend: usize,
+        /// The tenant.
+        tenant: TenantTag,
+        /// What is counted.
+        count: TenantCount,
+    },
+    /// A histogram of the milliseconds until the upstream's answer for a tenant began.
+    TenantDuration {
+        /// The backend's position in the configuration.
+        backend: usize,
+        /// The tenant.
+        tenant: TenantTag,
+    },
 }
 
 impl Metric {
@@ -121,14 +191,7 @@ impl Metric {
             Self::Requests { backend, class, decision } => {
                 tag("backend", &backend.map_or_else(|| "none".to_owned(), backend_name));
                 tag("class", class.map_or("unknown", Class::as_str));
-                let (decision, reason) = match decision {
-                    Decision::Forwarded => ("forwarded", ""),
-                    Decision::Split => ("split", ""),
-                    Decision::Empty => ("empty", ""),
-                    Decision::Refused(reason) => ("refused", reason),
-                    Decision::Agreed => ("observed_same", ""),
-                    Decision::Differed => ("observed_different", ""),
-                };
+                let (decision, reason) = decision.words();
                 tag("decision", decision);
                 if !reason.is_empty() {
                     tag("reason", reason);
@@ -137,15 +200,7 @@ impl Metric {
             }
             Self::Series { backend, outcome } => {
                 tag("backend", &backend_name(backend));
-                let (outcome, reason) = match outcome {
-                    SeriesOutcome::Sent => ("sent", ""),
-                    SeriesOutcome::Rejected(reason) => ("rejected", reason),
-                    SeriesOutcome::Dropped(reason) => ("dropped", reason),
-                };
-                tag("outcome", outcome);
-                if !reason.is_empty() {
-                    tag("reason", reason);
-                }
+                outcome.tags(&mut tag);
                 "scopegate_series_total"
             }
             Self::MetadataDropped { backend } => {
@@ -166,27 +221,89 @@ impl Metric {
                 tag("code", &format!("{hundred}xx"));
                 "scopegate_calls_total"
             }
+            Self::Refusals { ref caller, reason } => {
+                tag("caller", caller.as_deref().unwrap_or("none"));
+                tag("reason", reason);
+                "scopegate_refusals_total"
+            }
+            Self::NotSent { backend, ref caller, ref tenant, outcome } => {
+                tag("backend", &backend_name(backend));
+                tag("caller", caller);
+                tag("tenant", tenant.as_str());
+                outcome.tags(&mut tag);
+                "scopegate_series_not_sent_total"
+            }
+            Self::Tenant { backend, ref tenant, count } => {
+                tag("backend", &backend_name(backend));
+                tag("tenant", tenant.as_str());
+                let (hundred, base) = match count {
+                    TenantCount::Requests { class, hundred } => {
+                        tag("class", class.as_str());
+                        (Some(hundred), "scopegate_tenant_requests_total")
+                    }
+                    TenantCount::Series { hundred } => (Some(hundred), "scopegate_tenant_series_total"),
+                    TenantCount::Samples { hundred } => (Some(hundred), "scopegate_tenant_samples_total"),
+                    TenantCount::Bytes { hundred } => (Some(hundred), "scopegate_tenant_bytes_total"),
+                    TenantCount::Milliseconds => (None, "scopegate_tenant_milliseconds_total"),
+                };
+                if let Some(hundred) = hundred {
+                    tag("code", &format!("{hundred}xx"));
+                }
+                base
+            }
+            Self::TenantDuration { backend, ref tenant } => {
+                tag("backend", &backend_name(backend));
+                tag("tenant", tenant.as_str());
+                "scopegate_tenant_duration_milliseconds"
+            }
         };
         name + base
     }
 }
 
-/// Increments that the host has not taken yet.
+impl SeriesOutcome {
+    fn tags(self, tag: &mut impl FnMut(&str, &str)) {
+        let (outcome, reason) = match self {
+            Self::Sent => ("sent", ""),
+            Self::Rejected(reason) => ("rejected", reason),
+            Self::Dropped(reason) => ("dropped", reason),
+        };
+        tag("outcome", outcome);
+        if !reason.is_empty() {
+            tag("reason", reason);
+        }
+    }
+}
+
+/// What the host has not taken yet.
 #[derive(Debug, Default)]
-pub struct Tally(HashMap<Metric, u64>);
+pub struct Tally {
+    counts: HashMap<Metric, u64>,
+    values: Vec<(Metric, u64)>,
+}
 
 impl Tally {
     /// Counts `by` more.
     pub fn add(&mut self, metric: Metric, by: u64) {
         if by > 0 {
-            let count = self.0.entry(metric).or_default();
+            let count = self.counts.entry(metric).or_default();
             *count = count.saturating_add(by);
         }
     }
 
     /// Takes what was counted since the last time.
     pub fn drain(&mut self) -> impl Iterator<Item = (Metric, u64)> + '_ {
-        self.0.drain()
+        self.counts.drain()
+    }
+
+    /// Notes a value for a histogram.
+    pub fn record(&mut self, metric: Metric, value: u64) {
+        self.values.push((metric, value));
+    }
+
+    /// Takes the values that were noted since the last time.
+    pub fn drain_values(&mut self) -> impl Iterator<Item = (Metric, u64)> + '_ {
+        self.values.drain(..)
     }
 }
 
@@ -252,7 +369,7 @@ mod tests {
         let (one, two) = (Metric::MetadataDropped { backend: 1 }, Metric::MetadataDropped { backend: 2 });
         let mut tally = Tally::default();
         for by in [1, 2, u64::MAX] {
-            tally.add(one, by);
+            tally.add(one.clone(), by);
         }
         tally.add(two, 0);
         assert_eq!(tally.drain().collect::<Vec<_>>(), [(one, u64::MAX)]);

@@ -23,8 +23,6 @@ pub enum Malformed {
     Reference,
     /// References to labels come without their partners.
     Pairs,
-    /// A series has more labels than any backend takes.
-    Labels,
 }
 
 impl fmt::Display for Malformed {
@@ -39,7 +37,6 @@ impl fmt::Display for Malformed {
             Self::Symbols => "its symbol table does not begin with the empty string",
             Self::Reference => "a reference points outside of the symbol table",
             Self::Pairs => "a list of label references is not made of pairs",
-            Self::Labels => "a series has more labels than any backend takes",
         })
     }
 }

@@ -111,18 +111,30 @@ pub struct Fanout {
 #[derive(Debug)]
 struct Flying {
     id: u32,
-    tenant: TenantId,
-    samples: u32,
-    bytes: usize,
-    series: u32,
+    part: Released,
     print: u64,
 }
 
-/// What a fanout lets go of when one of its calls ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A part whose call ended, or never began.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Released {
+    /// Its tenant.
+    pub tenant: TenantId,
     /// The bytes of its body.
     pub bytes: usize,
+    /// Its series.
+    pub series: u32,
+    /// Its samples.
+    pub samples: u32,
+    /// When it was sent; `None` where it was not.
+    pub since: Option<u64>,
+}
+
+impl Released {
+    fn of(part: &Part, since: Option<u64>) -> Self {
+        let Part { tenant, series, samples, body } = part;
+        Self { tenant: tenant.clone(), bytes: body.len(), series: *series, samples: *samples, since }
+    }
 }
 
 impl Fanout {
@@ -163,7 +175,7 @@ impl Fanout {
 
     /// How many bytes the calls under way hold.
     pub fn flying_bytes(&self) -> usize {
-        self.flying.iter().map(|flying| flying.bytes).fold(0, usize::saturating_add)
+        self.flying.iter().map(|flying| flying.part.bytes).fold(0, usize::saturating_add)
     }
 
     /// How many calls are under way.
@@ -176,18 +188,18 @@ impl Fanout {
         self.deadline
     }
 
+    /// The parts that no answer has come for: those on their way, and those that are not sent.
+    pub fn unanswered(&self) -> impl Iterator<Item = Released> + '_ {
+        let waiting = self.waiting.iter().map(|(_, part)| Released::of(part, None));
+        self.flying.iter().map(|flying| flying.part.clone()).chain(waiting)
+    }
+
     /// Takes the next part to send, with what is left of the time. Once there is none left there is no next.
     pub fn next_call(&mut self, now: u64) -> Option<Call> {
         let left = self.deadline.checked_sub(now).filter(|left| *left > 0)?;
         let (id, part) = self.waiting.pop_front()?;
-        self.flying.push(Flying {
-            id,
-            tenant: part.tenant.clone(),
-            bytes: part.body.len(),
-            series: part.series,
-            samples: part.samples,
-            print: if self.prints { ledger::print(&part.tenant, &part.body) } else { 0 },
-        });
+        let print = if self.prints { ledger::print(&part.tenant, &part.body) } else { 0 };
+        self.flying.push(Flying { id, part: Released::of(&part, Some(now)), print });
         Some(Call {
             id,
             told: self.target.address.tell(&part.tenant),
@@ -219,9 +231,15 @@ impl Fanout {
     /// Takes the answer to a call; `None` where no such call is under way.
     pub fn answered(&mut self, id: u32, answer: Answer) -> Option<Released> {
         let position = self.flying.iter().position(|flying| flying.id == id)?;
-        let Flying { tenant, bytes, series, samples, print, .. } = self.flying.swap_remove(position);
-        self.answers.push(PartAnswer { series, samples, print, ..PartAnswer::new(tenant, answer) });
-        Some(Released { bytes })
+        let Flying { part, print, .. } = self.flying.swap_remove(position);
+        let Released { series, samples, .. } = part;
+        self.answers.push(PartAnswer {
+            series,
+            samples,
+            print,
+            ..PartAnswer::new(part.tenant.clone(), answer)
+        });
+        Some(part)
     }
 
     /// The outcome, once every part is answered.

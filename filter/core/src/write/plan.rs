@@ -71,6 +71,11 @@ impl SplitPlan {
         &self.own
     }
 
+    /// The caller's own tenant, where it has exactly one.
+    pub fn own_tenant(&self) -> Option<&TenantId> {
+        self.own.single()
+    }
+
     /// Whether the caller may know of this tenant: it is its own, or one that it may write for. Others are where the
     /// configuration sends what has no tenant.
     pub fn may_know(&self, tenant: &TenantId, rights: &Rights) -> bool {

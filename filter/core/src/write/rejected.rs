@@ -12,6 +12,8 @@ pub struct Rejected {
     dropped: Vec<(Reason, u32)>,
     examples: Vec<String>,
     samples: u32,
+    /// Keys that led to no tenant, and how many series had them, wherever they went.
+    pub(super) unmapped: Vec<(Vec<u8>, u32)>,
 }
 
 impl Rejected {
@@ -56,6 +58,11 @@ impl Rejected {
     /// The dropped by reason.
     pub fn dropped(&self) -> impl Iterator<Item = (&'static str, u32)> + '_ {
         self.dropped.iter().map(|(reason, count)| (reason.word(), *count))
+    }
+
+    /// Keys that led to no tenant (some of them, where there are many), and how many series had them.
+    pub fn unmapped(&self) -> &[(Vec<u8>, u32)] {
+        &self.unmapped
     }
 
     /// The first few, in words.

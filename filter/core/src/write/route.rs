@@ -3,6 +3,7 @@
 use hashbrown::HashMap;
 
 use super::plan::{Choice, SplitPlan};
+use super::rejected::Rejected;
 use super::rules::Verdict;
 use crate::caller::Rights;
 use crate::report::Refusal;
@@ -58,6 +59,8 @@ pub(super) enum Reason {
     NotText,
     /// The labels, or what stands around them, are written as nobody writes them.
     Form,
+    /// More labels than a series may have.
+    TooManyLabels,
 }
 
 impl Reason {
@@ -75,6 +78,7 @@ impl Reason {
             Self::NoSamples => "no_samples",
             Self::NotText => "not_text",
             Self::Form => "unreadable_labels",
+            Self::TooManyLabels => "too_many_labels",
         }
     }
 
@@ -96,12 +100,21 @@ impl Reason {
             }
             Self::NotText => "what names the tenant is no text",
             Self::Form => "its labels are written in a way that backends read differently",
+            Self::TooManyLabels => "it has more labels than a series may have (limits.labels_per_series)",
         }
     }
 }
 
 /// How many values are remembered; there may be as many as series.
 const MAX_KNOWN: usize = 4096;
+/// How many values that lead to no tenant are remembered of one request.
+const MAX_UNMAPPED: usize = 64;
+
+/// Where a key leads, and whether that holds for the next series with it without a further look.
+struct Found {
+    destination: Destination,
+    may_be_remembered: bool,
+}
 
 /// Finds destinations, and lists the tenants in the order they first appear.
 pub(super) struct Router<'a> {
@@ -118,6 +131,8 @@ pub(super) struct Router<'a> {
     /// The values of the key at hand.
     scratch: Vec<u8>,
     absent: Option<Destination>,
+    /// Keys that lead to no tenant, and how many series have them.
+    unmapped: HashMap<Box<[u8]>, u32>,
 }
 
 impl<'a> Router<'a> {
@@ -133,6 +148,7 @@ impl<'a> Router<'a> {
             joined: HashMap::new(),
             scratch: Vec::new(),
             absent: None,
+            unmapped: HashMap::new(),
         }
     }
 
@@ -141,8 +157,10 @@ impl<'a> Router<'a> {
         self.tenants.get(part)
     }
 
-    /// The tenants so far, in the order they first appeared.
-    pub(super) fn into_tenants(self) -> Vec<TenantId> {
+    /// The tenants, in the order they first appeared. What led to none is left with the rejected.
+    pub(super) fn into_tenants(self, rejected: &mut Rejected) -> Vec<TenantId> {
+        let unmapped = self.unmapped.into_iter();
+        rejected.unmapped = unmapped.map(|(key, series)| (key.into_vec(), series)).collect();
         self.tenants
     }
 
@@ -172,10 +190,7 @@ impl<'a> Router<'a> {
     ) -> Result<Destination, Refusal> {
         let is_present = |choice: &&Choice| choice.labels.iter().all(|label| !value(*label).is_empty());
         let Some(choice) = self.plan.choices.iter().find(is_present) else { return self.absent() };
-        match join(choice, value) {
-            Some(key) => self.resolve(choice, &key),
-            None => self.verdict(&self.plan.unmapped, Reason::Unmapped),
-        }
+        Ok(self.resolve_joined(choice, value)?.destination)
     }
 
     #[inline]
@@ -190,11 +205,11 @@ impl<'a> Router<'a> {
             self.last = Some((at, value, *destination));
             return Ok(*destination);
         }
-        let destination = self.resolve(choice, value)?;
-        if self.known.len() < MAX_KNOWN {
-            self.known.insert((at, value), destination);
+        let found = self.resolve(choice, value)?;
+        if found.may_be_remembered && self.known.len() < MAX_KNOWN {
+            self.known.insert((at, value), found.destination);
         }
-        Ok(destination)
+        Ok(found.destination)
     }
 
     /// The same for a key of several labels. All of their values with their lengths are what is remembered, so that
@@ -216,30 +231,59 @@ impl<'a> Router<'a> {
         let destination = if let Some(destination) = self.joined.get(scratch.as_slice()) {
             *destination
         } else {
-            let destination = match join(choice, value) {
-                Some(key) => self.resolve(choice, &key)?,
-                None => self.verdict(&self.plan.unmapped, Reason::Unmapped)?,
-            };
-            if self.joined.len() < MAX_KNOWN {
-                self.joined.insert(scratch.as_slice().into(), destination);
+            let found = self.resolve_joined(choice, value)?;
+            if found.may_be_remembered && self.joined.len() < MAX_KNOWN {
+                self.joined.insert(scratch.as_slice().into(), found.destination);
             }
-            destination
+            found.destination
         };
         self.scratch = scratch;
         Ok(destination)
     }
 
-    fn resolve(&mut self, choice: &Choice, value: &[u8]) -> Result<Destination, Refusal> {
+    /// The same, by the values of all labels of a choice.
+    fn resolve_joined<'v>(
+        &mut self,
+        choice: &Choice,
+        value: impl Fn(usize) -> &'v [u8],
+    ) -> Result<Found, Refusal> {
+        if let [label] = choice.labels.as_slice() {
+            return self.resolve(choice, value(*label));
+        }
+        let (key, is_clear) = join(choice, value);
+        if is_clear { self.resolve(choice, &key) } else { self.unmapped(&key) }
+    }
+
+    fn resolve(&mut self, choice: &Choice, value: &[u8]) -> Result<Found, Refusal> {
         let text = choice.key.text(value);
         let tenant = text.and_then(|text| choice.key.tenant(text, choice.table.as_deref()));
-        let Some(tenant) = tenant else {
-            return self.verdict(&self.plan.unmapped, Reason::Unmapped);
-        };
-        if choice.allowed.allows(&tenant, &self.plan.own, self.rights) {
-            self.parts(text, tenant)
+        let Some(tenant) = tenant else { return self.unmapped(value) };
+        let destination = if choice.allowed.allows(&tenant, &self.plan.own, self.rights) {
+            self.parts(text, tenant)?
         } else {
-            Ok(Destination::Reject(Reason::Forbidden))
-        }
+            Destination::Reject(Reason::Forbidden)
+        };
+        Ok(Found { destination, may_be_remembered: true })
+    }
+
+    /// Where a series goes whose key leads to no tenant. Each is counted, as long as there is room for its key.
+    #[cold]
+    fn unmapped(&mut self, key: &[u8]) -> Result<Found, Refusal> {
+        let counted = match self.unmapped.get_mut(key) {
+            Some(series) => {
+                *series = series.saturating_add(1);
+                true
+            }
+            None => {
+                let has_room = self.unmapped.len() < MAX_UNMAPPED;
+                if has_room {
+                    self.unmapped.insert(key.into(), 1);
+                }
+                has_room
+            }
+        };
+        let destination = self.verdict(&self.plan.unmapped, Reason::Unmapped)?;
+        Ok(Found { destination, may_be_remembered: !counted })
     }
 
     /// Where a series goes that has none of the labels.
@@ -317,19 +361,18 @@ impl<'a> Router<'a> {
     }
 }
 
-/// The values of a key in one; `None` where one of them holds the separator, so that another key could look the same.
-fn join<'a>(choice: &Choice, value: impl Fn(usize) -> &'a [u8]) -> Option<Vec<u8>> {
+/// The values of a key in one, and whether that is clear: not where one of them holds the separator, so that another key
+/// could look the same.
+fn join<'a>(choice: &Choice, value: impl Fn(usize) -> &'a [u8]) -> (Vec<u8>, bool) {
     let separator = choice.separator.as_slice();
-    let mut key = Vec::new();
+    let (mut key, mut is_clear) = (Vec::new(), true);
     for (position, label) in choice.labels.iter().enumerate() {
         let value = value(*label);
-        if value.windows(separator.len().max(1)).any(|window| window == separator) {
-            return None;
-        }
+        is_clear &= !value.windows(separator.len().max(1)).any(|window| window == separator);
         if position > 0 {
             key.extend_from_slice(separator);
         }
         key.extend_from_slice(value);
     }
-    Some(key)
+    (key, is_clear)
 }

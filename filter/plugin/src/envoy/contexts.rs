@@ -4,7 +4,6 @@ use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType};
-
 use scopegate_core::exchange::prepare;
 
 use super::environment;
@@ -107,5 +106,10 @@ impl HttpContext for Request {
 
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
         action(self.0.request_trailers())
+    }
+
+    fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+        self.0.response_headers();
+        Action::Continue
     }
 }

@@ -10,6 +10,13 @@ mod raw {
     unsafe extern "C" {
         pub(super) fn proxy_log(level: u32, message: *const u8, message_len: usize) -> u32;
         pub(super) fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, len: *mut usize) -> u32;
+        pub(super) fn proxy_get_header_map_value(
+            map: u32,
+            name: *const u8,
+            name_len: usize,
+            data: *mut *mut u8,
+            len: *mut usize,
+        ) -> u32;
         pub(super) fn proxy_replace_header_map_value(
             map: u32,
             name: *const u8,
@@ -37,6 +44,12 @@ mod raw {
             path_len: usize,
             data: *mut *mut u8,
             len: *mut usize,
+        ) -> u32;
+        pub(super) fn proxy_set_property(
+            path: *const u8,
+            path_len: usize,
+            value: *const u8,
+            value_len: usize,
         ) -> u32;
         pub(super) fn proxy_send_local_response(
             status: u32,
@@ -81,6 +94,7 @@ mod raw {
 #[derive(Clone, Copy)]
 pub(super) enum Map {
     RequestHeaders = 0,
+    ResponseHeaders = 2,
     CallResponseHeaders = 6,
 }
 
@@ -146,6 +160,14 @@ pub(super) fn map_pairs(map: Map) -> Result<Vec<u8>, Failure> {
     owned(|data, len| unsafe { raw::proxy_get_header_map_pairs(map as u32, data, len) })
 }
 
+/// The first value of a header.
+pub(super) fn header(map: Map, name: &str) -> Result<Vec<u8>, Failure> {
+    // SAFETY: the host reads the name, and writes a pointer and a length.
+    owned(|data, len| unsafe {
+        raw::proxy_get_header_map_value(map as u32, name.as_ptr(), name.len(), data, len)
+    })
+}
+
 pub(super) fn replace_header(map: Map, name: &str, value: &str) -> Result<(), Failure> {
     // SAFETY: the host reads both texts and keeps nothing.
     checked(unsafe {
@@ -178,6 +200,12 @@ pub(super) fn replace_buffer(buffer: Buffer, size: usize, bytes: &[u8]) -> Resul
 pub(super) fn property(path: &[u8]) -> Result<Vec<u8>, Failure> {
     // SAFETY: the host reads the path, and writes a pointer and a length.
     owned(|data, len| unsafe { raw::proxy_get_property(path.as_ptr(), path.len(), data, len) })
+}
+
+/// Sets `wasm.PATH` in the filter state of the request.
+pub(super) fn set_property(path: &str, value: &[u8]) -> Result<(), Failure> {
+    // SAFETY: the host reads path and value and keeps copies.
+    checked(unsafe { raw::proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) })
 }
 
 /// `headers` is a serialized map.
@@ -221,6 +249,7 @@ pub(super) fn set_shared_data(key: &str, value: &[u8], version: u32) -> Result<(
 pub(super) enum MetricKind {
     Counter = 0,
     Gauge = 1,
+    Histogram = 2,
 }
 
 pub(super) fn define_metric(kind: MetricKind, name: &str) -> Result<u32, Failure> {
@@ -230,15 +259,14 @@ pub(super) fn define_metric(kind: MetricKind, name: &str) -> Result<u32, Failure
         .map(|()| id)
 }
 
-/// Sets a gauge.
-pub(super) fn record(id: u32, value: u64) -> Result<(), Failure> {
-    // SAFETY: numbers only.
-    checked(unsafe { raw::proxy_record_metric(id, value) })
-}
-
 pub(super) fn increment(id: u32, by: i64) -> Result<(), Failure> {
     // SAFETY: numbers only.
     checked(unsafe { raw::proxy_increment_metric(id, by) })
+}
+
+pub(super) fn record(id: u32, value: u64) -> Result<(), Failure> {
+    // SAFETY: numbers only.
+    checked(unsafe { raw::proxy_record_metric(id, value) })
 }
 
 /// The environment as `NAME=VALUE` texts, each ended by a zero.

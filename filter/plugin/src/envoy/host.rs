@@ -21,8 +21,8 @@ use crate::shared::Shared;
 #[derive(Clone)]
 pub(super) struct Envoy {
     shared: Rc<Shared>,
-    /// The host's numbers of the counters; `None` for one that it would not define.
-    counters: Rc<RefCell<HashMap<Metric, Option<u32>>>>,
+    /// The host's numbers of the metrics; `None` for one that it would not define.
+    metrics: Rc<RefCell<HashMap<Metric, Option<u32>>>>,
     /// The same for what is told about tables.
     table_metrics: Rc<RefCell<HashMap<(String, TableMetric), Option<u32>>>>,
 }
@@ -31,7 +31,7 @@ impl Default for Envoy {
     fn default() -> Self {
         Self {
             shared: Rc::new(Shared::new(Rc::new(Slots))),
-            counters: Rc::default(),
+            metrics: Rc::default(),
             table_metrics: Rc::default(),
         }
     }
@@ -42,12 +42,16 @@ impl Envoy {
         Rc::clone(&self.shared)
     }
 
-    fn counter(&self, metric: Metric) -> Option<u32> {
-        *self.counters.borrow_mut().entry(metric).or_insert_with(|| {
-            let policy = self.shared.policy.get()?;
-            let name = metric.name(|at| policy.backends.get(at).map(|b| b.name.clone()).unwrap_or_default());
-            ffi::define_metric(MetricKind::Counter, &name).ok()
-        })
+    fn metric(&self, metric: Metric, kind: MetricKind) -> Option<u32> {
+        let mut metrics = self.metrics.borrow_mut();
+        if let Some(id) = metrics.get(&metric) {
+            return *id;
+        }
+        let policy = self.shared.policy.get()?;
+        let name = metric.name(|at| policy.backends.get(at).map(|b| b.name.clone()).unwrap_or_default());
+        let id = ffi::define_metric(kind, &name).ok();
+        metrics.insert(metric, id);
+        id
     }
 }
 
@@ -131,6 +135,15 @@ impl Host for Envoy {
         ffi::buffer(Buffer::CallResponseBody, size)
     }
 
+    fn response_status(&self) -> Result<u16, Failure> {
+        let status = ffi::header(Map::ResponseHeaders, ":status")?;
+        core::str::from_utf8(&status).ok().and_then(|status| status.parse().ok()).ok_or(Failure::PARSE)
+    }
+
+    fn note(&self, line: &str) {
+        let _ = ffi::set_property("scopegate", line.as_bytes());
+    }
+
     fn log(&self, level: Level, line: &str) {
         let level = match level {
             Level::Info => 2,
@@ -141,7 +154,7 @@ impl Host for Envoy {
     }
 
     fn count(&self, metric: Metric, by: u64) {
-        if let Some(id) = self.counter(metric) {
+        if let Some(id) = self.metric(metric, MetricKind::Counter) {
             let _ = ffi::increment(id, i64::try_from(by).unwrap_or(i64::MAX));
         }
     }
@@ -158,6 +171,12 @@ impl Host for Envoy {
             } else {
                 ffi::increment(id, i64::try_from(value).unwrap_or(i64::MAX))
             };
+        }
+    }
+
+    fn record(&self, metric: Metric, value: u64) {
+        if let Some(id) = self.metric(metric, MetricKind::Histogram) {
+            let _ = ffi::record(id, value);
         }
     }
 }

@@ -12,12 +12,15 @@ mod isolation;
 mod labels;
 mod metadata;
 mod observe;
+mod pages;
 mod protocols;
 mod refusals;
 mod retries;
 mod second;
 mod single;
 mod sources;
+mod telling;
+mod telling_parts;
 mod wording;
 
 use std::rc::Rc;
@@ -130,8 +133,15 @@ impl World {
         exchange.answered(&mut self.worker, id, says(status), self.now)
     }
 
-    /// What was counted since the last time: tags and name, then by how much.
+    /// What was counted since the last time: tags and name, then by how much. But for what is counted by tenant and by
+    /// caller.
     fn counted(&mut self) -> Vec<String> {
+        let finer = ["tenant=", "caller="];
+        self.counted_finely().into_iter().filter(|line| !finer.iter().any(|tag| line.contains(tag))).collect()
+    }
+
+    /// All that was counted since the last time.
+    fn counted_finely(&mut self) -> Vec<String> {
         let name = |at: usize| self.policy.backends[at].name.clone();
         let mut lines: Vec<String> = self
             .worker

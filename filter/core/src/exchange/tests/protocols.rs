@@ -11,7 +11,7 @@ use crate::write::otlp::testing::{PartialSuccess, Response, Status, plain as res
 use crate::write::outcome::Answer;
 
 /// A Loki, a Tempo and a Mimir; who may write writes by namespace.
-fn world() -> World {
+pub(super) fn world() -> World {
     World::with(|config| {
         config["backends"] = json!([
             {"name": "logs", "kind": "loki", "host": "logs.test"},
@@ -27,7 +27,7 @@ fn world() -> World {
     .caller("user", &["own", "other"])
 }
 
-fn push(notation: Notation) -> Vec<(&'static str, &'static str)> {
+pub(super) fn push(notation: Notation) -> Vec<(&'static str, &'static str)> {
     let (path, content_type) = match notation {
         Notation::Protobuf => ("/loki/api/v1/push", "application/x-protobuf"),
         Notation::Json => ("/loki/api/v1/push", "application/json; charset=utf-8"),
@@ -43,7 +43,7 @@ fn push(notation: Notation) -> Vec<(&'static str, &'static str)> {
     ]
 }
 
-fn encode(notation: Notation, streams: &[Plain]) -> Vec<u8> {
+pub(super) fn encode(notation: Notation, streams: &[Plain]) -> Vec<u8> {
     let message = notation.write(streams);
     match notation {
         Notation::Protobuf => snap::raw::Encoder::new().compress_vec(&message).unwrap(),
@@ -172,13 +172,13 @@ fn what_is_no_push_is_refused() {
     }
 }
 
-const EXPORTS: [(Signal, &str, &str); 3] = [
+pub(super) const EXPORTS: [(Signal, &str, &str); 3] = [
     (Signal::Traces, "traces.test", "/v1/traces"),
     (Signal::Metrics, "metrics.test", "/otlp/v1/metrics"),
     (Signal::Logs, "logs.test", "/otlp/v1/logs"),
 ];
 
-fn export<'a>(host: &'a str, path: &'a str, json: bool) -> Vec<(&'a str, &'a str)> {
+pub(super) fn export<'a>(host: &'a str, path: &'a str, json: bool) -> Vec<(&'a str, &'a str)> {
     let content_type = if json { "application/json" } else { "application/x-protobuf" };
     vec![(":method", "POST"), (":path", path), (":authority", host), ("content-type", content_type)]
 }

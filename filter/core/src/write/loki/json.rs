@@ -97,7 +97,7 @@ impl<'a> Json<'a> {
             let mut first = true;
             reader.array()?;
             while reader.element(&mut first)? {
-                let stream = self.stream(reader, walk.entries_decide())?;
+                let stream = self.stream(reader, walk.entries_decide(), walk.enough_labels())?;
                 walk.stream(&stream, &self)?;
             }
         }
@@ -105,7 +105,12 @@ impl<'a> Json<'a> {
     }
 
     /// Reads one stream. What only it is to blame for costs only it.
-    fn stream(self, reader: &mut JsonReader<'a>, with_entries: bool) -> Result<Stream<'a>, JsonProblem> {
+    fn stream(
+        self,
+        reader: &mut JsonReader<'a>,
+        with_entries: bool,
+        enough: usize,
+    ) -> Result<Stream<'a>, JsonProblem> {
         if reader.peek()? != JsonKind::Object {
             return Err(JsonProblem::Type);
         }
@@ -128,8 +133,8 @@ impl<'a> Json<'a> {
                     let kind = reader.peek()?;
                     let labels_start = reader.at();
                     stream.labels = match (self.is_legacy, kind) {
-                        (true, JsonKind::Text) => text_labels(reader.string()?),
-                        (false, JsonKind::Object) => object_labels(reader)?,
+                        (true, JsonKind::Text) => text_labels(reader.string()?, enough),
+                        (false, JsonKind::Object) => object_labels(reader, enough)?,
                         _ => {
                             reader.skip()?;
                             Err(Reason::Form)
@@ -306,7 +311,10 @@ fn metadata<'a>(reader: &mut JsonReader<'a>) -> Result<Result<Vec<Pair<'a>>, Rea
 }
 
 /// The labels of a stream as an object.
-fn object_labels<'a>(reader: &mut JsonReader<'a>) -> Result<Result<Vec<Label<'a>>, Reason>, JsonProblem> {
+fn object_labels<'a>(
+    reader: &mut JsonReader<'a>,
+    enough: usize,
+) -> Result<Result<Vec<Label<'a>>, Reason>, JsonProblem> {
     let (mut first, mut odd) = (true, None);
     let mut labels = Vec::new();
     reader.object()?;
@@ -319,7 +327,11 @@ fn object_labels<'a>(reader: &mut JsonReader<'a>) -> Result<Result<Vec<Label<'a>
             continue;
         };
         match (name.decode(), value) {
-            (Some(name), Some(value)) if labels::is_plain(&name) => labels.push((name, value)),
+            (Some(name), Some(value)) if labels::is_plain(&name) => {
+                if labels.len() < enough {
+                    labels.push((name, value));
+                }
+            }
             (Some(_), Some(_)) => odd = Some(Reason::Form),
             _ => odd = Some(Reason::Text),
         }
@@ -332,11 +344,11 @@ fn object_labels<'a>(reader: &mut JsonReader<'a>) -> Result<Result<Vec<Label<'a>
 }
 
 /// The labels of a stream as text within the text.
-fn text_labels(text: JsonText<'_>) -> Result<Vec<Label<'_>>, Reason> {
+fn text_labels(text: JsonText<'_>, enough: usize) -> Result<Vec<Label<'_>>, Reason> {
     match text.decode() {
-        Some(Cow::Borrowed(text)) => labels::parse(text).ok_or(Reason::Form),
+        Some(Cow::Borrowed(text)) => labels::parse(text, enough).ok_or(Reason::Form),
         Some(Cow::Owned(text)) => {
-            let labels = labels::parse(&text).ok_or(Reason::Form)?;
+            let labels = labels::parse(&text, enough).ok_or(Reason::Form)?;
             let own = |text: Cow<'_, [u8]>| Cow::Owned(text.into_owned());
             Ok(labels.into_iter().map(|(name, value)| (own(name), own(value))).collect())
         }

@@ -38,7 +38,8 @@ pub(super) fn split(
         let at = |problem| Refusal::Body { problem, offset: start };
         match field.map_err(at)? {
             Field { number: STREAMS, value: Value::Bytes(content) } => {
-                let stream = read(content, (start, end), walk.entries_decide()).map_err(at)?;
+                let (entries, enough) = (walk.entries_decide(), walk.enough_labels());
+                let stream = read(content, (start, end), entries, enough).map_err(at)?;
                 walk.stream(&stream, &Protobuf)?;
             }
             Field { number: STREAMS, .. } => return Err(at(Malformed::Unexpected)),
@@ -51,7 +52,7 @@ pub(super) fn split(
 }
 
 /// Reads one stream that ends where `range` ends.
-fn read(content: &[u8], range: Range, with_entries: bool) -> Result<Stream<'_>, Malformed> {
+fn read(content: &[u8], range: Range, with_entries: bool, enough: usize) -> Result<Stream<'_>, Malformed> {
     let base = range.1.saturating_sub(content.len());
     let mut stream = Stream {
         range,
@@ -70,8 +71,11 @@ fn read(content: &[u8], range: Range, with_entries: bool) -> Result<Stream<'_>, 
         match field.number {
             LABELS => {
                 let text = field.value.bytes()?;
-                stream.labels =
-                    if has_labels { Err(Reason::Form) } else { labels::parse(text).ok_or(Reason::Form) };
+                stream.labels = if has_labels {
+                    Err(Reason::Form)
+                } else {
+                    labels::parse(text, enough).ok_or(Reason::Form)
+                };
                 has_labels = true;
                 stream.labels_at = (start, end);
             }

@@ -20,6 +20,7 @@ use crate::report::{Excerpt, Refusal};
 pub(super) struct Stream<'a> {
     /// All of it: with its tag in protobuf, from brace to brace in JSON.
     pub(super) range: Range,
+    /// Of too many labels some are missing.
     pub(super) labels: Result<Vec<Label<'a>>, Reason>,
     /// Where its labels stand: with their tag in protobuf.
     pub(super) labels_at: Range,
@@ -103,6 +104,11 @@ impl<'a, 'p: 'a> Walk<'a, 'p> {
         }
     }
 
+    /// How many labels of a stream are read: one more than it may have.
+    pub(super) fn enough_labels(&self) -> usize {
+        (self.limits.labels_per_series.0 as usize).saturating_add(1)
+    }
+
     /// Whether the entries of streams must be read.
     pub(super) fn entries_decide(&self) -> bool {
         self.names.look_at(Place::Metadata)
@@ -122,6 +128,10 @@ impl<'a, 'p: 'a> Walk<'a, 'p> {
                 return Ok(());
             }
         };
+        if labels.len() > self.limits.labels_per_series.0 as usize {
+            self.leave_out(Destination::Reject(Reason::TooManyLabels), stream, None);
+            return Ok(());
+        }
         for (name, value) in labels {
             self.names.note(Place::Label, name, Some(value));
         }
@@ -236,9 +246,9 @@ impl<'a, 'p: 'a> Walk<'a, 'p> {
     }
 
     pub(super) fn finish(self, message: &[u8], encoding: Encoding) -> Result<Split, Refusal> {
-        let Self { router, gathered, rejected, doubled, .. } = self;
+        let Self { router, gathered, mut rejected, doubled, .. } = self;
         let (parts, untouched) = gathered
-            .assemble(message, router.into_tenants(), encoding)
+            .assemble(message, router.into_tenants(&mut rejected), encoding)
             .ok_or(Refusal::Host { what: "a part could not be compressed" })?;
         let names = WrittenNames::default();
         Ok(Split { parts, rejected, metadata_dropped: 0, names, doubled, untouched })

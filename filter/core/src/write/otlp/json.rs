@@ -91,7 +91,7 @@ fn request<'a>(
         let mut first = true;
         reader.array()?;
         while reader.element(&mut first)? {
-            let resource = resource(text, reader, signal)?;
+            let resource = resource(text, reader, signal, walk.enough_attributes())?;
             walk.resource(&resource, &Json { text })?;
         }
     }
@@ -103,6 +103,7 @@ fn resource<'a>(
     text: &'a [u8],
     reader: &mut JsonReader<'a>,
     signal: Signal,
+    enough: usize,
 ) -> Result<Resource<'a>, JsonProblem> {
     if reader.peek()? != JsonKind::Object {
         return Err(JsonProblem::Type);
@@ -127,7 +128,7 @@ fn resource<'a>(
                     odd = Some(Reason::Form);
                 }
                 let start = reader.at();
-                describe(reader, &mut resource)?;
+                describe(reader, &mut resource, enough)?;
                 resource.described_at = Some((start, reader.at()));
                 resource.described = inner((start, reader.at()));
             }
@@ -156,8 +157,12 @@ fn inner((start, end): Range) -> Range {
     (start.saturating_add(1), end.saturating_sub(1))
 }
 
-/// Reads the description of a resource.
-fn describe<'a>(reader: &mut JsonReader<'a>, resource: &mut Resource<'a>) -> Result<(), JsonProblem> {
+/// Reads the description of a resource; of too many attributes only `enough`.
+fn describe<'a>(
+    reader: &mut JsonReader<'a>,
+    resource: &mut Resource<'a>,
+    enough: usize,
+) -> Result<(), JsonProblem> {
     let (mut first, mut odd) = (true, None);
     let mut attributes = Vec::new();
     reader.object()?;
@@ -173,7 +178,8 @@ fn describe<'a>(reader: &mut JsonReader<'a>, resource: &mut Resource<'a>) -> Res
                 reader.array()?;
                 while reader.element(&mut first)? {
                     match attribute(reader)? {
-                        Ok(attribute) => attributes.push(attribute),
+                        Ok(attribute) if attributes.len() < enough => attributes.push(attribute),
+                        Ok(_) => {}
                         Err(reason) => odd = Some(reason),
                     }
                 }

@@ -45,7 +45,8 @@ pub(super) fn split(
         let at = |problem| Refusal::Body { problem, offset: start };
         match field.map_err(at)? {
             Field { number: RESOURCE, value: Value::Bytes(content) } => {
-                let resource = read(content, (start, end), export.signal).map_err(at)?;
+                let resource =
+                    read(content, (start, end), export.signal, walk.enough_attributes()).map_err(at)?;
                 walk.resource(&resource, &Protobuf)?;
             }
             Field { number: RESOURCE, .. } => return Err(at(Malformed::Unexpected)),
@@ -57,7 +58,7 @@ pub(super) fn split(
 }
 
 /// Reads one resource that ends where `range` ends.
-fn read(content: &[u8], range: Range, signal: Signal) -> Result<Resource<'_>, Malformed> {
+fn read(content: &[u8], range: Range, signal: Signal, enough: usize) -> Result<Resource<'_>, Malformed> {
     let base = range.1.saturating_sub(content.len());
     let mut resource = Resource {
         range,
@@ -76,7 +77,7 @@ fn read(content: &[u8], range: Range, signal: Signal) -> Result<Resource<'_>, Ma
         match field.number {
             RESOURCE => {
                 let content = field.value.bytes()?;
-                let described = attributes(content, end)?;
+                let described = attributes(content, end, enough)?;
                 resource.attributes =
                     if resource.described_at.is_some() { Err(Reason::Form) } else { described };
                 resource.described_at = Some((start, end));
@@ -93,8 +94,12 @@ fn read(content: &[u8], range: Range, signal: Signal) -> Result<Resource<'_>, Ma
     Ok(resource)
 }
 
-/// The attributes of a description that ends at `end`.
-fn attributes(content: &[u8], end: usize) -> Result<Result<Vec<Attribute<'_>>, Reason>, Malformed> {
+/// The attributes of a description that ends at `end`; of too many only `enough`.
+fn attributes(
+    content: &[u8],
+    end: usize,
+    enough: usize,
+) -> Result<Result<Vec<Attribute<'_>>, Reason>, Malformed> {
     let mut attributes = Vec::new();
     let mut odd = None;
     let mut fields = Fields::new(content);
@@ -104,7 +109,8 @@ fn attributes(content: &[u8], end: usize) -> Result<Result<Vec<Attribute<'_>>, R
         let field_end = end.saturating_sub(fields.remaining());
         if field.number == ATTRIBUTES {
             match attribute(field.value.bytes()?, (start, field_end))? {
-                Ok(attribute) => attributes.push(attribute),
+                Ok(attribute) if attributes.len() < enough => attributes.push(attribute),
+                Ok(_) => {}
                 Err(reason) => odd = Some(reason),
             }
         }

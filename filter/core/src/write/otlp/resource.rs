@@ -27,6 +27,7 @@ pub(super) struct Resource<'a> {
     pub(super) described: Range,
     /// Where the list of attributes stands in the description, in JSON.
     pub(super) list_at: Option<Range>,
+    /// Of too many attributes some are missing.
     pub(super) attributes: Result<Vec<Attribute<'a>>, Reason>,
     /// How many data points, log records or spans it has.
     pub(super) count: u32,
@@ -86,6 +87,11 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// How many attributes of a resource are read: one more than it may have.
+    pub(super) fn enough_attributes(&self) -> usize {
+        (self.limits.labels_per_series.0 as usize).saturating_add(1)
+    }
+
     /// Sends one resource on its way.
     pub(super) fn resource(
         &mut self,
@@ -104,6 +110,10 @@ impl<'a> Walk<'a> {
                 return Ok(());
             }
         };
+        if attributes.len() > self.limits.labels_per_series.0 as usize {
+            self.leave_out(Destination::Reject(Reason::TooManyLabels), resource);
+            return Ok(());
+        }
         for attribute in attributes {
             self.names.note(Place::Label, &attribute.name, attribute.text.as_ref());
         }
@@ -139,9 +149,9 @@ impl<'a> Walk<'a> {
     }
 
     pub(super) fn finish(self, message: &[u8], encoding: Encoding) -> Result<Split, Refusal> {
-        let Self { router, gathered, rejected, doubled, .. } = self;
+        let Self { router, gathered, mut rejected, doubled, .. } = self;
         let (parts, untouched) = gathered
-            .assemble(message, router.into_tenants(), encoding)
+            .assemble(message, router.into_tenants(&mut rejected), encoding)
             .ok_or(Refusal::Host { what: "a part could not be compressed" })?;
         let names = WrittenNames::default();
         Ok(Split { parts, rejected, metadata_dropped: 0, names, doubled, untouched })

@@ -47,6 +47,7 @@ pub(crate) fn split(
         wanted: Wanted::of(plan),
         found: vec![Found::default(); plan.labels.len()],
         labels: 0,
+        max_labels: limits.labels_per_series.0 as usize,
         samples: 0,
         forbidden_seen: false,
         left_out: Vec::new(),
@@ -96,8 +97,9 @@ struct Walk<'a> {
     wanted: Wanted,
     /// What was found of each of the plan's labels in the series at hand.
     found: Vec<Found<'a>>,
-    /// How many labels the series at hand has.
+    /// How many labels the series at hand has, and how many it may have.
     labels: usize,
+    max_labels: usize,
     /// How many samples and histograms it has.
     samples: u32,
     /// Whether the series at hand has a label that it must not have.
@@ -244,7 +246,9 @@ impl<'a> Walk<'a> {
         }
         // All ASCII is all UTF-8, and is quick to see for the whole run of labels at once.
         let run = content.get(..labels_end).unwrap_or(content);
-        Ok(if self.found.iter().any(|found| found.times > 1) {
+        Ok(if self.labels > self.max_labels {
+            Err(Reason::TooManyLabels)
+        } else if self.found.iter().any(|found| found.times > 1) {
             Err(Reason::Duplicate)
         } else if !is_ascii(run) && !labels_are_text(content)? {
             Err(Reason::Text)
@@ -333,10 +337,11 @@ impl<'a> Walk<'a> {
 
     fn finish(mut self) -> Result<Split, Refusal> {
         self.spread()?;
-        let Self { message, router, notes, cuts, made, rejected, metadata_dropped, names, doubled, .. } =
-            self;
-        let names = names.map(|names| names.written(router.tenants())).unwrap_or_default();
-        let (parts, untouched) = assemble(message, router.into_tenants(), &notes, &cuts, &made)
+        let Self { message, router, notes, cuts, made, mut rejected, metadata_dropped, .. } = self;
+        let doubled = self.doubled;
+        let names = self.names.map(|names| names.written(router.tenants())).unwrap_or_default();
+        let tenants = router.into_tenants(&mut rejected);
+        let (parts, untouched) = assemble(message, tenants, &notes, &cuts, &made)
             .ok_or(Refusal::Host { what: "a part could not be compressed" })?;
         Ok(Split { parts, rejected, metadata_dropped, names, doubled, untouched })
     }

@@ -186,8 +186,9 @@ fn a_success_is_read_for_otlp() {
     answer(&mut stream, tokens[0], "200", &[], said);
     answer(&mut stream, tokens[1], "200", &[], b"");
     assert_eq!(statuses(&host), [200]);
-    assert_eq!(
-        words(&host),
-        r#"{"partialSuccess":{"errorMessage":"tenant own: 3 rejected: too old","rejectedDataPoints":"3"}}"#
-    );
+    // The order of members is not the filter's own: it depends on what else is built.
+    let told = words(&host);
+    let message = r#""errorMessage":"tenant own: 3 rejected: too old""#;
+    assert!(told.starts_with(r#"{"partialSuccess":{"#) && told.contains(message), "{told}");
+    assert!(told.contains(r#""rejectedDataPoints":"3""#), "{told}");
 }

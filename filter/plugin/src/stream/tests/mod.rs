@@ -6,6 +6,7 @@ mod dates;
 mod failures;
 mod phases;
 mod retries;
+mod telling;
 
 use std::rc::Rc;
 
@@ -113,8 +114,13 @@ fn values(host: &Fake, name: &str) -> Vec<String> {
     headers(host).into_iter().filter(|(known, _)| known == name).map(|(_, value)| value).collect()
 }
 
-/// The counters, in words.
+/// The counters, in words, but for those by tenant and by caller.
 fn counted(host: &Fake) -> Vec<String> {
+    counted_finely(host).into_iter().filter(|l| !l.contains("tenant=") && !l.contains("caller=")).collect()
+}
+
+/// All counters, in words.
+fn counted_finely(host: &Fake) -> Vec<String> {
     let words = |(metric, by): &(scopegate_core::report::Metric, u64)| {
         format!("{} {by}", metric.name(|_| "metrics".to_owned()).replace("=.=", "=").replace(";.;", " "))
     };

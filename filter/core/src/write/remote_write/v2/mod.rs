@@ -45,7 +45,7 @@ pub(super) fn split(
     let message = snappy::decode(body, limits.decoded_bytes.0)?;
     let symbols = Symbols::read(&message, plan)?;
     let mut walk = Walk {
-        look: Look::new(&symbols, plan),
+        look: Look::new(&symbols, plan, limits),
         router: Router::new(plan, rights, limits.tenants.0),
         gathered: Vec::new(),
         rejected: Rejected::default(),
@@ -159,8 +159,8 @@ impl<'a> Walk<'a> {
         symbols: &'b Symbols<'b>,
         plan: &'b SplitPlan,
     ) -> Result<Split, Refusal> {
-        let Self { router, gathered, rejected, changed, doubled, .. } = self;
-        let tenants = router.into_tenants();
+        let Self { router, gathered, mut rejected, changed, doubled, .. } = self;
+        let tenants = router.into_tenants(&mut rejected);
         let parts: Vec<_> =
             tenants.iter().zip(&gathered).filter(|(_, gathered)| !gathered.series.is_empty()).collect();
         let untouched = parts.len() == 1 && !changed;

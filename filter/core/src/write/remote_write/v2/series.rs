@@ -3,6 +3,7 @@
 use super::super::super::plan::SplitPlan;
 use super::super::super::route::Reason;
 use super::symbols::{Symbols, reference_of, references};
+use crate::config::Limits;
 use crate::wire::{Fields, Malformed, Value};
 
 /// `TimeSeries.labels_refs`, and `Exemplar.labels_refs`.
@@ -22,13 +23,12 @@ pub(super) const HELP: u32 = 3;
 /// `Metadata.unit_ref`.
 pub(super) const UNIT: u32 = 4;
 
-/// How many labels a series may have; backends take some dozens.
-const MAX_LABELS: usize = 10_000;
-
 /// Looks at one series after the other, with the memory of the first.
 pub(super) struct Look<'a> {
     symbols: &'a Symbols<'a>,
-    /// The references of the labels, names and values in turn.
+    /// How many labels a series may have.
+    max_labels: usize,
+    /// The references of the labels, names and values in turn; of too many only one more than there may be.
     references: Vec<u32>,
     /// What was found of each of the plan's labels.
     found: Vec<Found<'a>>,
@@ -52,9 +52,10 @@ struct Found<'a> {
 }
 
 impl<'a> Look<'a> {
-    pub(super) fn new(symbols: &'a Symbols<'a>, plan: &SplitPlan) -> Self {
+    pub(super) fn new(symbols: &'a Symbols<'a>, plan: &SplitPlan, limits: &Limits) -> Self {
         Self {
             symbols,
+            max_labels: limits.labels_per_series.0 as usize,
             references: Vec::new(),
             found: vec![Found::default(); plan.labels.len()],
             left: 0,
@@ -71,6 +72,7 @@ impl<'a> Look<'a> {
         self.references.clear();
         self.samples = 0;
         self.has_exemplars = false;
+        let enough = self.max_labels.saturating_add(1).saturating_mul(2);
         let mut is_text = true;
         for field in Fields::new(content) {
             let field = field?;
@@ -78,10 +80,9 @@ impl<'a> Look<'a> {
                 LABELS => {
                     let references_so_far = &mut self.references;
                     references(field.value, |reference| {
-                        if references_so_far.len() >= MAX_LABELS.saturating_mul(2) {
-                            return Err(Malformed::Labels);
+                        if references_so_far.len() < enough {
+                            references_so_far.push(reference);
                         }
-                        references_so_far.push(reference);
                         Ok(())
                     })?;
                 }
@@ -126,7 +127,9 @@ impl<'a> Look<'a> {
             removed = removed.saturating_add(usize::from(kind.removed || kind.edited_away));
         }
         self.left = if self.sets_labels { 1 } else { count.saturating_sub(removed) };
-        Ok(if self.found.iter().any(|found| found.times > 1) {
+        Ok(if count > self.max_labels {
+            Err(Reason::TooManyLabels)
+        } else if self.found.iter().any(|found| found.times > 1) {
             Err(Reason::Duplicate)
         } else if !is_text {
             Err(Reason::Text)

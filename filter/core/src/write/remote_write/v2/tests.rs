@@ -385,8 +385,10 @@ fn limits_are_kept() {
     assert_eq!(symbols((1 << 20) + 1), Err(Refusal::TooManySymbols { limit: 1 << 20 }));
     let labels = |count: usize| {
         let series = [field(1, &[1, 1].repeat(count)), field(2, b"")];
-        run(&plan(), &compress(&wire(&[b"", b"a"], &series))).map(|_| ()).map_err(|refusal| refusal.reason())
+        let split = run(&plan(), &compress(&wire(&[b"", b"a"], &series))).unwrap();
+        (split.parts.len(), split.rejected.rejected().collect::<Vec<_>>())
     };
-    assert_eq!(labels(10_000), Ok(()));
-    assert_eq!(labels(10_001), Err("malformed_body"));
+    assert_eq!(labels(200), (1, vec![]));
+    assert_eq!(labels(201), (0, vec![("too_many_labels", 1)]));
+    assert_eq!(labels(100_000), (0, vec![("too_many_labels", 1)]));
 }
