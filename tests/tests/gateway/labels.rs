@@ -183,7 +183,9 @@ async fn victoriametrics_shows_every_tenants_own_label() -> Result<()> {
     let answer = client.send(call).await?;
     assert_eq!(answer.status, 200, "{}", answer.text());
     let mut parts = victoria.series("part", 3).await?;
-    parts.iter_mut().for_each(|labels| drop(labels.remove("__name__")));
+    for labels in &mut parts {
+        labels.remove("__name__");
+    }
     let tenants: Vec<_> =
         parts.iter().map(|l| (l.get("namespace").map(String::as_str), l["tenantId"].as_str())).collect();
     assert_eq!(

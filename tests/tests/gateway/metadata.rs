@@ -64,7 +64,7 @@ async fn mixed_requests_split_both_halves() -> Result<()> {
         assert_eq!(arrived(&gateway), expected(&parts), "{policy}");
         // Every entry is whole, with its help.
         let state = gateway.cortex.state();
-        let stored = state.stores.values().flat_map(|store| store.metadata());
+        let stored = state.stores.values().flat_map(scopegate_tests::cortex::Store::metadata);
         assert!(stored.into_iter().all(|metadata| metadata.help == format!("about {}", metadata.family)));
     }
     Ok(())

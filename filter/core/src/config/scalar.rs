@@ -218,9 +218,12 @@ mod schema {
     impl Serialize for Millis {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             let units = [(3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
-            let unit = units.into_iter().find(|(factor, _)| self.0 != 0 && self.0 % factor == 0);
-            let (factor, unit) = unit.unwrap_or((1, "s"));
-            serializer.collect_str(&format_args!("{}{unit}", self.0 / factor))
+            let fits = |(factor, unit): (u32, &'static str)| {
+                let is_whole = self.0 != 0 && self.0.is_multiple_of(factor);
+                self.0.checked_div(factor).filter(|_| is_whole).map(|count| (count, unit))
+            };
+            let (count, unit) = units.into_iter().find_map(fits).unwrap_or((self.0, "s"));
+            serializer.collect_str(&format_args!("{count}{unit}"))
         }
     }
 

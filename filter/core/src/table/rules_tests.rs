@@ -6,7 +6,7 @@ use super::*;
 use crate::config::Config;
 use crate::policy::Policy;
 
-fn compile(tables: Json, sources: Json) -> Result<Policy, String> {
+fn compile(tables: &Json, sources: &Json) -> Result<Policy, String> {
     let config = json!({
         "backends": [{"name": "metrics", "kind": "cortex"}],
         "callers": [{"name": "c", "metadata": {"namespace": "n"}, "tenants": ["own"], "may": ["write"]}],
@@ -17,8 +17,8 @@ fn compile(tables: Json, sources: Json) -> Result<Policy, String> {
     Policy::compile(&config, &|_| None).map_err(|error| error.to_string())
 }
 
-fn table(table: Json) -> Result<Policy, String> {
-    compile(json!({"t": table}), json!(["caller"]))
+fn table(table: &Json) -> Result<Policy, String> {
+    compile(&json!({"t": table}), &json!(["caller"]))
 }
 
 #[test]
@@ -78,10 +78,10 @@ fn every_error_says_where_and_what() {
         (kubernetes(json!({"authority": "a b"})), "tables.t.kubernetes.authority: name it"),
     ];
     for (config, expected) in cases {
-        let error = table(config.clone()).map(|_| ()).expect_err(expected);
+        let error = table(config).map(|_| ()).expect_err(expected);
         assert!(error.starts_with(expected), "\n got: {error}\nwant: {expected}");
     }
-    let error = compile(json!({"a b": {"static": {"a": "b"}}}), json!(["caller"])).map(|_| ()).unwrap_err();
+    let error = compile(&json!({"a b": {"static": {"a": "b"}}}), &json!(["caller"])).map(|_| ()).unwrap_err();
     assert!(error.starts_with("tables.a b: a name is made of"), "{error}");
 }
 
@@ -121,7 +121,7 @@ fn every_error_of_a_source_says_where_and_what() {
     ];
     for (sources, expected) in cases {
         let tables = json!({"t": {"static": {"a": "b"}}});
-        let error = compile(tables, sources.clone()).map(|_| ()).expect_err(expected);
+        let error = compile(&tables, sources).map(|_| ()).expect_err(expected);
         assert!(error.starts_with(expected), "\n got: {error}\nwant: {expected}");
     }
 }
@@ -129,7 +129,7 @@ fn every_error_of_a_source_says_where_and_what() {
 /// The same source is the same table, and another one never is.
 #[test]
 fn slots_are_named_by_what_is_fetched() {
-    let slot = |config: Json| match &table(config.clone()).unwrap().tables[0].source {
+    let slot = |config: Json| match &table(&config).unwrap().tables[0].source {
         Source::Remote(remote) => remote.slot.clone(),
         Source::Static(_) => panic!("{config}"),
     };

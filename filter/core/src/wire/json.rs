@@ -538,7 +538,7 @@ mod tests {
                 if escape || c < ' ' || c == '"' || c == '\\' {
                     let mut units = [0; 2];
                     for unit in c.encode_utf16(&mut units) {
-                        written += &format!("\\u{unit:04x}");
+                        let _ = fmt::Write::write_fmt(&mut written, format_args!("\\u{unit:04x}"));
                     }
                 } else {
                     written.push(c);

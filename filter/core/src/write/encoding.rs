@@ -66,7 +66,7 @@ impl Encoding {
     pub(super) fn encoder(self) -> Encoder {
         match self {
             Self::Identity => Encoder::Identity,
-            Self::Snappy => Encoder::Snappy(snappy::Encoder::new()),
+            Self::Snappy => Encoder::Snappy(Box::new(snappy::Encoder::new())),
             Self::Gzip => Encoder::Gzip,
             Self::Deflate => Encoder::Deflate,
         }
@@ -93,7 +93,7 @@ fn inflate(
 /// Compresses messages one after the other.
 pub(super) enum Encoder {
     Identity,
-    Snappy(snappy::Encoder),
+    Snappy(Box<snappy::Encoder>),
     Gzip,
     Deflate,
 }

@@ -91,7 +91,7 @@ impl Failing {
     /// Reads what [`encode`](Self::encode) wrote; nothing where it is anything else.
     pub fn decode(bytes: &[u8]) -> Self {
         let (entries, []) = bytes.as_chunks::<ENTRY_BYTES>() else { return Self::default() };
-        Self(entries.iter().filter_map(|entry| Entry::decode(entry)).take(MAX_FAILING).collect())
+        Self(entries.iter().filter_map(Entry::decode).take(MAX_FAILING).collect())
     }
 
     /// The list as bytes.

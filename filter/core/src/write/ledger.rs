@@ -146,7 +146,9 @@ impl Page {
             .collect();
         kept.reverse();
         let mut out = Vec::with_capacity(limit.saturating_sub(room));
-        kept.iter().for_each(|entry| entry.encode(&mut out));
+        for entry in kept {
+            entry.encode(&mut out);
+        }
         out
     }
 

@@ -192,7 +192,7 @@ impl Outcome {
         const REST: &str = ", …";
         let mut line = String::new();
         let mut left_out = false;
-        for part in self.sorted(self.answers.iter()) {
+        for part in Self::sorted(self.answers.iter()) {
             let status = part.answer.status.map_or_else(|| "none".to_owned(), |status| status.to_string());
             let how = match part.judged {
                 Judged::AsIs if part.before => ";before",
@@ -217,7 +217,7 @@ impl Outcome {
     }
 
     /// The worst first, then by tenant.
-    fn sorted<'a>(&self, parts: impl Iterator<Item = &'a PartAnswer>) -> Vec<&'a PartAnswer> {
+    fn sorted<'a>(parts: impl Iterator<Item = &'a PartAnswer>) -> Vec<&'a PartAnswer> {
         let mut parts: Vec<_> = parts.collect();
         parts.sort_by(|a, b| b.severity().cmp(&a.severity()).then_with(|| a.tenant.cmp(&b.tenant)));
         parts
@@ -257,7 +257,7 @@ impl Outcome {
 
     /// Which tenants and which series it is about, the worst first.
     fn explain(&self, limit: usize) -> String {
-        let failed = self.sorted(self.failed());
+        let failed = Self::sorted(self.failed());
         let mut text = String::from("scopegate:");
         if !failed.is_empty() {
             let _ = write!(

@@ -133,7 +133,7 @@ fn a_stream_falls_apart_by_the_metadata_of_its_entries() {
         vec![part]
     };
     for notation in NOTATIONS {
-        let message = notation.write(&[stream.clone()]);
+        let message = notation.write(core::slice::from_ref(&stream));
         let split = run(notation, &plan(), &message).unwrap();
         let parts: Vec<_> = messages(notation, &split, &message)
             .into_iter()
@@ -166,7 +166,7 @@ fn labels_are_edited_in_every_notation() {
     let stream =
         plain(&[("old", "o"), ("tenant", "evil"), ("tmp", "t"), ("zone", "1")], &[&[("mt", "team-a")], &[]]);
     for notation in NOTATIONS {
-        let message = notation.write(&[stream.clone()]);
+        let message = notation.write(core::slice::from_ref(&stream));
         let split = run(notation, &plan, &message).unwrap();
         let parts = messages(notation, &split, &message);
         for (tenant, message) in &parts {

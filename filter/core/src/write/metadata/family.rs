@@ -5,7 +5,7 @@ use hashbrown::{HashMap, HashSet};
 use crate::tenant::TenantId;
 use crate::wire::{Fields, Malformed, Value};
 
-/// A family of metadata: `prometheus.MetricMetadata` with type = 1 and metric_family_name = 2.
+/// A family of metadata: `prometheus.MetricMetadata` with type = 1 and `metric_family_name` = 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) struct Family<'a> {
     kind: u64,

@@ -57,14 +57,13 @@ impl Entries {
         let mut named: HashMap<u64, Vec<u16>> = HashMap::new();
         let mut order = Vec::new();
         for (hash, tenant) in pairs {
-            let position = match positions.get(*tenant) {
-                Some(position) => *position,
-                None => {
-                    let Ok(position) = u16::try_from(self.tenants.len()) else { continue };
-                    self.tenants.push((*tenant).clone());
-                    positions.insert((*tenant).clone(), position);
-                    position
-                }
+            let position = if let Some(position) = positions.get(*tenant) {
+                *position
+            } else {
+                let Ok(position) = u16::try_from(self.tenants.len()) else { continue };
+                self.tenants.push((*tenant).clone());
+                positions.insert((*tenant).clone(), position);
+                position
             };
             let tenants = named.entry(*hash).or_insert_with(|| {
                 order.push(*hash);
@@ -113,13 +112,12 @@ impl Table {
     /// Adds what a scope wrote, and keeps the whole within `limit` bytes.
     pub(super) fn add(&mut self, scope: Scope, pairs: &[(u64, &TenantId)], limit: usize) {
         let at = self.scopes.iter().position(|(known, _)| *known == scope);
-        match at.and_then(|at| self.scopes.get_mut(at)) {
-            Some((_, entries)) => entries.add(pairs),
-            None => {
-                let mut entries = Entries::default();
-                entries.add(pairs);
-                self.scopes.push((scope, entries));
-            }
+        if let Some((_, entries)) = at.and_then(|at| self.scopes.get_mut(at)) {
+            entries.add(pairs);
+        } else {
+            let mut entries = Entries::default();
+            entries.add(pairs);
+            self.scopes.push((scope, entries));
         }
         let mut sizes: Vec<usize> = self.scopes.iter().map(|(_, entries)| entries.size()).collect();
         while sizes.iter().fold(0, |sum: usize, size| sum.saturating_add(*size)) > limit {

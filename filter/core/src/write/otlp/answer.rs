@@ -109,7 +109,7 @@ fn read(body: &[u8]) -> Partial {
             Some(Ok(field)) => match (field.number, field.value) {
                 // Less than nothing is nothing.
                 (1, Value::Varint(number)) => {
-                    partial.rejected = i64::try_from(number).unwrap_or(0).unsigned_abs()
+                    partial.rejected = i64::try_from(number).unwrap_or(0).unsigned_abs();
                 }
                 (2, Value::Bytes(text)) => partial.message = String::from_utf8_lossy(text).into_owned(),
                 _ => {}

@@ -12,7 +12,7 @@ use crate::testing::Fake;
 /// The slots of a process, of which one operation fails: the one at this position, or all from there on.
 #[derive(Default)]
 struct Slots {
-    slots: Alone,
+    inner: Alone,
     asked: Cell<usize>,
     fails: Cell<Option<(usize, bool, Option<SlotFailure>)>>,
 }
@@ -30,17 +30,17 @@ impl Slots {
 
 impl Process for Slots {
     fn make(&self, slot: &str, value: &[u8]) -> Result<(), SlotFailure> {
-        self.slots.make(slot, value)
+        self.inner.make(slot, value)
     }
 
     fn load(&self, slot: &str) -> Result<Stored, SlotFailure> {
         self.ask()?;
-        self.slots.load(slot)
+        self.inner.load(slot)
     }
 
     fn swap(&self, slot: &str, value: &[u8], version: u32) -> Result<(), SlotFailure> {
         self.ask()?;
-        self.slots.swap(slot, value, version)
+        self.inner.swap(slot, value, version)
     }
 }
 
