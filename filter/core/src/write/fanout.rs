@@ -234,8 +234,8 @@ impl Fanout {
         let Flying { part, print, .. } = self.flying.swap_remove(position);
         let Released { series, samples, .. } = part;
         self.answers.push(PartAnswer {
-            series,
             samples,
+            series,
             print,
             ..PartAnswer::new(part.tenant.clone(), answer)
         });

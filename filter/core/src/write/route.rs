@@ -269,18 +269,15 @@ impl<'a> Router<'a> {
     /// Where a series goes whose key leads to no tenant. Each is counted, as long as there is room for its key.
     #[cold]
     fn unmapped(&mut self, key: &[u8]) -> Result<Found, Refusal> {
-        let counted = match self.unmapped.get_mut(key) {
-            Some(series) => {
-                *series = series.saturating_add(1);
-                true
+        let counted = if let Some(series) = self.unmapped.get_mut(key) {
+            *series = series.saturating_add(1);
+            true
+        } else {
+            let has_room = self.unmapped.len() < MAX_UNMAPPED;
+            if has_room {
+                self.unmapped.insert(key.into(), 1);
             }
-            None => {
-                let has_room = self.unmapped.len() < MAX_UNMAPPED;
-                if has_room {
-                    self.unmapped.insert(key.into(), 1);
-                }
-                has_room
-            }
+            has_room
         };
         let destination = self.verdict(&self.plan.unmapped, Reason::Unmapped)?;
         Ok(Found { destination, may_be_remembered: !counted })
