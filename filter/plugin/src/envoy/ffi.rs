@@ -90,12 +90,12 @@ mod raw {
     }
 }
 
-/// `MapType` of the ABI.
+/// `MapType` of the ABI: whose headers.
 #[derive(Clone, Copy)]
 pub(super) enum Map {
-    RequestHeaders = 0,
-    ResponseHeaders = 2,
-    CallResponseHeaders = 6,
+    Request = 0,
+    Response = 2,
+    CallResponse = 6,
 }
 
 /// `BufferType` of the ABI.

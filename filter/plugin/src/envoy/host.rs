@@ -73,15 +73,15 @@ impl Host for Envoy {
     }
 
     fn request_headers(&self) -> Result<HeaderMap, Failure> {
-        ffi::map_pairs(Map::RequestHeaders).map(HeaderMap::new)
+        ffi::map_pairs(Map::Request).map(HeaderMap::new)
     }
 
     fn set_request_header(&self, name: &str, value: &str) -> Result<(), Failure> {
-        ffi::replace_header(Map::RequestHeaders, name, value)
+        ffi::replace_header(Map::Request, name, value)
     }
 
     fn remove_request_header(&self, name: &str) -> Result<(), Failure> {
-        ffi::remove_header(Map::RequestHeaders, name)
+        ffi::remove_header(Map::Request, name)
     }
 
     fn request_body(&self, size: usize) -> Result<Vec<u8>, Failure> {
@@ -128,7 +128,7 @@ impl Host for Envoy {
     }
 
     fn answer_headers(&self) -> Result<HeaderMap, Failure> {
-        ffi::map_pairs(Map::CallResponseHeaders).map(HeaderMap::new)
+        ffi::map_pairs(Map::CallResponse).map(HeaderMap::new)
     }
 
     fn answer_body(&self, size: usize) -> Result<Vec<u8>, Failure> {
@@ -136,7 +136,7 @@ impl Host for Envoy {
     }
 
     fn response_status(&self) -> Result<u16, Failure> {
-        let status = ffi::header(Map::ResponseHeaders, ":status")?;
+        let status = ffi::header(Map::Response, ":status")?;
         core::str::from_utf8(&status).ok().and_then(|status| status.parse().ok()).ok_or(Failure::PARSE)
     }
 
