@@ -151,7 +151,11 @@ async fn one_tenant_goes_on_as_it_came() -> Result<()> {
 async fn counts_are_told_beside_failures() -> Result<()> {
     let gateway = Gateway::start(&by_namespace()).await?;
     let client = gateway.http1()?;
-    let request = || as_forwarder(Request::from(&WriteRequest::realistic(20)).push());
+    // Another request every time: one that comes again is sent only to those who have not settled it.
+    let request = |status: u16| {
+        let request = WriteRequest::realistic(20).with_label("told", |_| status.to_string());
+        as_forwarder(Request::from(&request).push())
+    };
     for (fault, status, words) in [
         (Fault::answer(500), 503, "tenant namespace-3: 500"),
         (Fault::answer(429).header("retry-after", "7"), 429, "tenant namespace-3: 429"),
@@ -165,7 +169,7 @@ async fn counts_are_told_beside_failures() -> Result<()> {
     ] {
         gateway.cortex.forget();
         gateway.cortex.fault("namespace-3", fault.times(1));
-        let answer = client.send(request()).await?.expect(status)?;
+        let answer = client.send(request(status)).await?.expect(status)?;
         assert!(answer.text().contains(words), "{answer}");
         assert_eq!(written(&answer), [Some(18), Some(0), Some(0)], "{words}");
         assert_eq!(gateway.cortex.state().stores.len(), 9);
