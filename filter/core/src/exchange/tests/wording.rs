@@ -64,3 +64,24 @@ fn failures_of_the_gateway() {
     let (_, step) = world.head(QUERY);
     assert_eq!(describe(&step), "answer 500 no_backend");
 }
+
+/// Each reason is explained to operators.
+#[test]
+fn reasons_are_documented() {
+    let page = include_str!("../../../../../docs/observability.md");
+    for (room, function) in [
+        (include_str!("../../report/refusal.rs"), "fn reason"),
+        (include_str!("../../write/route.rs"), "fn word("),
+    ] {
+        let (_, rest) = room.split_once(function).unwrap();
+        let (body, _) = rest.split_once("\n    }\n").unwrap();
+        let words: Vec<&str> = body.split('"').skip(1).step_by(2).collect();
+        assert!(words.len() > 10);
+        for word in words {
+            let rows = page.lines().filter(|line| line.starts_with("| `"));
+            let is_told =
+                |row: &str| row.split('|').nth(1).is_some_and(|cell| cell.contains(&format!("`{word}`")));
+            assert!(rows.into_iter().any(is_told), "{word}");
+        }
+    }
+}
