@@ -1,4 +1,4 @@
-//! `examples/namespaces` as it is shipped, between a stand-in for the Kubernetes API and one for Cortex.
+//! `examples/namespaces` as it is shipped, between stand-ins for the Kubernetes API, Cortex and Loki.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -14,6 +14,7 @@ use scopegate_tests::{
     example::{Example, file, yaml},
     identity::Issuer,
     kubernetes::{Kubernetes, Mount},
+    loki,
     ports::Reservation,
     remote_write::{TimeSeries, WriteRequest, series},
     wait::{DEADLINE, eventually},
@@ -25,11 +26,17 @@ use tempfile::TempDir;
 pub(crate) const ORGANIZATION: &str = "appuio.io/organization";
 /// Who may write.
 pub(crate) const PROMETHEUS: &str = "system:serviceaccount:monitoring:prometheus";
+/// Who may push logs.
+pub(crate) const FORWARDER: &str = "system:serviceaccount:monitoring:log-forwarder";
+/// The host by which Loki is called.
+pub(crate) const LOGS: &str = "logs.monitoring.svc:8080";
 /// The token of Envoy's own service account, at first.
 pub(crate) const TOKEN: &str = "first-token";
 
 pub(crate) struct World {
     pub(crate) cortex: Cortex,
+    /// The same stand-in once more: it reads pushes as Loki does.
+    pub(crate) loki: Cortex,
     pub(crate) kubernetes: Kubernetes,
     pub(crate) mount: Mount,
     pub(crate) cluster: Issuer,
@@ -44,6 +51,7 @@ pub(crate) struct World {
 /// A world that is not started yet.
 pub(crate) struct Plan {
     pub(crate) cortex: Cortex,
+    pub(crate) loki: Cortex,
     pub(crate) kubernetes: Kubernetes,
     pub(crate) mount: Mount,
     pub(crate) cluster: Issuer,
@@ -56,7 +64,8 @@ pub(crate) struct Plan {
 impl Plan {
     /// The example, with frequent refreshes and two workers.
     pub(crate) fn new() -> Result<Self> {
-        let (cortex, kubernetes, mount) = (Cortex::start()?, Kubernetes::start(TOKEN)?, Mount::new(TOKEN)?);
+        let (cortex, loki) = (Cortex::start()?, Cortex::start()?);
+        let (kubernetes, mount) = (Kubernetes::start(TOKEN)?, Mount::new(TOKEN)?);
         let cluster = Issuer::new("https://kubernetes.default.svc.cluster.local");
         let idp = Issuer::new("https://idp.example.org");
         let files = tempfile::tempdir()?;
@@ -66,9 +75,10 @@ impl Plan {
             .keys("cluster", &cluster.jwks())?
             .keys("keycloak", &idp.jwks())?
             .cluster("cortex", cortex.address())?
+            .cluster("loki", loki.address())?
             .cluster("kube-api", kubernetes.address())?
             .secret_source("kube-api", &source)?;
-        let mut plan = Self { cortex, kubernetes, mount, cluster, idp, files, example, workers: 2 };
+        let mut plan = Self { cortex, loki, kubernetes, mount, cluster, idp, files, example, workers: 2 };
         plan.table()?["kubernetes"]["refresh"] = json!("300ms");
         Ok(plan)
     }
@@ -93,10 +103,10 @@ impl Plan {
     }
 
     pub(crate) async fn start(self) -> Result<World> {
-        let Self { cortex, kubernetes, mount, cluster, idp, files, example, workers } = self;
+        let Self { cortex, loki, kubernetes, mount, cluster, idp, files, example, workers } = self;
         let envoy = Envoy::builder(&example).concurrency(workers).start().await?;
         let address = envoy.listener("gateway")?;
-        Ok(World { cortex, kubernetes, mount, cluster, idp, envoy, address, files, versions: 0 })
+        Ok(World { cortex, loki, kubernetes, mount, cluster, idp, envoy, address, files, versions: 0 })
     }
 
     /// Starts it with its listener in a file of its own, as a `ConfigMap` brings it. Gives the listener too, for
@@ -114,10 +124,13 @@ impl Plan {
             "path": path.join("listeners.json"), "watched_directory": {"path": path},
         }}});
         write(path, 1, &listener)?;
-        let Self { cortex, kubernetes, mount, cluster, idp, files, example, workers } = self;
+        let Self { cortex, loki, kubernetes, mount, cluster, idp, files, example, workers } = self;
         let envoy = Envoy::builder(&example).concurrency(workers).start().await?;
         let address = port.address();
-        Ok((World { cortex, kubernetes, mount, cluster, idp, envoy, address, files, versions: 1 }, listener))
+        Ok((
+            World { cortex, loki, kubernetes, mount, cluster, idp, envoy, address, files, versions: 1 },
+            listener,
+        ))
     }
 }
 
@@ -160,6 +173,13 @@ impl World {
         let token = self.cluster.token(json!({"sub": PROMETHEUS, "aud": ["scopegate"]}));
         let client = Client::http1(self.address);
         client.send(WriteRequest::of(series).push().bearer(&token)).await
+    }
+
+    /// Pushes these streams as the cluster's log forwarder.
+    pub(crate) async fn push(&self, form: loki::Form, streams: &[loki::Stream]) -> Result<Answer> {
+        let token = self.cluster.token(json!({"sub": FORWARDER, "aud": ["scopegate"]}));
+        let call = loki::push(form, streams).authority(LOGS).bearer(&token);
+        Client::http1(self.address).send(call).await
     }
 
     /// Puts another listener in the place of the one that is there.

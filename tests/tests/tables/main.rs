@@ -4,4 +4,5 @@ mod fetching;
 mod gateway;
 mod http;
 mod keeping;
+mod logs;
 mod moving;
