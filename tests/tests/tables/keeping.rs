@@ -127,7 +127,9 @@ async fn a_new_configuration_keeps_the_last_good_one_of_the_same_source() -> Res
     changed["tables"]["organisations"]["kubernetes"]["refresh"] = json!("500ms");
     let renamed = changed["tables"]["organisations"].take();
     changed["tables"] = json!({"renamed": renamed});
-    changed["write"]["metrics"]["tenant"][0]["table"] = json!("renamed");
+    for backend in ["metrics", "logs"] {
+        changed["write"][backend]["tenant"][0]["table"] = json!("renamed");
+    }
     world.update(&listener)?;
     eventually(DEADLINE, || async {
         let answer = world.send(vec![of("shop", 1)]).await?;

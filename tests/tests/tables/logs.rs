@@ -110,6 +110,38 @@ async fn a_namespace_that_moves_takes_its_logs_along() -> Result<()> {
     world.wait_until("shop", "org-b").await
 }
 
+/// What the example's configuration shows in a comment: a stream falls apart by what its entries say.
+#[tokio::test]
+async fn entries_may_say_their_namespace() -> Result<()> {
+    let mut plan = Plan::new()?;
+    let sources = &mut plan.example.configuration()?["write"]["logs"]["tenant"];
+    let first = json!({"metadata": "k8s_namespace_name", "table": "organisations"});
+    sources.as_array_mut().context("no sources")?.insert(0, first);
+    plan.kubernetes.label("shop", ORGANIZATION, "org-a");
+    plan.kubernetes.label("bar", ORGANIZATION, "org-b");
+    let world = plan.start().await?;
+    world.wait_until("shop", "org-a").await?;
+    let labels = [("namespace", "bar"), ("node", "a")];
+    let all = stream(
+        &labels,
+        &[("1", &[("k8s_namespace_name", "shop")]), ("2", &[]), ("3", &[("k8s_namespace_name", "new")])],
+    );
+    let share = |position: usize| Stream {
+        labels: all.labels.clone(),
+        entries: all.entries.get(position).cloned().into_iter().collect(),
+    };
+    for form in [Form::Json, Form::Protobuf] {
+        world.loki.forget();
+        world.push(form, std::slice::from_ref(&all)).await?.expect(204)?;
+        let state = world.loki.state();
+        assert_eq!(state.tenants(), ["org-a", "org-b", "platform"]);
+        for (position, tenant) in ["org-a", "org-b", "platform"].into_iter().enumerate() {
+            assert_eq!(streams(&state, tenant), [share(position)], "{form:?} {tenant}");
+        }
+    }
+    Ok(())
+}
+
 /// As the example's page shows it.
 #[tokio::test]
 async fn logs_of_a_namespace_that_moved_go_to_both_for_a_while() -> Result<()> {
