@@ -15,9 +15,13 @@ use serde_json::{Value, json};
 
 use super::{
     local::{AllSeries, all_series},
+    log::Counters,
     page::{AGENT, FORWARDER, Way, page},
 };
 use crate::gateway::{CREDENTIALS, plugin, policy, user};
+
+/// What Prometheus counts of samples that it sent once more.
+pub(super) const RETRIED: &str = "prometheus_remote_storage_samples_retried_total";
 
 /// Everything that takes part.
 pub(super) struct World {
@@ -65,6 +69,43 @@ impl World {
     /// Each backend, and the way that leads to it.
     pub(super) fn backends(&self) -> [(&Cortex, &'static Way); 2] {
         [(&self.forwarded, &FORWARDER), (&self.impersonated, &AGENT)]
+    }
+
+    /// What the running Prometheus and Envoy have counted.
+    pub(super) async fn counters(&self) -> Result<Counters> {
+        let sender = self.sender_counters().await?;
+        let gateway = self.gateway_counters().await?;
+        Ok(Counters { retried: sender.retried, lost: sender.lost, ..gateway })
+    }
+
+    /// What the running Prometheus has counted.
+    pub(super) async fn sender_counters(&self) -> Result<Counters> {
+        // They count samples, so nothing is cut or negative.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let whole = |count: f64| count as u64;
+        let mut counters =
+            Counters { retried: whole(self.prometheus.metric(RETRIED).await?), ..Counters::default() };
+        for lost in ["samples_failed_total", "samples_dropped_total", "metadata_failed_total"] {
+            let lost = self.prometheus.metric(&format!("prometheus_remote_storage_{lost}")).await?;
+            counters.lost += whole(lost);
+        }
+        Ok(counters)
+    }
+
+    /// What the filter has counted in the running Envoy.
+    pub(super) async fn gateway_counters(&self) -> Result<Counters> {
+        let page = self.envoy.admin()?.prometheus().await?;
+        // The tags stand in the name where nothing takes them out, so both are looked for in the whole line.
+        let sum = |name: &str, outcomes: &[&str]| {
+            let lines = page.lines().filter(|line| !line.starts_with('#') && line.contains(name));
+            let lines = lines.filter(|line| outcomes.iter().any(|outcome| line.contains(outcome)));
+            lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
+        };
+        Ok(Counters {
+            spared: sum("scopegate_parts_total", &["not_sent_again"]),
+            dropped: sum("scopegate_series_total", &["dropped", "rejected"]),
+            ..Counters::default()
+        })
     }
 
     /// Begins to scrape, once the senders have begun: what is older than a sender is never sent.
@@ -132,6 +173,10 @@ fn configuration(envoy: &Envoy, targets: &[Target]) -> Result<Value> {
     let targets: Vec<_> = targets.iter().map(Target::address).collect();
     let mut config = config(&targets, &senders);
     config["global"]["scrape_interval"] = json!("300ms");
+    for sender in config["remote_write"].as_array_mut().into_iter().flatten() {
+        // Without it a 429 loses the batch.
+        sender["queue_config"]["retry_on_http_429"] = json!(true);
+    }
     Ok(config)
 }
 
