@@ -15,10 +15,11 @@ pub struct Limits {
     pub request_bytes: ByteSize,
     /// The largest body after decompression; beyond it 413.
     pub decoded_bytes: ByteSize,
-    /// The most series in one request that is looked into; beyond it 413.
+    /// The most series in one request that is looked into, and the most log entries where their metadata decides; beyond
+    /// it 413.
     pub series: Count,
-    /// The most labels that a series (a stream of Loki, a resource of OTLP) of such a request may have; one with more is
-    /// rejected, and the others go on.
+    /// The most labels that a series (a stream of Loki, a resource of OTLP) of such a request may have, and the most
+    /// metadata of a log entry that decides; one with more is rejected, and the others go on.
     pub labels_per_series: Count,
     /// The most tenants one request may go to or read from; beyond it 400.
     pub tenants: Count,

@@ -13,7 +13,7 @@ use super::super::plan::SplitPlan;
 use super::super::route::Reason;
 use super::head::{Body, Push};
 use super::labels::{self, Label};
-use super::stream::{Entry, Notation, Pair, Stream, Walk};
+use super::stream::{Entry, Notation, Pair, Reach, Stream, Walk};
 use crate::caller::Rights;
 use crate::config::Limits;
 use crate::report::Refusal;
@@ -97,7 +97,7 @@ impl<'a> Json<'a> {
             let mut first = true;
             reader.array()?;
             while reader.element(&mut first)? {
-                let stream = self.stream(reader, walk.entries_decide(), walk.enough_labels())?;
+                let stream = self.stream(reader, walk.reach())?;
                 walk.stream(&stream, &self)?;
             }
         }
@@ -105,12 +105,7 @@ impl<'a> Json<'a> {
     }
 
     /// Reads one stream. What only it is to blame for costs only it.
-    fn stream(
-        self,
-        reader: &mut JsonReader<'a>,
-        with_entries: bool,
-        enough: usize,
-    ) -> Result<Stream<'a>, JsonProblem> {
+    fn stream(self, reader: &mut JsonReader<'a>, reach: Reach) -> Result<Stream<'a>, JsonProblem> {
         if reader.peek()? != JsonKind::Object {
             return Err(JsonProblem::Type);
         }
@@ -133,8 +128,8 @@ impl<'a> Json<'a> {
                     let kind = reader.peek()?;
                     let labels_start = reader.at();
                     stream.labels = match (self.is_legacy, kind) {
-                        (true, JsonKind::Text) => text_labels(reader.string()?, enough),
-                        (false, JsonKind::Object) => object_labels(reader, enough)?,
+                        (true, JsonKind::Text) => text_labels(reader.string()?, reach.labels),
+                        (false, JsonKind::Object) => object_labels(reader, reach.labels)?,
                         _ => {
                             reader.skip()?;
                             Err(Reason::Form)
@@ -147,7 +142,7 @@ impl<'a> Json<'a> {
                     match reader.peek()? {
                         JsonKind::Array => {
                             let entries_start = reader.at();
-                            self.entries(reader, &mut stream, with_entries)?;
+                            self.entries(reader, &mut stream, reach)?;
                             stream.entries_at = (entries_start, reader.at());
                         }
                         JsonKind::Null => {
@@ -185,7 +180,7 @@ impl<'a> Json<'a> {
         self,
         reader: &mut JsonReader<'a>,
         stream: &mut Stream<'a>,
-        with_entries: bool,
+        reach: Reach,
     ) -> Result<(), JsonProblem> {
         let mut first = true;
         reader.array()?;
@@ -196,8 +191,9 @@ impl<'a> Json<'a> {
                 continue;
             }
             stream.count = stream.count.saturating_add(1);
-            if with_entries {
-                stream.entries.push(if self.is_legacy { legacy_entry(reader)? } else { entry(reader)? });
+            if stream.entries.len() < reach.entries {
+                let entry = if self.is_legacy { legacy_entry(reader, reach) } else { entry(reader, reach) };
+                stream.entries.push(entry?);
             } else {
                 reader.skip()?;
             }
@@ -207,7 +203,7 @@ impl<'a> Json<'a> {
 }
 
 /// `["<nanoseconds>", "<line>", {…}]`, the last optional.
-fn entry<'a>(reader: &mut JsonReader<'a>) -> Result<Entry<'a>, JsonProblem> {
+fn entry<'a>(reader: &mut JsonReader<'a>, reach: Reach) -> Result<Entry<'a>, JsonProblem> {
     let mut entry = odd_entry(reader)?;
     if reader.peek()? != JsonKind::Array {
         entry.range = reader.skip()?;
@@ -225,7 +221,7 @@ fn entry<'a>(reader: &mut JsonReader<'a>) -> Result<Entry<'a>, JsonProblem> {
             }
             (2, JsonKind::Object) => {
                 let start = reader.at();
-                entry.metadata = metadata(reader)?;
+                entry.metadata = metadata(reader, reach)?;
                 entry.content = (start, reader.at());
             }
             _ => {
@@ -243,7 +239,7 @@ fn entry<'a>(reader: &mut JsonReader<'a>) -> Result<Entry<'a>, JsonProblem> {
 }
 
 /// `{"ts": "<RFC 3339>", "line": "<line>", "structuredMetadata": {…}}`, the last optional.
-fn legacy_entry<'a>(reader: &mut JsonReader<'a>) -> Result<Entry<'a>, JsonProblem> {
+fn legacy_entry<'a>(reader: &mut JsonReader<'a>, reach: Reach) -> Result<Entry<'a>, JsonProblem> {
     let mut entry = odd_entry(reader)?;
     if reader.peek()? != JsonKind::Object {
         entry.range = reader.skip()?;
@@ -257,7 +253,7 @@ fn legacy_entry<'a>(reader: &mut JsonReader<'a>) -> Result<Entry<'a>, JsonProble
         match is(&name, "structuredMetadata") {
             Some(true) if reader.peek()? == JsonKind::Object => {
                 let start = reader.at();
-                entry.metadata = metadata(reader)?;
+                entry.metadata = metadata(reader, reach)?;
                 entry.content = (start, reader.at());
                 times = times.saturating_add(1);
             }
@@ -285,9 +281,12 @@ fn odd_entry<'a>(reader: &mut JsonReader<'a>) -> Result<Entry<'a>, JsonProblem> 
 }
 
 /// An object of metadata. An object in it would be read as the metadata itself.
-fn metadata<'a>(reader: &mut JsonReader<'a>) -> Result<Result<Vec<Pair<'a>>, Reason>, JsonProblem> {
+fn metadata<'a>(
+    reader: &mut JsonReader<'a>,
+    reach: Reach,
+) -> Result<Result<Vec<Pair<'a>>, Reason>, JsonProblem> {
     let (mut first, mut odd) = (true, None);
-    let mut pairs = Vec::new();
+    let mut pairs = Ok(Vec::new());
     reader.object()?;
     while let Some(name) = reader.name(&mut first)? {
         let value = match reader.peek()? {
@@ -303,11 +302,14 @@ fn metadata<'a>(reader: &mut JsonReader<'a>) -> Result<Result<Vec<Pair<'a>>, Rea
             }
         };
         match name.decode() {
-            Some(decoded) => pairs.push(Pair { range: (name.at(), reader.at()), name: decoded, value }),
+            Some(decoded) => {
+                let range = (name.at(), reader.at());
+                reach.keep(&mut pairs, Pair { range, name: decoded, value });
+            }
             None => odd = Some(Reason::Text),
         }
     }
-    Ok(odd.map_or(Ok(pairs), Err))
+    Ok(odd.map_or(pairs, Err))
 }
 
 /// The labels of a stream as an object.

@@ -8,7 +8,7 @@ use super::super::pieces::{Frame, Fresh, Pieces, Range};
 use super::super::plan::SplitPlan;
 use super::super::route::Reason;
 use super::labels;
-use super::stream::{Entry, Notation, Pair, Stream, Walk};
+use super::stream::{Entry, Notation, Pair, Reach, Stream, Walk};
 use crate::caller::Rights;
 use crate::config::Limits;
 use crate::report::Refusal;
@@ -38,8 +38,7 @@ pub(super) fn split(
         let at = |problem| Refusal::Body { problem, offset: start };
         match field.map_err(at)? {
             Field { number: STREAMS, value: Value::Bytes(content) } => {
-                let (entries, enough) = (walk.entries_decide(), walk.enough_labels());
-                let stream = read(content, (start, end), entries, enough).map_err(at)?;
+                let stream = read(content, (start, end), walk.reach()).map_err(at)?;
                 walk.stream(&stream, &Protobuf)?;
             }
             Field { number: STREAMS, .. } => return Err(at(Malformed::Unexpected)),
@@ -52,7 +51,7 @@ pub(super) fn split(
 }
 
 /// Reads one stream that ends where `range` ends.
-fn read(content: &[u8], range: Range, with_entries: bool, enough: usize) -> Result<Stream<'_>, Malformed> {
+fn read(content: &[u8], range: Range, reach: Reach) -> Result<Stream<'_>, Malformed> {
     let base = range.1.saturating_sub(content.len());
     let mut stream = Stream {
         range,
@@ -74,7 +73,7 @@ fn read(content: &[u8], range: Range, with_entries: bool, enough: usize) -> Resu
                 stream.labels = if has_labels {
                     Err(Reason::Form)
                 } else {
-                    labels::parse(text, enough).ok_or(Reason::Form)
+                    labels::parse(text, reach.labels).ok_or(Reason::Form)
                 };
                 has_labels = true;
                 stream.labels_at = (start, end);
@@ -82,8 +81,8 @@ fn read(content: &[u8], range: Range, with_entries: bool, enough: usize) -> Resu
             ENTRIES => {
                 let content = field.value.bytes()?;
                 stream.count = stream.count.saturating_add(1);
-                if with_entries {
-                    stream.entries.push(entry(content, (start, end))?);
+                if stream.entries.len() < reach.entries {
+                    stream.entries.push(entry(content, (start, end), reach)?);
                 }
             }
             _ => {}
@@ -93,7 +92,7 @@ fn read(content: &[u8], range: Range, with_entries: bool, enough: usize) -> Resu
     Ok(stream)
 }
 
-fn entry(content: &[u8], range: Range) -> Result<Entry<'_>, Malformed> {
+fn entry(content: &[u8], range: Range, reach: Reach) -> Result<Entry<'_>, Malformed> {
     let base = range.1.saturating_sub(content.len());
     let mut metadata = Ok(Vec::new());
     let mut fields = Fields::new(content);
@@ -103,10 +102,9 @@ fn entry(content: &[u8], range: Range) -> Result<Entry<'_>, Malformed> {
         let end = range.1.saturating_sub(fields.remaining());
         if field.number == METADATA {
             let pair = pair(field.value.bytes()?, (start, end))?;
-            match (&mut metadata, pair) {
-                (Ok(pairs), Some(pair)) => pairs.push(pair),
-                (metadata, None) => *metadata = Err(Reason::Text),
-                (Err(_), Some(_)) => {}
+            match pair {
+                Some(pair) => reach.keep(&mut metadata, pair),
+                None => metadata = Err(Reason::Text),
             }
         }
         start = end;

@@ -32,6 +32,26 @@ pub(super) struct Stream<'a> {
     pub(super) entries: Vec<Entry<'a>>,
 }
 
+/// How much of a stream is read: one more than it may have, so that too many can be told.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reach {
+    /// Labels, and pairs of metadata of one entry.
+    pub(super) labels: usize,
+    /// Entries; 0 where they do not decide.
+    pub(super) entries: usize,
+}
+
+impl Reach {
+    /// Keeps a pair of metadata, unless there are too many of them.
+    pub(super) fn keep<'a>(self, pairs: &mut Result<Vec<Pair<'a>>, Reason>, pair: Pair<'a>) {
+        match pairs {
+            Ok(kept) if kept.len() < self.labels.saturating_sub(1) => kept.push(pair),
+            Ok(_) => *pairs = Err(Reason::TooManyLabels),
+            Err(_) => {}
+        }
+    }
+}
+
 /// One entry of a stream whose metadata may decide.
 #[derive(Debug)]
 pub(super) struct Entry<'a> {
@@ -78,6 +98,7 @@ pub(super) struct Walk<'a, 'p> {
     names: Names<'a, 'p>,
     pub(super) gathered: Gathered,
     rejected: Rejected,
+    /// How many streams there were by now, or entries that decide.
     streams: u32,
     /// How many streams went to two parts.
     doubled: u32,
@@ -104,19 +125,23 @@ impl<'a, 'p: 'a> Walk<'a, 'p> {
         }
     }
 
-    /// How many labels of a stream are read: one more than it may have.
-    pub(super) fn enough_labels(&self) -> usize {
-        (self.limits.labels_per_series.0 as usize).saturating_add(1)
+    /// How much of a stream is read.
+    pub(super) fn reach(&self) -> Reach {
+        let more = |limit: u32| (limit as usize).saturating_add(1);
+        let entries = if self.entries_decide() { more(self.limits.series.0) } else { 0 };
+        Reach { labels: more(self.limits.labels_per_series.0), entries }
     }
 
     /// Whether the entries of streams must be read.
-    pub(super) fn entries_decide(&self) -> bool {
+    fn entries_decide(&self) -> bool {
         self.names.look_at(Place::Metadata)
     }
 
     /// Sends one stream on its way.
     pub(super) fn stream(&mut self, stream: &Stream<'a>, notation: &dyn Notation) -> Result<(), Refusal> {
-        self.streams = self.streams.saturating_add(1);
+        // Entries that decide are as many as there may be series: each of them is asked.
+        let entries = u32::try_from(stream.entries.len()).unwrap_or(u32::MAX);
+        self.streams = self.streams.saturating_add(entries.max(1));
         if self.streams > self.limits.series.0 {
             return Err(Refusal::TooManySeries { limit: self.limits.series.0 });
         }

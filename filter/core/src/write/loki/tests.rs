@@ -153,6 +153,39 @@ fn a_stream_falls_apart_by_the_metadata_of_its_entries() {
     }
 }
 
+/// Where entries decide, each of them takes memory: as many are read as there may be series.
+#[test]
+fn entries_that_decide_are_bounded() {
+    let entry: &[(&str, &str)] = &[("mt", "team-a")];
+    let rich: &[(&str, &str)] = &[("a", "1"), ("b", "2"), ("c", "3")];
+    let limits: Limits = serde_json::from_value(json!({"series": 4, "labels_per_series": 2})).unwrap();
+    let cases: &[(&str, Vec<Plain>, SplitPlan, Result<u32, Refusal>)] = &[
+        ("as many as there may be", vec![plain(&[("app", "x")], &[entry; 4])], plan(), Ok(0)),
+        (
+            "one more",
+            vec![plain(&[("app", "x")], &[entry; 5])],
+            plan(),
+            Err(Refusal::TooManySeries { limit: 4 }),
+        ),
+        (
+            "one more in two streams",
+            vec![plain(&[("app", "x")], &[entry; 3]), plain(&[("app", "y")], &[entry; 2])],
+            plan(),
+            Err(Refusal::TooManySeries { limit: 4 }),
+        ),
+        ("they do not decide", vec![plain(&[("app", "x")], &[entry; 50])], by_labels(), Ok(0)),
+        ("one has too much metadata", vec![plain(&[("app", "x")], &[entry, rich, entry])], plan(), Ok(1)),
+    ];
+    for (what, streams, plan, expected) in cases {
+        for notation in NOTATIONS {
+            let push = push(notation);
+            let body = push.encoding.encoder().encode(&notation.write(streams)).unwrap();
+            let split = split(push, &body, plan, &rights(), &limits);
+            assert_eq!(split.map(|split| split.rejected.total()), *expected, "{what} {notation:?}");
+        }
+    }
+}
+
 #[test]
 fn labels_are_edited_in_every_notation() {
     let text = |text: &str| LabelValue::Text(text.as_bytes().to_vec());
