@@ -250,8 +250,8 @@ async fn every_sample_reaches_its_tenant() -> Result<()> {
     let mut journal = Journal::new();
     let ended = day(&mut world, &mut journal).await;
     let log = journal.log(&world);
-    println!("{log}");
     ended.and_then(|()| check(&log)).with_context(|| format!("the log of the run:\n{log}"))?;
+    println!("{log}");
 
     for (cortex, way) in world.backends() {
         assert_clean(cortex, way);
