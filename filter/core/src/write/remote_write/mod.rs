@@ -10,6 +10,7 @@ mod head;
 pub(crate) mod testing;
 mod v1;
 mod v1_edit;
+mod v1_label;
 pub(crate) mod v2;
 
 pub use accepted::Accepted;

@@ -2,7 +2,8 @@
 
 use super::super::labels::LabelEdits;
 use super::super::parts::Made;
-use super::v1::{LABELS, TIMESERIES, label};
+use super::v1::TIMESERIES;
+use super::v1_label::{LABELS, label};
 use crate::tenant::TenantId;
 use crate::wire::{Fields, Malformed, put_len, varint_len};
 
