@@ -77,12 +77,12 @@ impl<H: Host> Stream<H> {
     /// More of the body has arrived, `size` bytes in all; with `end_of_stream` it is whole.
     pub fn request_body(&mut self, size: usize, end_of_stream: bool) -> Flow {
         self.body_size = size;
-        let now = self.host.now();
         let shared = Rc::clone(&self.shared);
         let Some(exchange) = &mut self.exchange else { return self.flow };
         if !exchange.wants_body() {
             return self.flow;
         }
+        let now = self.host.now();
         let step = exchange.body_progress(&mut shared.worker.borrow_mut(), size, now);
         let flow = self.take(step);
         if end_of_stream { self.whole_body() } else { flow }
