@@ -35,7 +35,7 @@ pub use metrics::{ByTenant, MetricsConfig, ReportConfig, TenantNamesConfig};
 pub use scalar::{ByteSize, Count, Millis, OneOrMany, Text};
 pub use table::{HttpTableConfig, KubernetesTableConfig, TableConfig, UntilLoaded};
 pub use write::{
-    AlsoWriteConfig, CallsConfig, Fallback, KeyConfig, MetadataPolicy, RemoteWriteConfig, RetriesConfig,
+    AccountLabels, AlsoWriteConfig, CallsConfig, Fallback, KeyConfig, MetadataPolicy, RemoteWriteConfig, RetriesConfig,
     TenantSourceConfig, Via, WriteConfig,
 };
 
