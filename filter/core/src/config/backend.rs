@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::mode::Mode;
 use super::scalar::{OneOrMany, Text};
 use crate::operation::{ExtraPath, Kind, Prefixes};
 
@@ -36,6 +37,9 @@ pub struct BackendConfig {
     /// Lets the client's `Authorization` header go on to this backend. By default it ends here.
     #[serde(default)]
     pub forward_authorization: bool,
+    /// Whether decisions take effect for this backend, in place of what the configuration says for everything. A
+    /// caller's own `mode` counts more.
+    pub mode: Option<Mode>,
 }
 
 /// How a backend keeps tenants apart.
