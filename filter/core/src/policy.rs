@@ -3,20 +3,21 @@
 use std::rc::Rc;
 
 use crate::caller::{Caller, Environment, Impersonate};
-use crate::config::{BackendConfig, ByTenant, Config, ConfigError, Limits, Mode, WriteConfig};
+use crate::config::{BackendConfig, ByTenant, Config, ConfigError, Limits, WriteConfig};
 use crate::exchange::{Pages, Process, SlotFailure};
 use crate::http::{host_name, under_prefix};
 use crate::isolate::Isolate;
 use crate::operation::{Kind, Router};
 use crate::report::{NamingRules, Refusal};
+use crate::rollout::Rollout;
 use crate::table::TableRules;
 use crate::write::{Rules, metadata};
 
 /// A compiled configuration. Made at load, shared by all requests of a worker.
 #[derive(Debug)]
 pub struct Policy {
-    /// Whether decisions take effect.
-    pub mode: Mode,
+    /// For whom decisions take effect.
+    pub rollout: Rollout,
     /// The backends, in the order of the configuration.
     pub backends: Vec<Backend>,
     /// The callers, in the order of the configuration.
@@ -158,8 +159,8 @@ impl Policy {
             journal: config.report.is_some(),
         };
         let pages = Pages::compile(config)?;
-        let (mode, version) = (config.mode, [0; 16]);
-        Ok(Self { mode, backends, callers, tables, limits, version, telling, pages, tenancy_headers })
+        let (rollout, version) = (Rollout::compile(config), [0; 16]);
+        Ok(Self { rollout, backends, callers, tables, limits, version, telling, pages, tenancy_headers })
     }
 
     /// The backend a request is for: the one that the route's metadata names, else the one with the best

@@ -10,6 +10,7 @@ use crate::operation::{Class, Kind, Method, Methods, Operation, Unclassified};
 use crate::policy::{Backend, Policy};
 use crate::read;
 use crate::report::{Refusal, Voice};
+use crate::rollout::Seat;
 use crate::table::Lookup;
 use crate::wire::{Datum, metadata_namespace};
 use crate::write::fanout::Target;
@@ -35,6 +36,9 @@ pub(super) fn decide(
 ) -> (Result<Decided, Refusal>, Asked) {
     let mut known = Asked::default();
     let decided = decide_knowing(policy, headers, attributes, worker, &mut known);
+    // At the gateway's own paths nothing else answers.
+    known.observed = !policy.rollout.enforces(known.backend, known.caller, known.seat)
+        && policy.pages.get(split_query(headers.pseudo(":path")).0).is_none();
     (decided, known)
 }
 
@@ -65,6 +69,9 @@ fn decide_knowing(
     known.caller = Some(recognised.position);
     let caller = recognised.caller;
     let identity = recognised.identity(backend.write.labels.claims())?;
+    if policy.rollout.asks_for_seat(Some(position), recognised.position) {
+        known.seat = Some(Seat::of(&caller.name, recognised.user(), &identity.tenants));
+    }
     let operation = operation.map_err(unclassified)?;
     known.class = Some(operation.class);
     if !caller.rights.may.contains(&operation.class) {

@@ -16,6 +16,7 @@ mod pages;
 mod protocols;
 mod refusals;
 mod retries;
+mod rollout;
 mod second;
 mod single;
 mod sources;
