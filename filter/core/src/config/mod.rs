@@ -13,13 +13,11 @@ mod load;
 mod metrics;
 mod read;
 mod scalar;
+mod shape;
 mod table;
-mod tree;
 mod write;
 
 use std::collections::BTreeMap;
-
-use serde::Deserialize;
 
 pub use answers::{AnswersConfig, GiveUpConfig, RateLimited, SoftErrors};
 pub use backend::{BackendConfig, Isolation};
@@ -35,6 +33,7 @@ pub(crate) use load::whole as load_whole;
 pub use metrics::{ByTenant, MetricsConfig, ReportConfig, TenantNamesConfig};
 pub use read::{LabelPolicyConfig, ReadConfig};
 pub use scalar::{ByteSize, Count, Millis, OneOrMany, Text};
+pub use shape::{Node, ReadResult, Shape, read};
 pub use table::{HttpTableConfig, KubernetesTableConfig, TableConfig, UntilLoaded};
 pub use write::{
     AlsoWriteConfig, CallsConfig, Fallback, KeyConfig, MetadataPolicy, RemoteWriteConfig, RetriesConfig,
@@ -42,7 +41,7 @@ pub use write::{
 };
 
 /// The whole configuration of the filter.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -80,7 +79,7 @@ pub struct Config {
 }
 
 /// Whether decisions take effect.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {

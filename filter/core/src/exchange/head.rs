@@ -4,9 +4,9 @@ use super::pages::Page;
 use super::reading::HeldRead;
 use super::tell::Asked;
 use super::{Held, Worker};
-use crate::caller::{Attributes, Identity, recognise};
+use crate::caller::{Attributes, Evidence, Identity, first};
 use crate::http::{Edits, Headers, split_query, without_arguments};
-use crate::isolate::{Address, add_extra_label};
+use crate::isolate::{Address, Isolate, add_extra_label};
 use crate::operation::{Class, Kind, Method, Methods, Operation, Unclassified};
 use crate::policy::{Backend, Policy};
 use crate::read::{self, LABEL_POLICY, Narrowed, Reading, TENANCY_ARGUMENTS};
@@ -38,9 +38,6 @@ pub(super) fn decide(
 ) -> (Result<Decided, Refusal>, Asked) {
     let mut known = Asked::default();
     let decided = decide_knowing(policy, headers, end_of_stream, attributes, worker, &mut known);
-    if let Err(Refusal::NoTenant { caller }) = &decided {
-        known.caller = policy.callers.iter().position(|known| known.name == *caller);
-    }
     (decided, known)
 }
 
@@ -65,17 +62,28 @@ fn decide_knowing(
     known.backend = Some(position);
     let operation = backend.router.classify(headers.pseudo(":method"), path);
     let protocol = operation.as_ref().ok().map(|operation| operation.protocol);
-    known.voice = Voice::of(protocol, headers.first("content-type"));
+    known.voice = match protocol {
+        // What is not known, or closed, is most often asked for by what shows errors in this form only.
+        None if backend.kind.has_prometheus_api() && path.contains("/api/v1/") => Voice::PrometheusJson,
+        _ => Voice::of(protocol, headers.first("content-type")),
+    };
     // Who is not known learns nothing about which paths there are.
-    let identity = recognise(&policy.callers, headers, attributes, backend.write.labels.claims())?;
-    known.caller = Some(identity.caller);
+    let evidence = Evidence::new(headers, attributes)?;
+    let recognised = first(&policy.callers, &evidence, &mut |_, _| ())?;
+    known.caller = Some(recognised.position);
+    let caller = recognised.caller;
+    let identity = recognised.identity(backend.write.labels.claims())?;
     let operation = operation.map_err(unclassified)?;
     known.class = Some(operation.class);
-    let caller = policy.callers.get(identity.caller).ok_or(Refusal::Host { what: "the caller was lost" })?;
     if !caller.rights.may.contains(&operation.class) {
         return Err(Refusal::NotPermitted { class: operation.class });
     }
     let mut edits = strip(policy, backend, headers);
+    if *backend.isolate != Isolate::Header {
+        for name in OVERRIDES {
+            edits.remove(headers, name);
+        }
+    }
     let prefix = whole_path.len().saturating_sub(path.len());
     let address = Address::new(&backend.isolate, operation.class, headers.pseudo(":path"), prefix);
     match operation.class {
@@ -91,6 +99,7 @@ fn decide_knowing(
                 operation,
                 tenants: &tenants,
                 unfiltered: caller.rights.unfiltered,
+                experimental: backend.experimental,
                 own: &identity.tenants,
                 headers,
                 end_of_stream,
@@ -114,6 +123,10 @@ fn decide_knowing(
     }
 }
 
+/// Headers that turn a request into another one, for servers that heed them.
+const OVERRIDES: &[&str] =
+    &["x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"];
+
 /// A page of the gateway's own, for callers with the right to it.
 fn own_page(
     policy: &Policy,
@@ -122,14 +135,15 @@ fn own_page(
     attributes: &dyn Attributes,
     known: &mut Asked,
 ) -> Result<Decided, Refusal> {
-    let identity = recognise(&policy.callers, headers, attributes, &[])?;
-    known.caller = Some(identity.caller);
+    let evidence = Evidence::new(headers, attributes)?;
+    let recognised = first(&policy.callers, &evidence, &mut |_, _| ())?;
+    known.caller = Some(recognised.position);
+    recognised.identity(&[])?;
     known.class = Some(page.class());
     if headers.pseudo(":method") != Method::Get.as_str() {
         return Err(Refusal::Method { allow: Methods::of(&[Method::Get]) });
     }
-    let caller = policy.callers.get(identity.caller).ok_or(Refusal::Host { what: "the caller was lost" })?;
-    if !caller.rights.may.contains(&page.class()) {
+    if !recognised.caller.rights.may.contains(&page.class()) {
         return Err(Refusal::NotPermitted { class: page.class() });
     }
     Ok(Decided::Page(page))

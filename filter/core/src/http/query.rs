@@ -25,11 +25,7 @@ pub fn arguments(text: &str) -> impl Iterator<Item = Result<Argument<'_>, &'stat
         }
         let (name, value) = raw.split_once('=').unwrap_or((raw, ""));
         let problem = "a broken escape among its arguments";
-        Ok(Argument {
-            raw,
-            name: decode(name).ok_or(problem)?,
-            value: decode(value).ok_or(problem)?,
-        })
+        Ok(Argument { raw, name: decode(name).ok_or(problem)?, value: decode(value).ok_or(problem)? })
     })
 }
 

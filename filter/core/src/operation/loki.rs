@@ -6,8 +6,8 @@
 
 use super::Method::{Delete, Get, Post};
 use super::table::{
-    LOGQL, LOGQL_ONE, LOGQL_SELECTOR, LOGQL_SERIES, LOKI_FIXED, LOKI_FIXED_ONE, LOKI_PUSH, LOKI_TAIL, Mark, Marks, OTLP_LOGS, RULE_CONFIG, RULE_STATE, Route, System,
-    closed, open,
+    LOGQL, LOGQL_ONE, LOGQL_SELECTOR, LOGQL_SERIES, LOKI_FIXED, LOKI_FIXED_ONE, LOKI_PUSH, LOKI_TAIL, Mark,
+    Marks, OTLP_LOGS, RULE_CONFIG, RULE_STATE, Route, System, closed, open,
 };
 
 pub(super) const SYSTEM: System = System {

@@ -5,7 +5,10 @@
 //! path before it matches it, so names must not hold `%2F`. Its prefix is before everything it serves.
 
 use super::Method::{Get, Post};
-use super::table::{Mark, Marks, OTLP_METRICS, PROMETHEUS_FIXED, PROMQL, PROMQL_SELECTORS, REMOTE_READ, REMOTE_WRITE, RULE_STATES, Route, System, closed, open};
+use super::table::{
+    Mark, Marks, OTLP_METRICS, PROMETHEUS_FIXED, PROMQL, PROMQL_SELECTORS, REMOTE_READ, REMOTE_WRITE,
+    RULE_STATES, Route, System, closed, open,
+};
 
 pub(super) const SYSTEM: System = System {
     marks: Marks { prometheus: Mark::Setting(""), legacy: Mark::None, alertmanager: Mark::None },

@@ -8,7 +8,8 @@
 
 use super::Method::{Get, Post};
 use super::table::{
-    INFLUX_PUSH, Mark, Marks, OTHER_WRITE, OTLP_METRICS, PROMETHEUS_FIXED, PROMQL, PROMQL_SELECTORS, REMOTE_WRITE, RULE_STATES, Route, System, closed, open,
+    INFLUX_PUSH, Mark, Marks, OTHER_WRITE, OTLP_METRICS, PROMETHEUS_FIXED, PROMQL, PROMQL_SELECTORS,
+    REMOTE_WRITE, RULE_STATES, Route, System, closed, open,
 };
 
 pub(super) const SYSTEM: System = System {

@@ -2,7 +2,7 @@
 //!
 //! Every copy of an argument is treated, since backends differ in which of them they take.
 
-use super::query::{self, Language, Limits, Matcher};
+use super::query::{self, Language, Matcher, Options};
 use crate::http::{add_argument, arguments, encode};
 use crate::operation::Reach;
 use crate::report::Refusal;
@@ -21,7 +21,7 @@ pub(super) struct Arguments {
     pub(super) absent: Option<(Language, Vec<Matcher>)>,
     /// What is added to the URL.
     pub(super) added: Vec<(&'static str, String)>,
-    pub(super) limits: Limits,
+    pub(super) options: Options,
 }
 
 /// A query or a form, read and rewritten.
@@ -36,7 +36,7 @@ pub(super) struct Outcome {
 impl Arguments {
     /// Only what a client may not say goes.
     pub(super) fn plain(reach: Reach) -> Self {
-        Self { reach, text: None, absent: None, added: Vec::new(), limits: Limits::default() }
+        Self { reach, text: None, absent: None, added: Vec::new(), options: Options::default() }
     }
 
     /// Rewrites the arguments of a query (without its `?`) or a form. The error says what the text has, or which
@@ -61,7 +61,9 @@ impl Arguments {
                 continue;
             }
             let narrowed = match &self.text {
-                Some((language, matchers)) => self.narrow(*language, matchers, &argument.name, &argument.value, refuse)?,
+                Some((language, matchers)) => {
+                    self.narrow(*language, matchers, &argument.name, &argument.value, refuse)?
+                }
                 None => None,
             };
             outcome.selects |= self.is_selector(&argument.name) && !argument.value.is_empty();
@@ -114,15 +116,16 @@ impl Arguments {
         if argument == "query" && value.is_empty() && self.reach == Reach::QuerySelector {
             return Ok(None);
         }
-        let text = core::str::from_utf8(value).map_err(|_| refuse("a text that is not UTF-8 among its arguments"))?;
+        let text = core::str::from_utf8(value)
+            .map_err(|_| refuse("a text that is not UTF-8 among its arguments"))?;
         let rewritten = if argument == "query" {
-            query::rewrite(language, text, matchers, &self.limits)
+            query::rewrite(language, text, matchers, &self.options)
         } else {
-            query::rewrite_selector(language, text, matchers, &self.limits)
+            query::rewrite_selector(language, text, matchers, &self.options)
         };
         rewritten
             .map(|rewritten| Some(rewritten.text))
-            .map_err(|error| Refusal::Query { argument, at: error.at, problem: error.to_string() })
+            .map_err(|error| Refusal::Query { argument, error: error.to_string() })
     }
 
     /// Adds to the path what neither its query nor a form has. Says whether it changed.
@@ -147,7 +150,7 @@ impl Arguments {
 
 /// A selector of just these matchers.
 pub(super) fn selector(language: Language, matchers: &[Matcher]) -> Result<String, Refusal> {
-    query::rewrite_selector(language, "{}", matchers, &Limits::default())
+    query::rewrite_selector(language, "{}", matchers, &Options::default())
         .map(|rewritten| rewritten.text)
         .map_err(|_| Refusal::NotNarrowed)
 }

@@ -30,7 +30,8 @@ fn is_form(value: &[u8]) -> bool {
     let Ok(value) = core::str::from_utf8(value) else { return false };
     let (media, parameter) = value.split_once(';').unwrap_or((value, ""));
     let parameter = parameter.trim();
-    let charset = parameter.split_once('=').map(|(name, value)| (name.trim(), value.trim().trim_matches('"')));
+    let charset =
+        parameter.split_once('=').map(|(name, value)| (name.trim(), value.trim().trim_matches('"')));
     let is_plain = match charset {
         None => parameter.is_empty(),
         Some((name, value)) => name.eq_ignore_ascii_case("charset") && value.eq_ignore_ascii_case("utf-8"),
@@ -68,7 +69,11 @@ mod tests {
             (&[post, form], false, Ok(true)),
             (&[post, ("content-type", "Application/X-WWW-Form-Urlencoded")], false, Ok(true)),
             (&[post, ("content-type", "application/x-www-form-urlencoded; charset=UTF-8")], false, Ok(true)),
-            (&[post, ("content-type", "application/x-www-form-urlencoded;charset=\"utf-8\"")], false, Ok(true)),
+            (
+                &[post, ("content-type", "application/x-www-form-urlencoded;charset=\"utf-8\"")],
+                false,
+                Ok(true),
+            ),
             (&[post, ("content-type", "application/x-www-form-urlencoded;")], false, Ok(true)),
             (
                 &[post, ("content-type", "application/x-www-form-urlencoded; charset=utf-16")],
@@ -81,7 +86,11 @@ mod tests {
                 Err("media_type"),
             ),
             (&[post, ("content-type", "application/x-www-form-urlencoded; x")], false, Err("media_type")),
-            (&[post, ("content-type", "application/x-www-form-urlencoded, text/plain")], false, Err("media_type")),
+            (
+                &[post, ("content-type", "application/x-www-form-urlencoded, text/plain")],
+                false,
+                Err("media_type"),
+            ),
             (&[post, ("content-type", "multipart/form-data; boundary=x")], false, Err("media_type")),
             (&[post, ("content-type", "application/json")], false, Err("media_type")),
             (&[post, ("content-type", "")], false, Err("media_type")),
@@ -93,7 +102,11 @@ mod tests {
         for (head, end_of_stream, expected) in cases {
             let headers = Headers::new(head.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())).collect());
             let result = follows(&headers, *end_of_stream);
-            assert_eq!(result.as_ref().map_err(Refusal::reason).map(|follows| *follows), *expected, "{head:?}");
+            assert_eq!(
+                result.as_ref().map_err(Refusal::reason).map(|follows| *follows),
+                *expected,
+                "{head:?}"
+            );
         }
         let websocket = ("upgrade", "WebSocket");
         for (head, end_of_stream, expected) in [

@@ -25,6 +25,8 @@ pub struct Reading<'a> {
     pub tenants: &'a TenantSet,
     /// Whether its caller has the right to read what is narrowed for others.
     pub unfiltered: bool,
+    /// Whether its backend was told to read experimental syntax.
+    pub experimental: bool,
     /// All tenants of its caller.
     pub own: &'a TenantSet,
     /// Its headers.
@@ -126,7 +128,8 @@ impl Reading<'_> {
             return Ok(Narrowed::default());
         }
         let tenants: Vec<&str> = self.tenants.as_slice().iter().map(TenantId::as_str).collect();
-        let matchers = vec![Matcher::any_of(label, &tenants)];
+        let matcher = Matcher::any_of(label, tenants.iter().copied()).map_err(|_| Refusal::NotNarrowed)?;
+        let matchers = vec![matcher];
         let in_url = matches!(self.isolate, Isolate::LabelInUrl(_));
         match reach {
             Reach::Nothing | Reach::Answer | Reach::Everything => return Err(Refusal::NotNarrowed),
@@ -143,6 +146,7 @@ impl Reading<'_> {
             _ => Language::PromQl,
         };
         let mut arguments = Arguments::plain(reach);
+        arguments.options.experimental = self.experimental;
         if in_url {
             arguments.added.push(match tenants.as_slice() {
                 [tenant] => ("extra_label", format!("{label}={tenant}")),
@@ -186,7 +190,8 @@ impl Body {
     pub fn look(self, body: &[u8], decoded_limit: u32) -> Result<Looked, Refusal> {
         match self {
             Self::Form(form) => {
-                let text = core::str::from_utf8(body).map_err(|_| Refusal::Form("a text that is not UTF-8"))?;
+                let text =
+                    core::str::from_utf8(body).map_err(|_| Refusal::Form("a text that is not UTF-8"))?;
                 let Form { arguments, mut url } = *form;
                 let outcome = arguments.rewrite(text, decoded_limit, Refusal::Form)?;
                 url.is_changed |= arguments.complete(&mut url.path, url.selects || outcome.selects)?;

@@ -84,7 +84,8 @@ enum At {
 /// The names in `source_tenants`. An error says in which line it is, from 1.
 fn sources(text: &str) -> Result<Vec<&str>, (Problem, usize)> {
     let is_odd = |c: char| {
-        (c.is_control() && !matches!(c, '\n' | '\r' | '\t')) || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
+        (c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
     };
     let mut seen: Vec<&str> = Vec::new();
     let mut names = Vec::new();
