@@ -17,8 +17,8 @@ pub(super) struct Arguments {
     pub(super) reach: Reach,
     /// The language of its selectors, and the matchers that go into each; `None` leaves them as they are.
     pub(super) text: Option<(Language, Vec<Matcher>)>,
-    /// The language in which a missing selector is written, and its matchers.
-    pub(super) absent: Option<(Language, Vec<Matcher>)>,
+    /// The matchers of a selector that is added where one is missing.
+    pub(super) absent: Option<Vec<Matcher>>,
     /// What is added to the URL.
     pub(super) added: Vec<(&'static str, String)>,
     pub(super) options: Options,
@@ -131,14 +131,14 @@ impl Arguments {
     /// Adds to the path what neither its query nor a form has. Says whether it changed.
     pub(super) fn complete(&self, path: &mut String, selects: bool) -> Result<bool, Refusal> {
         let before = path.len();
-        if !selects && let Some((language, matchers)) = &self.absent {
+        if !selects && let Some(matchers) = &self.absent {
             let argument = match self.reach {
                 Reach::Selectors => "match[]",
                 Reach::QuerySelector => "query",
                 _ => "",
             };
             if !argument.is_empty() {
-                add_argument(path, argument, selector(*language, matchers)?.as_bytes());
+                add_argument(path, argument, selector(matchers)?.as_bytes());
             }
         }
         for (name, value) in &self.added {
@@ -148,9 +148,9 @@ impl Arguments {
     }
 }
 
-/// A selector of just these matchers.
-pub(super) fn selector(language: Language, matchers: &[Matcher]) -> Result<String, Refusal> {
-    query::rewrite_selector(language, "{}", matchers, &Options::default())
+/// A selector of just these matchers, which reads the same in every language.
+pub(super) fn selector(matchers: &[Matcher]) -> Result<String, Refusal> {
+    query::rewrite_selector(Language::PromQl, "{}", matchers, &Options::default())
         .map(|rewritten| rewritten.text)
         .map_err(|_| Refusal::NotNarrowed)
 }

@@ -140,22 +140,18 @@ impl Reading<'_> {
             }
             Reach::Query | Reach::Selectors | Reach::QuerySelector => {}
         }
-        let language = match self.kind {
-            Kind::Loki => Language::LogQl,
-            Kind::VictoriaMetrics => Language::MetricsQl,
-            _ => Language::PromQl,
-        };
+        let language = if self.kind == Kind::Loki { Language::LogQl } else { Language::PromQl };
         let mut arguments = Arguments::plain(reach);
         arguments.options.experimental = self.experimental;
         if in_url {
             arguments.added.push(match tenants.as_slice() {
                 [tenant] => ("extra_label", format!("{label}={tenant}")),
-                _ => ("extra_filters[]", selector(language, &matchers)?),
+                _ => ("extra_filters[]", selector(&matchers)?),
             });
         } else {
             arguments.text = Some((language, matchers.clone()));
         }
-        arguments.absent = Some((language, matchers));
+        arguments.absent = Some(matchers);
         let mut url = rewrite_url(&arguments, address)?;
         let follows = if self.operation.protocol == Protocol::LokiTail {
             form::is_no_websocket(self.headers, self.end_of_stream)?

@@ -1,79 +1,63 @@
-//! Queries as text: matchers put into every selector. Only single selectors are read until the languages are here.
+//! Queries as text: matchers put into every selector of PromQL, MetricsQL and LogQL, for backends that keep tenants
+//! apart by nothing else.
+//!
+//! Only the bytes of the matchers are added; everything else, comments and spacing too, stays as it came. The user's own
+//! matchers stay beside ours, so results(rewritten) ⊆ results(query) ∩ tenant, and rewriting again changes no result.
+//!
+//! A language is a lexer, which cuts the text exactly where the backend does, and a walk over its tokens. The walk knows
+//! no precedence and no types, since neither says what a selector is; what it lets through beyond the backend's grammar
+//! the backend refuses. The other way round nothing may slip: a word is a selector, and gets the matchers, unless the
+//! grammar says that it cannot be one; a call must be of a known function; what is not understood is refused at its
+//! position. There is no recursion: open brackets are on a stack of bounded height.
 
-use core::fmt;
+mod logql;
+mod matcher;
+mod metricsql;
+mod names;
+mod number;
+mod problem;
+mod promql;
+mod quoted;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
 use core::ops::Range;
+
+pub use self::matcher::{Matcher, MatcherProblem, Op};
+pub use self::problem::{Problem, QueryError};
+use self::walk::Walk;
 
 /// A query language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
-    /// Prometheus'.
+    /// As of Prometheus 3.14; also what older ones, Thanos, Promxy, Cortex and Mimir read.
     PromQl,
-    /// That of `VictoriaMetrics`.
+    /// As of VictoriaMetrics' `metricsql` 0.87.
     MetricsQl,
-    /// Loki's.
+    /// As of Loki 3.8.
     LogQl,
 }
 
-/// A matcher to be put in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Matcher {
-    label: String,
-    op: Op,
-    value: String,
-}
-
-/// How a label is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Op {
-    /// `=`
-    Equal,
-    /// `=~`, anchored at both ends.
-    Regex,
-}
-
-/// Why this is no matcher.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MatcherProblem {
-    /// There is no value.
-    NoValue,
-}
-
-impl Matcher {
-    /// The label has one of these values.
-    pub fn any_of<'v>(
-        label: &str,
-        values: impl IntoIterator<Item = &'v str>,
-    ) -> Result<Self, MatcherProblem> {
-        let values: Vec<String> = values.into_iter().map(regex_lite::escape).collect();
-        let (op, value) = match values.as_slice() {
-            [] => return Err(MatcherProblem::NoValue),
-            [value] => (Op::Equal, value.replace('\\', "")),
-            _ => (Op::Regex, values.join("|")),
-        };
-        Ok(Self { label: label.to_owned(), op, value })
-    }
-
-    /// The label.
-    pub fn label(&self) -> &str {
-        &self.label
-    }
-
-    /// How it is compared.
-    pub fn op(&self) -> Op {
-        self.op
-    }
-
-    /// The value or the expression, without any quotes.
-    pub fn value(&self) -> &str {
-        &self.value
-    }
-}
-
 /// What a query may be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Syntax and functions that the backend knows only when told so by a flag.
+    /// Syntax and functions that the backend knows only when told so by a flag. Without it they are refused, since a
+    /// backend may read them in another way or not at all.
     pub experimental: bool,
+    /// The longest query, in bytes.
+    pub max_bytes: usize,
+    /// The longest rewritten query, in bytes.
+    pub max_rewritten_bytes: usize,
+    /// The highest number of brackets open at once.
+    pub max_depth: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { experimental: false, max_bytes: 65_536, max_rewritten_bytes: 262_144, max_depth: 100 }
+    }
 }
 
 /// A query with the matchers in it.
@@ -81,21 +65,8 @@ pub struct Options {
 pub struct Rewritten {
     /// The whole query.
     pub text: String,
-    /// Where in it something was put in.
+    /// Where in it something was put in, in order; the query without these ranges is the one that came.
     pub inserted: Vec<Range<usize>>,
-}
-
-/// A query that is refused, with the position.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QueryError {
-    /// Offset in bytes from the beginning of the query.
-    pub at: usize,
-}
-
-impl fmt::Display for QueryError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "1:{}: parse error: not one selector", self.at.saturating_add(1))
-    }
 }
 
 /// Puts the matchers into every selector of a whole query.
@@ -105,29 +76,35 @@ pub fn rewrite(
     matchers: &[Matcher],
     options: &Options,
 ) -> Result<Rewritten, QueryError> {
-    rewrite_selector(language, text, matchers, options)
+    let mut walk = Walk::new(text, options, lexer(language))?;
+    match language {
+        Language::PromQl => promql::query(&mut walk)?,
+        Language::MetricsQl => metricsql::query(&mut walk)?,
+        Language::LogQl => logql::query(&mut walk)?,
+    }
+    walk.finish(matchers)
 }
 
-/// Puts the matchers into a selector that stands alone.
+/// Puts the matchers into a selector that stands alone, as `match[]` has it. Anything more is refused.
 pub fn rewrite_selector(
-    _language: Language,
+    language: Language,
     text: &str,
     matchers: &[Matcher],
-    _options: &Options,
+    options: &Options,
 ) -> Result<Rewritten, QueryError> {
-    let quoted = |m: &Matcher| {
-        let op = if m.op == Op::Regex { "=~" } else { "=" };
-        format!("{}{op}\"{}\"", m.label, m.value.replace('\\', "\\\\"))
-    };
-    let added = matchers.iter().map(quoted).collect::<Vec<_>>().join(",");
-    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let at = text.find(|c| !is_name(c)).unwrap_or(text.len());
-    let (name, rest) = text.split_at_checked(at).unwrap_or((text, ""));
-    let text = match rest.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
-        Some("") => format!("{name}{{{added}}}"),
-        Some(inner) if !inner.contains(['{', '}']) => format!("{name}{{{inner},{added}}}"),
-        None if rest.is_empty() && !name.is_empty() => format!("{name}{{{added}}}"),
-        _ => return Err(QueryError { at }),
-    };
-    Ok(Rewritten { text, inserted: Vec::new() })
+    let mut walk = Walk::new(text, options, lexer(language))?;
+    match language {
+        Language::PromQl => promql::selector(&mut walk)?,
+        Language::MetricsQl => metricsql::selector(&mut walk)?,
+        Language::LogQl => logql::selector(&mut walk)?,
+    }
+    walk.finish(matchers)
+}
+
+fn lexer(language: Language) -> walk::Lexer {
+    match language {
+        Language::PromQl => promql::lex,
+        Language::MetricsQl => metricsql::lex,
+        Language::LogQl => logql::lex,
+    }
 }
