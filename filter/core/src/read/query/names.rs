@@ -92,6 +92,22 @@ pub(super) const METRICSQL_FUNCTIONS: &[&str] = &[
     "tmax_over_time", "tmin_over_time", "ttf", "union", "vector", "year", "zscore_over_time",
 ];
 
+/// Aggregations of LogQL, over time and over series.
+#[rustfmt::skip]
+pub(super) const LOGQL_AGGREGATIONS: &[&str] = &[
+    "absent_over_time", "approx_topk", "avg", "avg_over_time", "bottomk", "bytes_over_time",
+    "bytes_rate", "count", "count_over_time", "first_over_time", "last_over_time", "max",
+    "max_over_time", "min", "min_over_time", "quantile_over_time", "rate", "rate_counter", "sort",
+    "sort_desc", "stddev", "stddev_over_time", "stdvar", "stdvar_over_time", "sum", "sum_over_time",
+    "topk",
+];
+
+/// Other functions of LogQL.
+#[rustfmt::skip]
+pub(super) const LOGQL_FUNCTIONS: &[&str] = &[
+    "label_replace", "vector",
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +120,8 @@ mod tests {
             PROMQL_EXPERIMENTAL,
             METRICSQL_AGGREGATIONS,
             METRICSQL_FUNCTIONS,
+            LOGQL_AGGREGATIONS,
+            LOGQL_FUNCTIONS,
         ] {
             assert!(names.is_sorted(), "{names:?}");
         }

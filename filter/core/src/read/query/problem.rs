@@ -40,7 +40,7 @@ pub enum Problem {
     },
     /// A character that stands nowhere in the language, or not here.
     Character(char),
-    /// A string without its closing quote.
+    /// A string without its closing quote, or a comment without its end.
     Unterminated,
     /// A string with an escape that the language does not have.
     Escape,
@@ -99,7 +99,7 @@ impl fmt::Display for Problem {
             }
             Self::TooDeep { limit } => write!(f, "more than {limit} brackets are open at once"),
             Self::Character(character) => write!(f, "unexpected character {character:?}"),
-            Self::Unterminated => f.write_str("a string without its closing quote"),
+            Self::Unterminated => f.write_str("a string or comment without its end"),
             Self::Escape => f.write_str("an escape that strings do not have"),
             Self::CommentEnd => {
                 f.write_str("a carriage return within a comment: end the line with a newline")

@@ -381,6 +381,7 @@ fn is_name_byte(byte: u8, in_brackets: bool) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b':' && !in_brackets
 }
 
-fn starts_fraction(rest: &str) -> bool {
+/// Whether a dot and a digit begin a number.
+pub(super) fn starts_fraction(rest: &str) -> bool {
     rest.strip_prefix('.').is_some_and(|after| after.starts_with(|digit: char| digit.is_ascii_digit()))
 }

@@ -1,5 +1,7 @@
 //! Tables: what becomes of every construct of the languages, and what is refused.
 
+mod logql;
+mod metricsql;
 mod promql;
 
 use super::*;
