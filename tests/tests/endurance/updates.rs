@@ -227,7 +227,8 @@ async fn under_a_new_configuration_nothing_is_left_out() -> Result<()> {
     assert_eq!(attempt(&dynamic, 503).await?, ["team-a=200", "team-b=503", "team-c=200"]);
     let mut moved = second.clone();
     moved["write"]["metrics"]["tenant"] = json!([{"label": LABEL, "table": "moved"}, "caller"]);
-    moved["tables"]["moved"] = json!({"static": {"team-a": "team-b", "team-b": "team-b", "team-c": "team-a"}});
+    moved["tables"]["moved"] =
+        json!({"static": {"team-a": "team-b", "team-b": "team-b", "team-c": "team-a"}});
     dynamic.update(&moved)?;
     in_force(&dynamic, 200).await?;
     assert_eq!(attempt(&dynamic, 200).await?, ["team-a=200", "team-b=200"]);
@@ -239,7 +240,9 @@ async fn under_a_new_configuration_nothing_is_left_out() -> Result<()> {
     let last = state.requests.split_off(before);
     let series = |tenant: &str| {
         let of = last.iter().filter(|request| request.tenant.as_deref() == Some(tenant));
-        of.filter_map(|request| request.push.as_ref()?.as_ref().ok()).map(|push| push.series.len()).sum::<usize>()
+        of.filter_map(|request| request.push.as_ref()?.as_ref().ok())
+            .map(|push| push.series.len())
+            .sum::<usize>()
     };
     assert_eq!((series("team-a"), series("team-b")), (3, 6));
     assert_received("over all", &state, &[(&batch, &[("team-a", 3), ("team-b", 5), ("team-c", 3)])]);

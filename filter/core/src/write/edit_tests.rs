@@ -48,9 +48,7 @@ impl Form {
                 "/api/v1/push",
                 "snappy",
             ),
-            Self::Loki(Notation::Protobuf) => {
-                (Protocol::LokiPush, protobuf, "/loki/api/v1/push", "snappy")
-            }
+            Self::Loki(Notation::Protobuf) => (Protocol::LokiPush, protobuf, "/loki/api/v1/push", "snappy"),
             Self::Loki(Notation::Json) => (Protocol::LokiPush, "application/json", "/loki/api/v1/push", ""),
             Self::Loki(Notation::Legacy) => (Protocol::LokiPush, "application/json", "/api/prom/push", ""),
             Self::Otlp(signal, json) => {
@@ -152,12 +150,14 @@ const NAMES: [&str; 5] = ["a", "b", "nn", "zone", "zz"];
 
 /// Labels as any sender sorts them, with one that no edit names.
 fn any_labels() -> impl Strategy<Value = Labels> {
-    prop::collection::btree_map(prop::sample::select(&NAMES[..]), near_a_boundary(), 0..4).prop_map(|labels| {
-        let mut labels: BTreeMap<String, String> =
-            labels.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        labels.insert("kept".to_owned(), "k".to_owned());
-        labels.into_iter().collect()
-    })
+    prop::collection::btree_map(prop::sample::select(&NAMES[..]), near_a_boundary(), 0..4).prop_map(
+        |labels| {
+            let mut labels: BTreeMap<String, String> =
+                labels.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            labels.insert("kept".to_owned(), "k".to_owned());
+            labels.into_iter().collect()
+        },
+    )
 }
 
 /// Edits as a configuration allows them: no name stands in two places.
@@ -197,7 +197,9 @@ fn expected(edits: &LabelEdits, labels: &Labels) -> BTreeMap<String, String> {
     let mut map = present(labels);
     let string = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let own = TenantId::new("own").unwrap();
-    map.retain(|name, _| !edits.remove.contains(&name.as_bytes().to_vec()) && !edits.nowhere.contains(&&**name));
+    map.retain(|name, _| {
+        !edits.remove.contains(&name.as_bytes().to_vec()) && !edits.nowhere.contains(&&**name)
+    });
     for (old, new) in &edits.rename {
         if let Some(value) = map.remove(&string(old)) {
             map.insert(string(new), value);

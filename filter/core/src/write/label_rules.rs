@@ -3,7 +3,8 @@
 use super::labels::{LabelEdits, LabelValue};
 use crate::caller::{ClaimPath, Identity, Named};
 use crate::config::{
-    AccountLabels, ConfigError, LabelEditsConfig, LabelFrom, LabelProtocol, LabelValueConfig, Text, WriteConfig,
+    AccountLabels, ConfigError, LabelEditsConfig, LabelFrom, LabelProtocol, LabelValueConfig, Text,
+    WriteConfig,
 };
 use crate::isolate::Isolate;
 use crate::operation::{Kind, Protocol};

@@ -54,8 +54,7 @@ impl LabelEdits {
 
     /// Whether labels of this name go.
     pub fn removes(&self, name: &[u8]) -> bool {
-        self.remove.iter().any(|gone| gone == name)
-            || self.nowhere.iter().any(|gone| gone.as_bytes() == name)
+        self.remove.iter().any(|gone| gone == name) || self.nowhere.iter().any(|gone| gone.as_bytes() == name)
     }
 
     /// Whether the edits change anything in these labels, which are asked for as often as needed. Where they do not,

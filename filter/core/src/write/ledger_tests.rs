@@ -129,7 +129,9 @@ fn pages_are_used_evenly() {
 
 fn any_settled() -> impl Strategy<Value = Settled> {
     (any::<u64>(), any::<u16>(), any::<bool>(), any::<[u64; 3]>(), prop::collection::vec(any::<u8>(), 0..300))
-        .prop_map(|(print, status, soft, written, message)| Settled::new(print, status, soft, written, &message))
+        .prop_map(|(print, status, soft, written, message)| {
+            Settled::new(print, status, soft, written, &message)
+        })
 }
 
 proptest! {

@@ -203,7 +203,8 @@ pub fn plan<'a>(
                 return Err(Refusal::NoAccount { tenant });
             }
             Verdict::Tenant(tenant) if also.concerns(&tenant) => {}
-            Verdict::Tenant(_) if wanted.has_metadata && rules.metadata_strays(rights, &identity.tenants) => {}
+            Verdict::Tenant(_) if wanted.has_metadata && rules.metadata_strays(rights, &identity.tenants) => {
+            }
             Verdict::Tenant(tenant) if wanted.edits.is_empty() || wanted.in_url => {
                 return Ok(Plan::Whole(tenant));
             }

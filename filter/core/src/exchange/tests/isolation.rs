@@ -203,11 +203,7 @@ fn accounts_stand_in_the_path_or_in_headers() {
     let accounts = json!({"account": {"own": "7", "team-a": "1:2"}});
     let client = [("x-scope-orgid", "own"), ("accountid", "9"), ("projectid", "9"), ("projectid", "8")];
     let cases = [
-        (
-            "victoriametrics-cluster",
-            "/vm/prometheus/api/v1/write?extra_label=a=b&c=d",
-            "keep",
-        ),
+        ("victoriametrics-cluster", "/vm/prometheus/api/v1/write?extra_label=a=b&c=d", "keep"),
         ("victoriametrics-cluster", "/vm/insert/1/prometheus/api/v1/write", "answer 403 closed_path"),
         (
             "victorialogs",
@@ -226,7 +222,8 @@ fn accounts_stand_in_the_path_or_in_headers() {
     }
     // Where labels that name an account may stay, nobody looks.
     let mut world = World::with(|config| {
-        config["backends"][0] = json!({"name": "metrics", "kind": "victoriametrics-cluster", "isolate": accounts, "path": "/vm"});
+        config["backends"][0] =
+            json!({"name": "metrics", "kind": "victoriametrics-cluster", "isolate": accounts, "path": "/vm"});
         config["write"]["metrics"]["account_labels"] = json!("keep");
     })
     .caller("user", &["own"]);
@@ -258,10 +255,9 @@ fn no_label_names_an_account() {
     };
     let at = |path| but(WRITE, ":path", path);
     let head = at("/prometheus/api/v1/write?extra_label=vm_account_id=9&extra%5Flabel=vm_project_id=9");
-    for name in
-        ["vm_account_id", "vm_project_id", "VictoriaMetrics_AccountID", "VictoriaMetrics_ProjectID"]
-    {
-        let forged = [up(&[("ns", "team-a"), (name, "9")]), up(&[(name, "8"), ("z", "1")]), up(&[("b", "2")])];
+    for name in ["vm_account_id", "vm_project_id", "VictoriaMetrics_AccountID", "VictoriaMetrics_ProjectID"] {
+        let forged =
+            [up(&[("ns", "team-a"), (name, "9")]), up(&[(name, "8"), ("z", "1")]), up(&[("b", "2")])];
         let clean = [up(&[("ns", "team-a")]), up(&[("z", "1")]), up(&[("b", "2")])];
         let (_, step) = world().request(&head, &body(&forged));
         let parts = calls(step);
@@ -278,7 +274,11 @@ fn no_label_names_an_account() {
         let (_, step) = world().head(&at(path));
         assert_eq!(describe(&step), "answer 415 cannot_split", "{path}");
     }
-    let json = but(&but(&at("/opentelemetry/v1/metrics"), "content-type", "application/json"), "content-encoding", "");
+    let json = but(
+        &but(&at("/opentelemetry/v1/metrics"), "content-type", "application/json"),
+        "content-encoding",
+        "",
+    );
     assert_eq!(describe(&world().head(&json).1), "answer 415 media_type");
     let protobuf = but(&at("/opentelemetry/v1/metrics"), "content-encoding", "");
     assert_eq!(describe(&world().head(&protobuf).1), "keep");
@@ -287,8 +287,7 @@ fn no_label_names_an_account() {
 #[test]
 fn account_labels_are_the_gateways_own() {
     let cluster = |config: &mut Json| {
-        config["backends"][0] =
-            json!({"name": "metrics", "kind": "victoriametrics-cluster", "isolate": {"account": {"own": "7"}}});
+        config["backends"][0] = json!({"name": "metrics", "kind": "victoriametrics-cluster", "isolate": {"account": {"own": "7"}}});
     };
     let got = load(|config| {
         cluster(config);

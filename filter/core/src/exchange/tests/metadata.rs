@@ -7,7 +7,8 @@ use prost::Message as _;
 use serde_json::json;
 
 use super::{
-    Alone, Exchange, OPT_IN, Process, SlotFailure, Step, Stored, WRITE, Worker, World, and, base, but, headers,
+    Alone, Exchange, OPT_IN, Process, SlotFailure, Step, Stored, WRITE, Worker, World, and, base, but,
+    headers,
 };
 use crate::write::remote_write::testing::{MetricMetadata, WriteRequest, compress, request, series};
 
@@ -212,12 +213,37 @@ fn metadata_moves_along() {
     let (none, all) = (&[][..], &["a", "b"][..]);
     let both = [("own", 1, all), ("next", 1, all)];
     for (policy, also, now, later) in [
-        ("own", json!({"tenant": "own", "to": "next"}), [&both[..], &[("team-a", 1, none)]].concat(), &[("own", 0, all), ("next", 0, all)][..]),
-        ("followers", json!({"tenant": "own", "to": "next"}), [&both[..], &[("team-a", 1, &["a"])]].concat(), &[("own", 0, all), ("next", 0, all), ("team-a", 0, &["a"])]),
+        (
+            "own",
+            json!({"tenant": "own", "to": "next"}),
+            [&both[..], &[("team-a", 1, none)]].concat(),
+            &[("own", 0, all), ("next", 0, all)][..],
+        ),
+        (
+            "followers",
+            json!({"tenant": "own", "to": "next"}),
+            [&both[..], &[("team-a", 1, &["a"])]].concat(),
+            &[("own", 0, all), ("next", 0, all), ("team-a", 0, &["a"])],
+        ),
         // The tenant of a namespace that moves is none of the caller's.
-        ("followers", json!({"key": "team-a", "to": "next"}), vec![("own", 1, all), ("team-a", 1, &["a"]), ("next", 1, &["a"])], &[("own", 0, all), ("team-a", 0, &["a"]), ("next", 0, &["a"])]),
-        ("all", json!({"key": "team-a", "to": "next"}), vec![("own", 1, all), ("team-a", 1, all), ("next", 1, all)], &[("own", 0, all)]),
-        ("drop", json!({"tenant": "own", "to": "next"}), vec![("own", 1, none), ("next", 1, none), ("team-a", 1, none)], &[]),
+        (
+            "followers",
+            json!({"key": "team-a", "to": "next"}),
+            vec![("own", 1, all), ("team-a", 1, &["a"]), ("next", 1, &["a"])],
+            &[("own", 0, all), ("team-a", 0, &["a"]), ("next", 0, &["a"])],
+        ),
+        (
+            "all",
+            json!({"key": "team-a", "to": "next"}),
+            vec![("own", 1, all), ("team-a", 1, all), ("next", 1, all)],
+            &[("own", 0, all)],
+        ),
+        (
+            "drop",
+            json!({"tenant": "own", "to": "next"}),
+            vec![("own", 1, none), ("next", 1, none), ("team-a", 1, none)],
+            &[],
+        ),
     ] {
         let mut config = base();
         let mut rule = also.clone();

@@ -245,7 +245,8 @@ fn what_an_earlier_attempt_wrote_is_told() {
     let reply = answer(exchange.answered(&mut world.worker, call.id, wrote(204), world.now));
     assert_eq!(reply.status, 204);
     for (what, count) in [("samples", "2"), ("histograms", "200"), ("exemplars", "3")] {
-        let told = reply.headers.iter().find(|(name, _)| name.contains(what)).map(|(_, count)| count.as_str());
+        let told =
+            reply.headers.iter().find(|(name, _)| name.contains(what)).map(|(_, count)| count.as_str());
         assert_eq!(told, Some(count), "{what}: {reply:?}");
     }
     // And a success that tells nothing is no success.

@@ -174,7 +174,9 @@ fn edited<'v>(
         .collect();
     let own = |value: &Kept<'_>| match value {
         // What is no text is like no text of ours.
-        Kept::As(position) => attributes.get(*position).and_then(|own| own.text.as_deref()).unwrap_or(b"\xff"),
+        Kept::As(position) => {
+            attributes.get(*position).and_then(|own| own.text.as_deref()).unwrap_or(b"\xff")
+        }
         Kept::Text(_) => &[],
     };
     if let Some(tenant) = router.tenant(part).filter(|_| !plan.edits.is_empty())

@@ -341,7 +341,8 @@ fn labels_are_edited() {
 fn names_that_may_stand_nowhere_are_gone() {
     let edits = LabelEdits { nowhere: &["account"], ..LabelEdits::default() };
     let plan = SplitPlan { edits, ..plan() };
-    let sent = message(&[said(&[("a", "b"), ("account", "9"), ("ns", "team-a")]), said(&[("account", "8")])]).body();
+    let sent =
+        message(&[said(&[("a", "b"), ("account", "9"), ("ns", "team-a")]), said(&[("account", "8")])]).body();
     let split = run(&plan, &sent).unwrap();
     let got = parts(&split, &sent);
     assert_eq!(got[0].1.said(), [said(&[("a", "b"), ("ns", "team-a")])]);
