@@ -165,7 +165,7 @@ fn heads() {
             ("agent", &["own"]),
             but(QUERY, ":method", ""),
             "405 method",
-            "text",
+            "json",
             &[("allow", "GET, POST")],
         ),
         (
