@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use serde::Deserialize as _;
 use serde_json::json;
 
 use super::also::Also;
@@ -11,7 +10,7 @@ use super::metadata::Spread;
 use super::plan::{Allowed, Choice, LabelSource, Place, SplitPlan};
 use super::rules::Verdict;
 use crate::caller::{Caller, Rights};
-use crate::config::CallerConfig;
+use crate::config;
 use crate::tenant::{TenantId, TenantSet};
 
 /// A caller that owns `own`, impersonates `cluster-*` with `imp`, and writes on behalf of `team-*`.
@@ -20,7 +19,7 @@ pub(crate) fn rights() -> Rights {
         "name": "agent", "jwt": {"provider": "p", "issuer": "i"}, "tenants": ["own"], "may": ["write"],
         "impersonate": {"label": "imp", "tenants": ["cluster-*"]}, "on_behalf_of": ["team-*"],
     });
-    Caller::compile(&CallerConfig::deserialize(config).unwrap(), "", &|_| None).unwrap().rights
+    Caller::compile(&config::read(&config).unwrap(), "", &|_| None).unwrap().rights
 }
 
 /// A name that decides: where it stands, whether it is taken off, and by which right.
