@@ -124,7 +124,19 @@ impl Policy {
             if callers.iter().any(|known| known.name == caller.name.0) {
                 return Err(ConfigError::new(format!("{path}.name"), "another caller has this name"));
             }
-            callers.push(Caller::compile(caller, &path, env)?);
+            let caller = Caller::compile(caller, &path, env)?;
+            let impersonated = caller.rights.impersonate.as_ref().map(|right| &right.label);
+            let of_a_pair = |label| backends.iter().find(|backend| backend.write.ha_labels.contains(label));
+            if let Some(backend) = impersonated.and_then(of_a_pair) {
+                return Err(ConfigError::new(
+                    format!("{path}.impersonate.label"),
+                    format!(
+                        "it is taken off, and an HA tracker of {} decides by it (write.{}.ha_labels)",
+                        backend.name, backend.name
+                    ),
+                ));
+            }
+            callers.push(caller);
         }
         for backend in &mut backends {
             if let Some(read) = config.read.get(&backend.name) {
