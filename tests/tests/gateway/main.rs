@@ -16,5 +16,6 @@ mod observe;
 mod operations;
 mod otlp;
 mod reports;
+mod rollout;
 mod second;
 mod split;

@@ -15,6 +15,7 @@ mod mode;
 mod scalar;
 mod table;
 mod tree;
+mod whoami;
 mod write;
 
 use std::collections::BTreeMap;
@@ -36,6 +37,7 @@ pub use metrics::{ByTenant, MetricsConfig, ReportConfig, TenantNamesConfig};
 pub use mode::{Mode, Percent};
 pub use scalar::{ByteSize, Count, Millis, OneOrMany, Text};
 pub use table::{HttpTableConfig, KubernetesTableConfig, TableConfig, UntilLoaded};
+pub use whoami::WhoamiConfig;
 pub use write::{
     AlsoWriteConfig, CallsConfig, Fallback, KeyConfig, MetadataPolicy, RemoteWriteConfig, RetriesConfig,
     TenantSourceConfig, Via, WriteConfig,
@@ -75,4 +77,6 @@ pub struct Config {
     pub access_log: bool,
     /// A page for administrators that tells what could not be placed and what was refused. By default there is none.
     pub report: Option<ReportConfig>,
+    /// A page that tells a caller who the gateway takes it to be, and why. By default there is none.
+    pub whoami: Option<WhoamiConfig>,
 }
