@@ -19,3 +19,4 @@ mod reports;
 mod rollout;
 mod second;
 mod split;
+mod whoami;
