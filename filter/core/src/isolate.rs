@@ -64,6 +64,17 @@ impl Isolate {
         }
     }
 
+    /// The labels by which a client could name an account itself, where accounts stand in the path. What VictoriaMetrics
+    /// reads at its multitenant endpoint (`GetLocalAuthToken`).
+    pub fn account_labels(&self) -> &'static [&'static str] {
+        match self {
+            Self::AccountInPath(_) => {
+                &["vm_account_id", "vm_project_id", "VictoriaMetrics_AccountID", "VictoriaMetrics_ProjectID"]
+            }
+            _ => &[],
+        }
+    }
+
     /// Whether the backend can be told this tenant.
     pub fn knows(&self, tenant: &TenantId) -> bool {
         match self {

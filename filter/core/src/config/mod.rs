@@ -13,14 +13,12 @@ mod load;
 mod metrics;
 mod mode;
 mod scalar;
+mod shape;
 mod table;
-mod tree;
 mod whoami;
 mod write;
 
 use std::collections::BTreeMap;
-
-use serde::Deserialize;
 
 pub use answers::{AnswersConfig, GiveUpConfig, RateLimited, SoftErrors};
 pub use backend::{BackendConfig, Isolation};
@@ -36,15 +34,16 @@ pub(crate) use load::whole as load_whole;
 pub use metrics::{ByTenant, MetricsConfig, ReportConfig, TenantNamesConfig};
 pub use mode::{Mode, Percent};
 pub use scalar::{ByteSize, Count, Millis, OneOrMany, Text};
+pub use shape::{Node, ReadResult, Shape, read};
 pub use table::{HttpTableConfig, KubernetesTableConfig, TableConfig, UntilLoaded};
 pub use whoami::WhoamiConfig;
 pub use write::{
-    AlsoWriteConfig, CallsConfig, Fallback, KeyConfig, MetadataPolicy, RemoteWriteConfig, RetriesConfig,
-    TenantSourceConfig, Via, WriteConfig,
+    AccountLabels, AlsoWriteConfig, CallsConfig, Fallback, KeyConfig, MetadataPolicy, RemoteWriteConfig,
+    RetriesConfig, TenantSourceConfig, Via, WriteConfig,
 };
 
 /// The whole configuration of the filter.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Config {

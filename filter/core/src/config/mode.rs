@@ -1,11 +1,12 @@
 //! Whether decisions take effect, and for whom.
 
-use serde::Deserialize;
-use serde::de::{Deserializer, Error, Visitor};
+use serde_json::Value;
+
+use super::shape::{Node, ReadResult, Shape};
 
 /// Whether decisions take effect. Who is observed is kept from nothing: it reaches every tenant that it names, as if there
 /// were no gateway. The page [Rollout](rollout.md) says how to go from one to the other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
@@ -53,23 +54,17 @@ impl core::fmt::Display for Percent {
     }
 }
 
-impl<'de> Deserialize<'de> for Percent {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+impl Shape for Percent {
+    fn blank() -> Self {
+        Self(0)
+    }
+
+    fn read(&mut self, node: &Node<'_>) -> ReadResult {
         const EXPECTED: &str = "a share with its sign, such as \"25%\" or \"0.5%\", of at most 100%";
-        struct Share;
-        impl Visitor<'_> for Share {
-            type Value = Percent;
-
-            fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                f.write_str(EXPECTED)
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Percent, E> {
-                Percent::parse(text)
-                    .ok_or_else(|| E::custom(format_args!("expected {EXPECTED}, found \"{text}\"")))
-            }
-        }
-        deserializer.deserialize_any(Share)
+        let Value::String(text) = node.value() else { return Err(node.expected(EXPECTED)) };
+        *self = Self::parse(text)
+            .ok_or_else(|| node.error(&["expected ", EXPECTED, ", found \"", text, "\""].concat()))?;
+        Ok(())
     }
 }
 
@@ -91,6 +86,7 @@ impl schemars::JsonSchema for Percent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::read;
     use serde_json::{Value as Json, json};
 
     #[test]
@@ -128,9 +124,9 @@ mod tests {
             (json!(true), None),
         ];
         for (json, expected) in cases {
-            assert_eq!(Mode::deserialize(json).ok(), *expected, "{json}");
+            assert_eq!(read::<Mode>(json).ok(), *expected, "{json}");
         }
-        let error = Mode::deserialize(&json!({"enforce_for": 25})).unwrap_err().to_string();
+        let error = read::<Mode>(&json!({"enforce_for": 25})).unwrap_err().to_string();
         assert!(error.contains("a share with its sign"), "{error}");
     }
 

@@ -1,13 +1,12 @@
 //! The page that tells a caller who it is.
 
-use serde::Deserialize;
-
 use super::scalar::Text;
+use super::shape::Shape;
 
 /// A page for every caller: who the gateway takes it to be, by which source and claims, with which tenants and rights, and
 /// why the other entries of `callers` did not apply. It names those entries and their sources; of secrets, tokens and other
 /// callers it tells nothing, and to whom nobody recognises it is as closed as everything else.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct WhoamiConfig {

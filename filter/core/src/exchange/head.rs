@@ -13,6 +13,7 @@ use crate::rollout::Seat;
 use crate::table::Lookup;
 use crate::wire::{Datum, metadata_namespace};
 use crate::write::fanout::Target;
+use crate::write::remote_write::Version;
 use crate::write::{Format, Plan, Wanted, plan};
 
 /// What becomes of a request, as far as its head tells.
@@ -144,7 +145,8 @@ impl Write<'_> {
         let labels = backend.write.labels.edits(protocol, &caller.name, identity)?;
         // Its `extra_label` wins over every label of that name in the body, in each of its protocols.
         let in_url = backend.kind == Kind::VictoriaMetrics && labels.only_set();
-        let wanted = Wanted { edits: &labels, in_url, isolate: &backend.isolate };
+        let has_metadata = matches!(format, Ok(Some(Format::RemoteWrite(Version::V1))));
+        let wanted = Wanted { edits: &labels, in_url, isolate: &backend.isolate, has_metadata };
         let (rules, rights, others) = (&backend.write, &caller.rights, policy.impersonations());
         let wall_seconds = worker.wall_seconds;
         let lookup = Lookup { rules: &policy.tables, tables: &mut worker.tables, wall_seconds };

@@ -6,6 +6,8 @@ use crate::operation::Tenancy;
 use crate::report::Refusal;
 use crate::tenant::{TenantId, TenantSet};
 
+pub mod query;
+
 /// The header by which a caller of several tenants chooses among them.
 const CHOICE: &str = "x-scope-orgid";
 
