@@ -45,6 +45,11 @@ impl Seat {
         // Of 2^64 numbers no seat has more than one more than another.
         Self(u16::try_from(number % u64::from(Percent::WHOLE.0)).unwrap_or_default())
     }
+
+    /// Which one it is. A share of `n` hundredths of a percent has the seats below `n`.
+    pub fn number(self) -> u16 {
+        self.0
+    }
 }
 
 impl Rollout {
@@ -65,7 +70,7 @@ impl Rollout {
     /// Whether decisions take effect. Backend, caller and seat are `None` as far as they are not known.
     pub fn enforces(&self, backend: Option<usize>, caller: Option<usize>, seat: Option<Seat>) -> bool {
         let share = self.share(backend, caller);
-        share == Percent::WHOLE || seat.is_some_and(|Seat(seat)| seat < share.0)
+        share == Percent::WHOLE || seat.is_some_and(|seat| seat.number() < share.0)
     }
 
     /// Whether it matters for this caller which seat it has.

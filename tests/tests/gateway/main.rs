@@ -18,5 +18,7 @@ mod operations;
 mod otlp;
 mod real;
 mod reports;
+mod rollout;
 mod second;
 mod split;
+mod whoami;

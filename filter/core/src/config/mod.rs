@@ -16,6 +16,7 @@ mod read;
 mod scalar;
 mod shape;
 mod table;
+mod whoami;
 mod write;
 
 use std::collections::BTreeMap;
@@ -37,6 +38,7 @@ pub use read::{LabelPolicyConfig, ReadConfig};
 pub use scalar::{ByteSize, Count, Millis, OneOrMany, Text};
 pub use shape::{Node, ReadResult, Shape, read};
 pub use table::{HttpTableConfig, KubernetesTableConfig, TableConfig, UntilLoaded};
+pub use whoami::WhoamiConfig;
 pub use write::{
     AccountLabels, AlsoWriteConfig, CallsConfig, Fallback, KeyConfig, MetadataPolicy, RemoteWriteConfig,
     RetriesConfig, TenantSourceConfig, Via, WriteConfig,
@@ -79,4 +81,6 @@ pub struct Config {
     pub access_log: bool,
     /// A page for administrators that tells what could not be placed and what was refused. By default there is none.
     pub report: Option<ReportConfig>,
+    /// A page that tells a caller who the gateway takes it to be, and why. By default there is none.
+    pub whoami: Option<WhoamiConfig>,
 }

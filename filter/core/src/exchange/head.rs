@@ -1,13 +1,12 @@
 //! What the head of a request decides: who, what, whose, and whether its body is needed.
 
-use super::pages::Page;
 use super::reading::HeldRead;
 use super::tell::Asked;
 use super::{Held, Worker};
 use crate::caller::{Attributes, Evidence, Identity, first};
-use crate::http::{Edits, Headers, split_query, without_arguments};
+use crate::http::{Edits, Headers, Reply, split_query, without_arguments};
 use crate::isolate::{Address, Isolate, add_extra_label};
-use crate::operation::{Class, Kind, Method, Methods, Operation, Unclassified};
+use crate::operation::{Class, Kind, Operation, Unclassified};
 use crate::policy::{Backend, Policy};
 use crate::read::{self, LABEL_POLICY, Narrowed, Reading, TENANCY_ARGUMENTS};
 use crate::report::{Refusal, Voice};
@@ -23,7 +22,7 @@ pub(super) enum Decided {
     /// It goes on to these tenants (as `X-Scope-OrgID` names them), its body unseen. The backend is told by `edits`.
     Whole { backend: usize, class: Class, edits: Edits, tenants: String },
     /// The gateway answers it itself.
-    Page(Page),
+    Page(Reply),
     /// It is a read, and its body must be looked into.
     Read(Box<HeldRead>),
     /// It is a write, and its body must be looked into.
@@ -59,7 +58,7 @@ fn decide_knowing(
         return Err(Refusal::NotCanonical("a fragment"));
     }
     if let Some(page) = policy.pages.get(whole_path) {
-        return own_page(policy, page, headers, attributes, known);
+        return page.reply(policy, headers, attributes, worker, known).map(Decided::Page);
     }
     let named = if policy.has_choice() { named_backend(attributes)? } else { None };
     let (position, path) = policy.backend(named.as_deref(), headers.pseudo(":authority"), whole_path)?;
@@ -134,28 +133,6 @@ fn decide_knowing(
 /// Headers that turn a request into another one, for servers that heed them.
 const OVERRIDES: &[&str] =
     &["x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"];
-
-/// A page of the gateway's own, for callers with the right to it.
-fn own_page(
-    policy: &Policy,
-    page: Page,
-    headers: &Headers<'_>,
-    attributes: &dyn Attributes,
-    known: &mut Asked,
-) -> Result<Decided, Refusal> {
-    let evidence = Evidence::new(headers, attributes)?;
-    let recognised = first(&policy.callers, &evidence, &mut |_, _| ())?;
-    known.caller = Some(recognised.position);
-    recognised.identity(&[])?;
-    known.class = Some(page.class());
-    if headers.pseudo(":method") != Method::Get.as_str() {
-        return Err(Refusal::Method { allow: Methods::of(&[Method::Get]) });
-    }
-    if !recognised.caller.rights.may.contains(&page.class()) {
-        return Err(Refusal::NotPermitted { class: page.class() });
-    }
-    Ok(Decided::Page(page))
-}
 
 /// A write, as its head tells of it.
 struct Write<'a> {

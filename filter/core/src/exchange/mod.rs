@@ -147,10 +147,10 @@ impl Exchange {
         let (decided, asked) = head::decide(&policy, headers, end_of_stream, attributes, worker);
         let observed = asked.observed.then(|| Observed::new(headers));
         match (decided, observed) {
-            (Ok(Decided::Page(page)), _) => {
+            (Ok(Decided::Page(reply)), _) => {
                 worker.count_request(None, asked.class, Decision::Page);
                 tell::note_whole(&policy, worker, asked, "", Decision::Page);
-                self.answer(page.reply(worker, now))
+                self.answer(reply)
             }
             (Ok(Decided::Whole { tenants, .. }), Some(observed)) => {
                 let comparison = observed.compare_whole(&tenants);

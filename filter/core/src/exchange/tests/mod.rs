@@ -23,6 +23,7 @@ mod single;
 mod sources;
 mod telling;
 mod telling_parts;
+mod whoami;
 mod wording;
 
 use std::rc::Rc;
