@@ -89,7 +89,7 @@ impl Takes {
     fn of(kind: Kind) -> Self {
         match kind {
             Kind::Cortex | Kind::Mimir | Kind::Loki | Kind::Tempo => Self::Header,
-            Kind::Prometheus => Self::Label,
+            Kind::Prometheus | Kind::Alertmanager => Self::Label,
             Kind::VictoriaMetrics => Self::LabelInUrl,
             Kind::VictoriaMetricsCluster => Self::AccountInPath,
             Kind::VictoriaLogs | Kind::VictoriaTraces => Self::AccountInHeaders,

@@ -4,8 +4,11 @@
 //! `query`, in `match[]`, or in the answer. Several tenants can then be one matcher. Prometheus decodes a
 //! path before it matches it, so names must not hold `%2F`. Its prefix is before everything it serves.
 
+use super::Alerting::{Alerts, Rules};
+use super::Class::Read;
 use super::Method::{Get, Post};
-use super::table::{Mark, Marks, OTLP_METRICS, PROMQL, REMOTE_WRITE, Route, System, closed, open};
+use super::Tenancy::Many;
+use super::table::{Mark, Marks, OTLP_METRICS, PROMQL, REMOTE_WRITE, Route, System, alerting, closed, open};
 
 pub(super) const SYSTEM: System = System {
     marks: Marks { prometheus: Mark::Setting(""), legacy: Mark::None, alertmanager: Mark::None },
@@ -26,8 +29,8 @@ const ROUTES: &[Route] = &[
     open(&[Get], "P/api/v1/label/{name}/values", PROMQL),
     open(&[Get], "P/federate", PROMQL),
     // Narrowed in the answer.
-    open(&[Get], "P/api/v1/rules", PROMQL),
-    open(&[Get], "P/api/v1/alerts", PROMQL),
+    open(&[Get], "P/api/v1/rules", alerting(Read, Rules, Many)),
+    open(&[Get], "P/api/v1/alerts", alerting(Read, Alerts, Many)),
     // Without any tenant's data.
     open(&[Get, Post], "P/api/v1/format_query", PROMQL),
     open(&[Get, Post], "P/api/v1/parse_query", PROMQL),
@@ -94,8 +97,8 @@ mod tests {
         ("GET", "/api/v1/label/job/values", PROMQL),
         ("GET", "/api/v1/label/a%2Fb/values", "not canonical"),
         ("GET", "/federate", PROMQL),
-        ("GET", "/api/v1/rules", PROMQL),
-        ("GET", "/api/v1/alerts", PROMQL),
+        ("GET", "/api/v1/rules", "read rules many"),
+        ("GET", "/api/v1/alerts", "read alerts many"),
         ("GET POST", "/api/v1/format_query", PROMQL),
         ("GET POST", "/api/v1/parse_query", PROMQL),
         ("GET", "/api/v1/status/buildinfo", PROMQL),

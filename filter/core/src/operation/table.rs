@@ -2,7 +2,7 @@
 
 use super::Class::{Alerts, Read, Rules, Write};
 use super::Tenancy::{Many, One};
-use super::{Class, Method, Methods, Operation, Protocol, Tenancy};
+use super::{Alerting, Class, Method, Methods, Operation, Protocol, Tenancy};
 
 /// One system: which prefixes its own configuration can change, and its routes.
 pub(super) struct System {
@@ -67,6 +67,11 @@ pub(super) const fn closed(path: &'static str) -> Route {
 
 const fn operation(class: Class, protocol: Protocol, tenancy: Tenancy) -> Operation {
     Operation { class, protocol, tenancy }
+}
+
+/// What is asked about rules, alerts and silences.
+pub(super) const fn alerting(class: Class, alerting: Alerting, tenancy: Tenancy) -> Operation {
+    operation(class, Protocol::Alerting(alerting), tenancy)
 }
 
 // The operations that several systems have.

@@ -1,5 +1,7 @@
 //! Everything that is not a write: which of the caller's tenants a request reaches.
 
+pub mod answer;
+
 use crate::caller::Identity;
 use crate::http::Headers;
 use crate::operation::Tenancy;
