@@ -90,7 +90,7 @@ fn both_forms_have_the_same_errors() {
             "callers[1].impersonate.c: unknown",
         ),
         (with("/callers/0/tenants", json!({})), "callers[0].tenants: give exactly one of `claim`"),
-        (with("/callers", json!({})), "callers: expected a sequence, found an object"),
+        (with("/callers", json!({})), "callers: expected a list, found an object"),
         (
             with("/write/metrics/calls/timeout", json!(5)),
             "write.metrics.calls.timeout: expected a time with its unit",

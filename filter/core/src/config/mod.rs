@@ -12,13 +12,11 @@ mod limits;
 mod load;
 mod metrics;
 mod scalar;
+mod shape;
 mod table;
-mod tree;
 mod write;
 
 use std::collections::BTreeMap;
-
-use serde::Deserialize;
 
 pub use answers::{AnswersConfig, GiveUpConfig, RateLimited, SoftErrors};
 pub use backend::{BackendConfig, Isolation};
@@ -33,6 +31,7 @@ pub use load::ConfigError;
 pub(crate) use load::whole as load_whole;
 pub use metrics::{ByTenant, MetricsConfig, ReportConfig, TenantNamesConfig};
 pub use scalar::{ByteSize, Count, Millis, OneOrMany, Text};
+pub use shape::{Node, ReadResult, Shape, read};
 pub use table::{HttpTableConfig, KubernetesTableConfig, TableConfig, UntilLoaded};
 pub use write::{
     AlsoWriteConfig, CallsConfig, Fallback, KeyConfig, MetadataPolicy, RemoteWriteConfig, RetriesConfig,
@@ -40,7 +39,7 @@ pub use write::{
 };
 
 /// The whole configuration of the filter.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -75,7 +74,7 @@ pub struct Config {
 }
 
 /// Whether decisions take effect.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
