@@ -8,6 +8,7 @@ use crate::exchange::{Pages, Process, SlotFailure};
 use crate::http::{host_name, under_prefix};
 use crate::isolate::Isolate;
 use crate::operation::{Kind, Router};
+use crate::read::LabelPolicies;
 use crate::report::{NamingRules, Refusal};
 use crate::table::TableRules;
 use crate::write::{Rules, metadata};
@@ -61,6 +62,8 @@ pub struct Backend {
     pub isolate: Rc<Isolate>,
     /// Which paths it has.
     pub router: Router,
+    /// What its reads may see of each tenant.
+    pub label_policies: LabelPolicies,
     /// How its writes find their tenants.
     pub write: Rules,
     /// Whether the client's `Authorization` goes on to it.
@@ -100,14 +103,8 @@ impl Policy {
                 "name at least one caller; without one every request is refused",
             ));
         }
-        let stray = config.write.keys().find(|name| config.backends.iter().all(|b| b.name.0 != **name));
-        if let Some(name) = stray {
-            let known: Vec<&str> = config.backends.iter().map(|backend| &*backend.name).collect();
-            return Err(ConfigError::new(
-                format!("write.{name}"),
-                format!("no backend has this name; there are: {}", known.join(", ")),
-            ));
-        }
+        check_backends(config, "write", config.write.keys())?;
+        check_backends(config, "read", config.read.keys())?;
         let tables = TableRules::compile(&config.tables)?;
         let mut backends: Vec<Backend> = Vec::new();
         for (position, backend) in config.backends.iter().enumerate() {
@@ -125,6 +122,13 @@ impl Policy {
                 return Err(ConfigError::new(format!("{path}.name"), "another caller has this name"));
             }
             callers.push(Caller::compile(caller, &path, env)?);
+        }
+        for backend in &mut backends {
+            if let Some(read) = config.read.get(&backend.name) {
+                let path = format!("read.{}.label_policy", backend.name);
+                backend.label_policies =
+                    LabelPolicies::compile(&read.label_policy, backend.kind, &callers, &path)?;
+            }
         }
         let limits = config.limits.clone();
         check_limits(&limits)?;
@@ -265,7 +269,17 @@ impl Backend {
             write.calls.headers.push("authorization".to_owned());
         }
         let isolate = Rc::new(isolate);
-        Ok(Self { name, kind: config.kind, isolate, router, write, forward_authorization, hosts, prefix })
+        Ok(Self {
+            name,
+            kind: config.kind,
+            isolate,
+            router,
+            label_policies: LabelPolicies::default(),
+            write,
+            forward_authorization,
+            hosts,
+            prefix,
+        })
     }
 
     /// How well the backend fits a host: `None` not at all, 0 for one that names no hosts.
@@ -301,6 +315,21 @@ impl HostPattern {
             }
         }
     }
+}
+
+/// What is said by backend, under `field`, is said of backends that there are.
+fn check_backends<'a>(
+    config: &Config,
+    field: &str,
+    mut names: impl Iterator<Item = &'a String>,
+) -> Result<(), ConfigError> {
+    let stray = names.find(|name| config.backends.iter().all(|backend| backend.name.0 != **name));
+    let Some(name) = stray else { return Ok(()) };
+    let known: Vec<&str> = config.backends.iter().map(|backend| &*backend.name).collect();
+    Err(ConfigError::new(
+        format!("{field}.{name}"),
+        format!("no backend has this name; there are: {}", known.join(", ")),
+    ))
 }
 
 /// Names stand in metrics, where they must not look like anything else.

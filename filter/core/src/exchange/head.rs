@@ -1,14 +1,15 @@
 //! What the head of a request decides: who, what, whose, and whether its body is needed.
 
 use super::pages::Page;
+use super::reading::HeldRead;
 use super::tell::Asked;
 use super::{Held, Worker};
 use crate::caller::{Attributes, Evidence, Identity, first};
 use crate::http::{Edits, Headers, split_query, without_arguments};
-use crate::isolate::{Address, Isolate, add_extra_label};
+use crate::isolate::{Address, add_extra_label};
 use crate::operation::{Class, Kind, Method, Methods, Operation, Unclassified};
 use crate::policy::{Backend, Policy};
-use crate::read;
+use crate::read::{self, LABEL_POLICY, Narrowed, Reading, TENANCY_ARGUMENTS};
 use crate::report::{Refusal, Voice};
 use crate::table::Lookup;
 use crate::wire::{Datum, metadata_namespace};
@@ -21,7 +22,9 @@ pub(super) enum Decided {
     Whole { backend: usize, class: Class, edits: Edits, tenants: String },
     /// The gateway answers it itself.
     Page(Page),
-    /// Its body must be looked into.
+    /// It is a read, and its body must be looked into.
+    Read(Box<HeldRead>),
+    /// It is a write, and its body must be looked into.
     Look(Box<Held>),
 }
 
@@ -29,17 +32,19 @@ pub(super) enum Decided {
 pub(super) fn decide(
     policy: &Policy,
     headers: &Headers<'_>,
+    end_of_stream: bool,
     attributes: &dyn Attributes,
     worker: &mut Worker,
 ) -> (Result<Decided, Refusal>, Asked) {
     let mut known = Asked::default();
-    let decided = decide_knowing(policy, headers, attributes, worker, &mut known);
+    let decided = decide_knowing(policy, headers, end_of_stream, attributes, worker, &mut known);
     (decided, known)
 }
 
 fn decide_knowing(
     policy: &Policy,
     headers: &Headers<'_>,
+    end_of_stream: bool,
     attributes: &dyn Attributes,
     worker: &mut Worker,
     known: &mut Asked,
@@ -79,15 +84,31 @@ fn decide_knowing(
         }
         class => {
             let tenants = read::tenants(&identity, headers, operation.tenancy, policy.limits.tenants.0)?;
-            let told = match (&*backend.isolate, tenants.single()) {
-                (Isolate::Header, _) => vec![("x-scope-orgid".to_owned(), tenants.header())],
-                (Isolate::Label(_) | Isolate::LabelInUrl(_), _) => return Err(Refusal::NotNarrowed),
-                (_, Some(tenant)) if backend.isolate.knows(tenant) => address.tell(tenant),
-                (_, Some(tenant)) => return Err(Refusal::NoAccount { tenant: tenant.clone() }),
-                (_, None) => return Err(Refusal::SeveralTenants { tenants: tenants.header() }),
+            let reading = Reading {
+                kind: backend.kind,
+                isolate: &backend.isolate,
+                operation,
+                tenants: &tenants,
+                unfiltered: caller.rights.unfiltered,
+                own: &identity.tenants,
+                headers,
+                end_of_stream,
             };
+            let Narrowed { mut told, body } = reading.narrow(address)?;
+            if class == Class::Read
+                && let Some(header) = backend.label_policies.header(identity.caller, &tenants)?
+            {
+                told.push((LABEL_POLICY.to_owned(), header));
+            }
             tell(&mut edits, headers, &told);
-            Ok(Decided::Whole { backend: position, class, edits, tenants: tenants.header() })
+            let tenants = tenants.header();
+            let Some(body) = body else {
+                return Ok(Decided::Whole { backend: position, class, edits, tenants });
+            };
+            let announced = headers.first("content-length").is_some();
+            let asked = *known;
+            let held = HeldRead { backend: position, class, asked, edits, tenants, body, announced };
+            Ok(Decided::Read(Box::new(held)))
         }
     }
 }
@@ -113,10 +134,6 @@ fn own_page(
     }
     Ok(Decided::Page(page))
 }
-
-/// Arguments by which a client could say what its data are labelled with, or which of them it sees.
-const TENANCY_ARGUMENTS: &[&str] =
-    &["extra_label", "extra_filters", "extra_filters[]", "extra_fields", "extra_stream_filters"];
 
 /// A write, as its head tells of it.
 struct Write<'a> {

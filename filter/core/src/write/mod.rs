@@ -27,7 +27,7 @@ pub mod rejected;
 pub mod remote_write;
 mod route;
 mod rules;
-mod snappy;
+pub(crate) mod snappy;
 mod source;
 #[cfg(test)]
 mod testing;
