@@ -127,8 +127,8 @@ pub enum Refusal {
     NoMatchers,
     /// What should be the ID of a silence is none.
     SilenceId,
-    /// There is no such silence, or it is another tenant's: both look alike.
-    NoSilence,
+    /// There is nothing with this ID, or it is another tenant's: both look alike.
+    NotOwn,
     /// The backend could not be asked whose silence it is. The request may be sent again.
     OwnerUnknown { status: Option<u16> },
     /// The backend's answer is not one that can be narrowed.
@@ -165,7 +165,7 @@ impl Refusal {
             | Self::ForeignMatcher { .. }
             | Self::ForeignSource
             | Self::MayNotImpersonate => 403,
-            Self::NoBackend | Self::UnknownPath | Self::NoSilence => 404,
+            Self::NoBackend | Self::UnknownPath | Self::NotOwn => 404,
             Self::Method { .. } => 405,
             Self::BodyTooLarge { .. }
             | Self::DecodedTooLarge { .. }
@@ -247,7 +247,7 @@ impl Refusal {
             Self::ForeignLabel { .. } | Self::ForeignMatcher { .. } => "foreign_label",
             Self::NoMatchers => "no_matchers",
             Self::SilenceId => "silence_id",
-            Self::NoSilence => "no_silence",
+            Self::NotOwn => "not_own",
             Self::OwnerUnknown { .. } => "owner_unknown",
             Self::Answer { .. } | Self::AnswerJson { .. } => "malformed_answer",
             Self::AnswerTooLarge { .. } => "answer_too_large",
@@ -396,7 +396,7 @@ impl fmt::Display for Refusal {
             Self::SilenceId => {
                 f.write_str("the ID of a silence is a UUID in lower case, as the Alertmanager gives it")
             }
-            Self::NoSilence => f.write_str("this caller has no silence with this ID"),
+            Self::NotOwn => f.write_str("there is nothing with this ID that is this caller's"),
             Self::OwnerUnknown { status: Some(status) } => write!(
                 f,
                 "the gateway asked whose silence this is and was answered {status}; send again later"

@@ -21,7 +21,6 @@ mod splice;
 mod tests;
 mod walk;
 
-#[allow(unused_imports)] // TODO
 pub(crate) use posted::is_silence_id;
 pub use posted::{Posted, alerts, silence};
 
