@@ -62,6 +62,8 @@ pub struct Backend {
     pub isolate: Rc<Isolate>,
     /// Which paths it has.
     pub router: Router,
+    /// Whether it reads experimental syntax of its query language.
+    pub experimental: bool,
     /// What its reads may see of each tenant.
     pub label_policies: LabelPolicies,
     /// How its writes find their tenants.
@@ -126,6 +128,7 @@ impl Policy {
         for backend in &mut backends {
             if let Some(read) = config.read.get(&backend.name) {
                 let path = format!("read.{}.label_policy", backend.name);
+                backend.experimental = read.experimental;
                 backend.label_policies =
                     LabelPolicies::compile(&read.label_policy, backend.kind, &callers, &path)?;
             }
@@ -274,6 +277,7 @@ impl Backend {
             kind: config.kind,
             isolate,
             router,
+            experimental: false,
             label_policies: LabelPolicies::default(),
             write,
             forward_authorization,

@@ -36,8 +36,8 @@ pub use scalar::{ByteSize, Count, Millis, OneOrMany, Text};
 pub use shape::{Node, ReadResult, Shape, read};
 pub use table::{HttpTableConfig, KubernetesTableConfig, TableConfig, UntilLoaded};
 pub use write::{
-    AlsoWriteConfig, CallsConfig, Fallback, KeyConfig, MetadataPolicy, RemoteWriteConfig, RetriesConfig,
-    TenantSourceConfig, Via, WriteConfig,
+    AccountLabels, AlsoWriteConfig, CallsConfig, Fallback, KeyConfig, MetadataPolicy, RemoteWriteConfig,
+    RetriesConfig, TenantSourceConfig, Via, WriteConfig,
 };
 
 /// The whole configuration of the filter.

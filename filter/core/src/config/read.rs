@@ -1,14 +1,17 @@
 //! How reads are narrowed, besides what a backend's `isolate` says.
 
-use super::shape::Shape;
-
 use super::scalar::OneOrMany;
+use super::shape::Shape;
 
 /// How the reads of one backend are narrowed.
 #[derive(Clone, Debug, Default, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct ReadConfig {
+    /// The backend reads experimental syntax and functions of its query language (Prometheus'
+    /// `--enable-feature=promql-experimental-functions` and the like). Without it they are refused, where queries are
+    /// rewritten.
+    pub experimental: bool,
     /// Label-based access control of Mimir and Loki: what a read may see of each of its tenants, told in
     /// `X-Prom-Label-Policy`. The first entry that is for the caller and the tenant holds; where there are entries and
     /// none is for them, the read is refused. The backend must have it switched on, or it sees everything.

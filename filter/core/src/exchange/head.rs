@@ -7,7 +7,7 @@ use super::tell::Asked;
 use super::{Held, Worker};
 use crate::caller::{Attributes, Evidence, Identity, first};
 use crate::http::{Edits, Headers, split_query, without_arguments};
-use crate::isolate::{Address, add_extra_label};
+use crate::isolate::{Address, Isolate, add_extra_label};
 use crate::operation::{Class, Kind, Method, Methods, Operation, Protocol, Unclassified};
 use crate::policy::{Backend, Policy};
 use crate::read::{self, LABEL_POLICY, Narrowed, Reading, TENANCY_ARGUMENTS};
@@ -15,6 +15,7 @@ use crate::report::{Refusal, Voice};
 use crate::table::Lookup;
 use crate::wire::{Datum, metadata_namespace};
 use crate::write::fanout::Target;
+use crate::write::remote_write::Version;
 use crate::write::{Format, Plan, Wanted, plan};
 
 /// What becomes of a request, as far as its head tells.
@@ -65,7 +66,11 @@ fn decide_knowing(
     known.backend = Some(position);
     let operation = backend.router.classify(headers.pseudo(":method"), path);
     let protocol = operation.as_ref().ok().map(|operation| operation.protocol);
-    known.voice = Voice::of(protocol, headers.first("content-type"));
+    known.voice = match protocol {
+        // What is not known, or closed, is most often asked for by what shows errors in this form only.
+        None if backend.kind.has_prometheus_api() && path.contains("/api/v1/") => Voice::PrometheusJson,
+        _ => Voice::of(protocol, headers.first("content-type")),
+    };
     // Who is not known learns nothing about which paths there are.
     let evidence = Evidence::new(headers, attributes)?;
     let recognised = first(&policy.callers, &evidence, &mut |_, _| ())?;
@@ -78,6 +83,11 @@ fn decide_knowing(
         return Err(Refusal::NotPermitted { class: operation.class });
     }
     let mut edits = strip(policy, backend, headers);
+    if *backend.isolate != Isolate::Header {
+        for name in OVERRIDES {
+            edits.remove(headers, name);
+        }
+    }
     let prefix = whole_path.len().saturating_sub(path.len());
     let address = Address::new(&backend.isolate, operation.class, headers.pseudo(":path"), prefix);
     match operation.class {
@@ -102,6 +112,7 @@ fn decide_knowing(
                 operation,
                 tenants: &tenants,
                 unfiltered: caller.rights.unfiltered,
+                experimental: backend.experimental,
                 own: &identity.tenants,
                 headers,
                 end_of_stream,
@@ -124,6 +135,10 @@ fn decide_knowing(
         }
     }
 }
+
+/// Headers that turn a request into another one, for servers that heed them.
+const OVERRIDES: &[&str] =
+    &["x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"];
 
 /// A page of the gateway's own, for callers with the right to it.
 fn own_page(
@@ -189,7 +204,8 @@ impl Write<'_> {
         let labels = backend.write.labels.edits(protocol, &caller.name, identity)?;
         // Its `extra_label` wins over every label of that name in the body, in each of its protocols.
         let in_url = backend.kind == Kind::VictoriaMetrics && labels.only_set();
-        let wanted = Wanted { edits: &labels, in_url, isolate: &backend.isolate };
+        let has_metadata = matches!(format, Ok(Some(Format::RemoteWrite(Version::V1))));
+        let wanted = Wanted { edits: &labels, in_url, isolate: &backend.isolate, has_metadata };
         let (rules, rights, others) = (&backend.write, &caller.rights, policy.impersonations());
         let wall_seconds = worker.wall_seconds;
         let lookup = Lookup { rules: &policy.tables, tables: &mut worker.tables, wall_seconds };

@@ -48,11 +48,9 @@ const ROUTES: &[Route] = &[
     // Ruler: the state of rules and alerts.
     open(&[Get], "P/api/v1/rules", RULE_STATE),
     open(&[Get], "P/api/v1/alerts", RULE_STATE),
-    // Ruler: their configuration. A group may name foreign tenants in `source_tenants`.
+    // Ruler: their configuration. A group may name foreign tenants in `source_tenants`, which `read/rule_group` checks.
     open(&[Get], "P/config/v1/rules", RULE_CONFIG),
-    // A rule group may name other tenants in `source_tenants`, and nobody reads the body here yet: whoever opens this
-    // under `paths` must know that the ruler's tenant federation is off.
-    closed("P/config/v1/rules/{namespace%2F}"),
+    open(&[Get, Post, Delete], "P/config/v1/rules/{namespace%2F}", RULE_CONFIG),
     open(&[Get, Delete], "P/config/v1/rules/{namespace%2F}/{group%2F}", RULE_CONFIG),
     // Alertmanager: its configuration, then its API and pages. What comes from the upstream Alertmanager
     // and is overridden with a 404 stays closed here too.
@@ -140,9 +138,9 @@ mod tests {
         ("GET", "/prometheus/api/v1/rules", STATE),
         ("GET", "/prometheus/api/v1/alerts", STATE),
         ("GET", "/prometheus/config/v1/rules", RULES),
-        ("GET POST DELETE", "/prometheus/config/v1/rules/a%2Fb", "closed"),
+        ("GET POST DELETE", "/prometheus/config/v1/rules/a%2Fb", RULES),
         ("GET DELETE", "/prometheus/config/v1/rules/a%2Fb/c%2Fd", RULES),
-        ("PUT", "/prometheus/config/v1/rules/a", "closed"),
+        ("PUT", "/prometheus/config/v1/rules/a", "405 GET, POST, DELETE"),
         ("GET", "/api/v1/rules", "unknown"),
         ("POST", "/api/v1/rules/ns", "unknown"),
         ("GET POST DELETE", "/api/v1/alerts", ALERTS),

@@ -84,6 +84,18 @@ impl Kind {
         }
     }
 
+    /// Whether it has Prometheus' JSON API.
+    pub const fn has_prometheus_api(self) -> bool {
+        matches!(
+            self,
+            Self::Cortex
+                | Self::Mimir
+                | Self::Prometheus
+                | Self::VictoriaMetrics
+                | Self::VictoriaMetricsCluster
+        )
+    }
+
     const fn system(self) -> &'static table::System {
         match self {
             Self::Cortex => &cortex::SYSTEM,

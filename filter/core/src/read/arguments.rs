@@ -2,7 +2,7 @@
 //!
 //! Every copy of an argument is treated, since backends differ in which of them they take.
 
-use super::query::{self, Language, Limits, Matcher};
+use super::query::{self, Language, Matcher, Options};
 use crate::http::{add_argument, arguments, encode};
 use crate::operation::Reach;
 use crate::report::Refusal;
@@ -17,11 +17,11 @@ pub(super) struct Arguments {
     pub(super) reach: Reach,
     /// The language of its selectors, and the matchers that go into each; `None` leaves them as they are.
     pub(super) text: Option<(Language, Vec<Matcher>)>,
-    /// The language in which a missing selector is written, and its matchers.
-    pub(super) absent: Option<(Language, Vec<Matcher>)>,
+    /// The matchers of a selector that is added where one is missing.
+    pub(super) absent: Option<Vec<Matcher>>,
     /// What is added to the URL.
     pub(super) added: Vec<(&'static str, String)>,
-    pub(super) limits: Limits,
+    pub(super) options: Options,
 }
 
 /// A query or a form, read and rewritten.
@@ -36,7 +36,7 @@ pub(super) struct Outcome {
 impl Arguments {
     /// Only what a client may not say goes.
     pub(super) fn plain(reach: Reach) -> Self {
-        Self { reach, text: None, absent: None, added: Vec::new(), limits: Limits::default() }
+        Self { reach, text: None, absent: None, added: Vec::new(), options: Options::default() }
     }
 
     /// Rewrites the arguments of a query (without its `?`) or a form. The error says what the text has, or which
@@ -119,28 +119,26 @@ impl Arguments {
         let text = core::str::from_utf8(value)
             .map_err(|_| refuse("a text that is not UTF-8 among its arguments"))?;
         let rewritten = if argument == "query" {
-            query::rewrite(language, text, matchers, &self.limits)
+            query::rewrite(language, text, matchers, &self.options)
         } else {
-            query::rewrite_selector(language, text, matchers, &self.limits)
+            query::rewrite_selector(language, text, matchers, &self.options)
         };
-        rewritten.map(|rewritten| Some(rewritten.text)).map_err(|error| Refusal::Query {
-            argument,
-            at: error.at,
-            problem: error.to_string(),
-        })
+        rewritten
+            .map(|rewritten| Some(rewritten.text))
+            .map_err(|error| Refusal::Query { argument, error: error.to_string() })
     }
 
     /// Adds to the path what neither its query nor a form has. Says whether it changed.
     pub(super) fn complete(&self, path: &mut String, selects: bool) -> Result<bool, Refusal> {
         let before = path.len();
-        if !selects && let Some((language, matchers)) = &self.absent {
+        if !selects && let Some(matchers) = &self.absent {
             let argument = match self.reach {
                 Reach::Selectors => "match[]",
                 Reach::QuerySelector => "query",
                 _ => "",
             };
             if !argument.is_empty() {
-                add_argument(path, argument, selector(*language, matchers)?.as_bytes());
+                add_argument(path, argument, selector(matchers)?.as_bytes());
             }
         }
         for (name, value) in &self.added {
@@ -150,9 +148,9 @@ impl Arguments {
     }
 }
 
-/// A selector of just these matchers.
-pub(super) fn selector(language: Language, matchers: &[Matcher]) -> Result<String, Refusal> {
-    query::rewrite_selector(language, "{}", matchers, &Limits::default())
+/// A selector of just these matchers, which reads the same in every language.
+pub(super) fn selector(matchers: &[Matcher]) -> Result<String, Refusal> {
+    query::rewrite_selector(Language::PromQl, "{}", matchers, &Options::default())
         .map(|rewritten| rewritten.text)
         .map_err(|_| Refusal::NotNarrowed)
 }

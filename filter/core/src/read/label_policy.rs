@@ -4,7 +4,7 @@
 //! OR-ed, and a tenant without an entry is seen whole: so every tenant of a request gets its own, or none may be seen.
 //! Specification: <https://grafana.com/docs/loki/next/operations/lbac/>.
 
-use super::query::{self, Language, Limits, Matcher};
+use super::query::{self, Language, Matcher, Options};
 use crate::caller::Caller;
 use crate::config::{ConfigError, LabelPolicyConfig};
 use crate::http::encode;
@@ -89,9 +89,12 @@ impl Entry {
         }
         for (at, selector) in config.selectors.0.iter().enumerate() {
             // What takes a matcher is a selector.
-            let probe = [Matcher::any_of("tenant", &["a"])];
+            let takes = |probe: &Matcher| {
+                let probe = core::slice::from_ref(probe);
+                query::rewrite_selector(Language::PromQl, selector, probe, &Options::default()).is_ok()
+            };
             let is_selector = selector.starts_with('{')
-                && query::rewrite_selector(Language::PromQl, selector, &probe, &Limits::default()).is_ok();
+                && Matcher::any_of("tenant", ["a"]).is_ok_and(|probe| takes(&probe));
             if !is_selector {
                 return Err(ConfigError::new(
                     format!("{path}.selectors[{at}]"),

@@ -25,6 +25,8 @@ pub struct Reading<'a> {
     pub tenants: &'a TenantSet,
     /// Whether its caller has the right to read what is narrowed for others.
     pub unfiltered: bool,
+    /// Whether its backend was told to read experimental syntax.
+    pub experimental: bool,
     /// All tenants of its caller.
     pub own: &'a TenantSet,
     /// Its headers.
@@ -126,7 +128,8 @@ impl Reading<'_> {
             return Ok(Narrowed::default());
         }
         let tenants: Vec<&str> = self.tenants.as_slice().iter().map(TenantId::as_str).collect();
-        let matchers = vec![Matcher::any_of(label, &tenants)];
+        let matcher = Matcher::any_of(label, tenants.iter().copied()).map_err(|_| Refusal::NotNarrowed)?;
+        let matchers = vec![matcher];
         let in_url = matches!(self.isolate, Isolate::LabelInUrl(_));
         match reach {
             Reach::Nothing | Reach::Answer | Reach::Everything => return Err(Refusal::NotNarrowed),
@@ -137,21 +140,18 @@ impl Reading<'_> {
             }
             Reach::Query | Reach::Selectors | Reach::QuerySelector => {}
         }
-        let language = match self.kind {
-            Kind::Loki => Language::LogQl,
-            Kind::VictoriaMetrics => Language::MetricsQl,
-            _ => Language::PromQl,
-        };
+        let language = if self.kind == Kind::Loki { Language::LogQl } else { Language::PromQl };
         let mut arguments = Arguments::plain(reach);
+        arguments.options.experimental = self.experimental;
         if in_url {
             arguments.added.push(match tenants.as_slice() {
                 [tenant] => ("extra_label", format!("{label}={tenant}")),
-                _ => ("extra_filters[]", selector(language, &matchers)?),
+                _ => ("extra_filters[]", selector(&matchers)?),
             });
         } else {
             arguments.text = Some((language, matchers.clone()));
         }
-        arguments.absent = Some((language, matchers));
+        arguments.absent = Some(matchers);
         let mut url = rewrite_url(&arguments, address)?;
         let follows = if self.operation.protocol == Protocol::LokiTail {
             form::is_no_websocket(self.headers, self.end_of_stream)?

@@ -4,7 +4,7 @@
 //! `LabelMatcher {type = 1, name = 2, value = 3}`. The matchers of a query are AND-ed. Specification:
 //! <https://github.com/prometheus/prometheus/blob/main/prompb/remote.proto>.
 
-use super::query::Matcher;
+use super::query::{Matcher, Op};
 use crate::http::Headers;
 use crate::report::Refusal;
 use crate::wire::{Fields, Malformed, put_len};
@@ -39,7 +39,10 @@ fn encoded(matcher: &Matcher) -> Vec<u8> {
     const REGEX: u8 = 2;
     let mut message = vec![0x08, REGEX];
     put_bytes(&mut message, 2, matcher.label().as_bytes());
-    put_bytes(&mut message, 3, matcher.regex().as_bytes());
+    match matcher.op() {
+        Op::Regex => put_bytes(&mut message, 3, matcher.value().as_bytes()),
+        Op::Equal => put_bytes(&mut message, 3, regex_lite::escape(matcher.value()).as_bytes()),
+    }
     message
 }
 

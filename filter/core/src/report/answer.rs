@@ -71,7 +71,7 @@ pub fn reply_in(refusal: &Refusal, voice: Voice) -> Reply {
     let (content_type, body) = match voice {
         Voice::PrometheusJson => {
             let error_type = match status {
-                400 => "bad_data",
+                400 | 413 | 415 => "bad_data",
                 401 | 403 => "forbidden",
                 404 | 405 => "not_found",
                 503 => "unavailable",

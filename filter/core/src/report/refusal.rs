@@ -77,8 +77,8 @@ pub enum Refusal {
     TableNotLoaded { table: String },
 
     // What is read
-    /// A query that cannot be narrowed; `at` is where in the argument's text, in bytes.
-    Query { argument: &'static str, at: usize, problem: String },
+    /// A query that cannot be narrowed; the error says where in the argument's text.
+    Query { argument: &'static str, error: String },
     /// A form that could be read in more than one way.
     Form(&'static str),
     /// A body where backends would read arguments that nobody looked into.
@@ -332,9 +332,7 @@ impl fmt::Display for Refusal {
             Self::SourceTenant { reason } => {
                 write!(f, "source_tenants of this rule group names no tenant: {reason}")
             }
-            Self::Query { argument, at, problem } => {
-                write!(f, "the argument {argument} cannot be narrowed to the caller's tenants: {problem} (at byte {at})")
-            }
+            Self::Query { argument, error } => write!(f, "the argument {argument}: {error}"),
             Self::Form(problem) => write!(f, "the form has {problem}; send it in its plain form"),
             Self::BodyNotTaken => {
                 f.write_str("this request has a body and takes none: send its arguments in the URL, or a form by POST")

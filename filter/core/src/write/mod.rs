@@ -7,6 +7,8 @@
 
 mod also;
 mod answers;
+#[cfg(test)]
+mod edit_tests;
 mod encoding;
 pub mod failing;
 pub mod fanout;

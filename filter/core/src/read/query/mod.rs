@@ -1,114 +1,110 @@
-//! Queries as text: matchers put into every selector, and nothing else changed.
+//! Queries as text: matchers put into every selector of PromQL, MetricsQL and LogQL, for backends that keep tenants
+//! apart by nothing else.
+//!
+//! Only the bytes of the matchers are added; everything else, comments and spacing too, stays as it came. The user's own
+//! matchers stay beside ours, so results(rewritten) ⊆ results(query) ∩ tenant, and rewriting again changes no result.
+//!
+//! A language is a lexer, which cuts the text exactly where the backend does, and a walk over its tokens. The walk knows
+//! no precedence and no types, since neither says what a selector is; what it lets through beyond the backend's grammar
+//! the backend refuses. The other way round nothing may slip: a word is a selector, and gets the matchers, unless the
+//! grammar says that it cannot be one; a call must be of a known function; what is not understood is refused at its
+//! position. There is no recursion: open brackets are on a stack of bounded height.
+
+mod logql;
+mod matcher;
+mod metricsql;
+mod names;
+mod number;
+mod problem;
+mod promql;
+mod quoted;
+mod walk;
+
+#[cfg(test)]
+mod tests;
 
 use core::ops::Range;
 
-/// In which language a query is written.
+pub use self::matcher::{Matcher, MatcherProblem, Op};
+pub use self::problem::{Problem, QueryError};
+use self::walk::Walk;
+
+/// A query language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
-    /// Prometheus'.
+    /// As of Prometheus 3.14; also what older ones, Thanos, Promxy, Cortex and Mimir read.
     PromQl,
-    /// `VictoriaMetrics`'.
+    /// As of VictoriaMetrics' `metricsql` 0.87.
     MetricsQl,
-    /// Loki's.
+    /// As of Loki 3.8.
     LogQl,
 }
 
-/// A matcher to be put in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Matcher {
-    pub label: String,
-    pub is_regex: bool,
-    pub value: String,
+/// What a query may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Syntax and functions that the backend knows only when told so by a flag. Without it they are refused, since a
+    /// backend may read them in another way or not at all.
+    pub experimental: bool,
+    /// The longest query, in bytes.
+    pub max_bytes: usize,
+    /// The longest rewritten query, in bytes.
+    pub max_rewritten_bytes: usize,
+    /// The highest number of brackets open at once.
+    pub max_depth: usize,
 }
 
-impl Matcher {
-    pub fn any_of(label: &str, values: &[&str]) -> Self {
-        match values {
-            [value] => Self { label: label.to_owned(), is_regex: false, value: (*value).to_owned() },
-            _ => {
-                let quoted: Vec<String> = values.iter().map(|value| quote_regex(value)).collect();
-                Self { label: label.to_owned(), is_regex: true, value: quoted.join("|") }
-            }
-        }
+impl Default for Options {
+    fn default() -> Self {
+        Self { experimental: false, max_bytes: 65_536, max_rewritten_bytes: 262_144, max_depth: 100 }
     }
 }
-
-impl Matcher {
-    pub fn label(&self) -> &str {
-        &self.label
-    }
-
-    pub fn regex(&self) -> String {
-        if self.is_regex { self.value.clone() } else { quote_regex(&self.value) }
-    }
-}
-
-fn quote_regex(value: &str) -> String {
-    let mut out = String::new();
-    for c in value.chars() {
-        if !c.is_alphanumeric() && c != '_' && c != '-' {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out
-}
-
-/// Bounds on a query.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Limits;
 
 /// A query with the matchers in it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rewritten {
+    /// The whole query.
     pub text: String,
+    /// Where in it something was put in, in order; the query without these ranges is the one that came.
     pub inserted: Vec<Range<usize>>,
 }
 
-/// Why a query is not rewritten.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QueryError {
-    pub at: usize,
-    pub problem: &'static str,
-}
-
-impl core::fmt::Display for QueryError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(self.problem)
-    }
-}
-
-/// Puts the matchers into every selector of a query.
+/// Puts the matchers into every selector of a whole query.
 pub fn rewrite(
     language: Language,
     text: &str,
     matchers: &[Matcher],
-    limits: &Limits,
+    options: &Options,
 ) -> Result<Rewritten, QueryError> {
-    rewrite_selector(language, text, matchers, limits)
+    let mut walk = Walk::new(text, options, lexer(language))?;
+    match language {
+        Language::PromQl => promql::query(&mut walk)?,
+        Language::MetricsQl => metricsql::query(&mut walk)?,
+        Language::LogQl => logql::query(&mut walk)?,
+    }
+    walk.finish(matchers)
 }
 
-/// Puts the matchers into one selector.
+/// Puts the matchers into a selector that stands alone, as `match[]` has it. Anything more is refused.
 pub fn rewrite_selector(
-    _language: Language,
+    language: Language,
     text: &str,
     matchers: &[Matcher],
-    _limits: &Limits,
+    options: &Options,
 ) -> Result<Rewritten, QueryError> {
-    let added: Vec<String> = matchers
-        .iter()
-        .map(|m| {
-            format!("{}{}\"{}\"", m.label, if m.is_regex { "=~" } else { "=" }, m.value.replace('\\', "\\\\"))
-        })
-        .collect();
-    let added = added.join(",");
-    let name_end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len());
-    let (name, rest) = text.split_at_checked(name_end).unwrap_or((text, ""));
-    let text = match rest.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
-        Some("") => format!("{name}{{{added}}}"),
-        Some(inner) if !inner.contains(['{', '}']) => format!("{name}{{{inner},{added}}}"),
-        None if rest.is_empty() && !name.is_empty() => format!("{name}{{{added}}}"),
-        _ => return Err(QueryError { at: name_end, problem: "not read yet" }),
-    };
-    Ok(Rewritten { text, inserted: Vec::new() })
+    let mut walk = Walk::new(text, options, lexer(language))?;
+    match language {
+        Language::PromQl => promql::selector(&mut walk)?,
+        Language::MetricsQl => metricsql::selector(&mut walk)?,
+        Language::LogQl => logql::selector(&mut walk)?,
+    }
+    walk.finish(matchers)
+}
+
+fn lexer(language: Language) -> walk::Lexer {
+    match language {
+        Language::PromQl => promql::lex,
+        Language::MetricsQl => metricsql::lex,
+        Language::LogQl => logql::lex,
+    }
 }
