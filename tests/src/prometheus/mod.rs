@@ -59,6 +59,7 @@ pub struct Prometheus {
     running: Option<Running>,
     binary: PathBuf,
     dir: TempDir,
+    flags: Vec<String>,
     starts: u32,
 }
 
@@ -71,9 +72,20 @@ struct Running {
 impl Prometheus {
     /// Starts with this configuration (YAML or JSON) and waits until it is ready. `None` if there is no Prometheus here.
     pub async fn start(config: &(impl Display + ?Sized)) -> Result<Option<Self>> {
+        Self::start_with(config, &[]).await
+    }
+
+    /// The same, with more flags on its command line.
+    pub async fn start_with(config: &(impl Display + ?Sized), flags: &[&str]) -> Result<Option<Self>> {
         let Some(binary) = binary() else { return Ok(None) };
         let dir = tempfile::Builder::new().prefix("scopegate-prometheus-").tempdir()?;
-        let mut prometheus = Self { running: None, binary, dir, starts: 0 };
+        let mut prometheus = Self {
+            running: None,
+            binary,
+            dir,
+            flags: flags.iter().map(ToString::to_string).collect(),
+            starts: 0,
+        };
         prometheus.configure(&config.to_string())?;
         prometheus.up().await?;
         Ok(Some(prometheus))
@@ -93,7 +105,7 @@ impl Prometheus {
             .arg("--config.file=prometheus.yml")
             .arg("--storage.tsdb.path=data")
             .arg("--web.listen-address=127.0.0.1:0");
-        command.arg("--web.enable-lifecycle").current_dir(self.dir.path());
+        command.arg("--web.enable-lifecycle").args(&self.flags).current_dir(self.dir.path());
         let mut process = Process::start(&format!("prometheus-{}", self.starts), command, self.dir.path())?;
 
         let started = Instant::now();
