@@ -13,7 +13,8 @@ use crate::{
     promql::{ask, matchers, now},
 };
 
-async fn holding(end: i64, is_wanted: fn(Option<&str>) -> bool) -> Result<VictoriaMetrics> {
+/// A `VictoriaMetrics` that holds the series of some owners.
+pub(crate) async fn holding(end: i64, is_wanted: fn(Option<&str>) -> bool) -> Result<VictoriaMetrics> {
     let victoria = VictoriaMetrics::start().await?;
     let series = data::series(end, false, is_wanted);
     let count = series.timeseries.len();
