@@ -27,6 +27,10 @@ pub struct CallerConfig {
     /// What it may do: `write`, `read` (queries, and the state of rules and alerts), `rules` (change
     /// rules), `alerts` (the alertmanager and its configuration), `admin` (paths configured as such).
     pub may: Vec<Class>,
+    /// Lets its reads see the data of all tenants on backends that keep tenants apart by a label: nothing is narrowed for
+    /// it there. For administrators only.
+    #[serde(default)]
+    pub unfiltered: bool,
     /// The right to write single series for other tenants.
     pub impersonate: Option<ImpersonateConfig>,
     /// Tenants, besides its own, for which it may write where the backend's `write` rules take the tenant

@@ -12,6 +12,7 @@ mod limits;
 mod load;
 mod metrics;
 mod mode;
+mod read;
 mod scalar;
 mod shape;
 mod table;
@@ -33,6 +34,7 @@ pub use load::ConfigError;
 pub(crate) use load::whole as load_whole;
 pub use metrics::{ByTenant, MetricsConfig, ReportConfig, TenantNamesConfig};
 pub use mode::{Mode, Percent};
+pub use read::{LabelPolicyConfig, ReadConfig};
 pub use scalar::{ByteSize, Count, Millis, OneOrMany, Text};
 pub use shape::{Node, ReadResult, Shape, read};
 pub use table::{HttpTableConfig, KubernetesTableConfig, TableConfig, UntilLoaded};
@@ -61,6 +63,9 @@ pub struct Config {
     /// from the header `X-Scope-OrgID` (within the caller's tenants), else from the caller.
     #[serde(default)]
     pub write: BTreeMap<String, WriteConfig>,
+    /// How reads are narrowed, by the backend's name, besides what its `isolate` says.
+    #[serde(default)]
+    pub read: BTreeMap<String, ReadConfig>,
     /// Tables of tenants by their names, for the sources of tenants that name one.
     #[serde(default)]
     pub tables: BTreeMap<String, TableConfig>,

@@ -14,6 +14,7 @@ mod metadata;
 mod observe;
 mod pages;
 mod protocols;
+mod reads;
 mod refusals;
 mod retries;
 mod rollout;
