@@ -211,7 +211,6 @@ pub(crate) fn first<'a>(
 
 impl Recognised<'_> {
     /// The caller's name within its entry, where the source gives one.
-    #[allow(dead_code)] // for who asks who it is
     pub(crate) fn user(&self) -> Option<&str> {
         match &self.facts {
             Facts::User { name, .. } => Some(name),

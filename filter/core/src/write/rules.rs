@@ -7,12 +7,13 @@ use super::label_rules::LabelRules;
 use super::plan::Place;
 use super::remote_write::Accepted;
 use super::source::Source;
+use crate::caller::Rights;
 use crate::config::{ConfigError, Fallback, MetadataPolicy, Via, WriteConfig};
 use crate::isolate::Isolate;
 use crate::operation::Kind;
 use crate::report::Refusal;
 use crate::table::TableRules;
-use crate::tenant::TenantId;
+use crate::tenant::{TenantId, TenantSet};
 
 /// See [`WriteConfig`].
 #[derive(Debug)]
@@ -120,10 +121,25 @@ impl Rules {
         self.metadata == MetadataPolicy::Followers
     }
 
+    /// Whether metadata may go elsewhere than a request that has one tenant.
+    pub(super) fn metadata_strays(&self, rights: &Rights, own: &TenantSet) -> bool {
+        let has_several = own.single().is_none();
+        match self.metadata {
+            MetadataPolicy::Own => false,
+            MetadataPolicy::Followers => has_several || rights.impersonate.is_some(),
+            MetadataPolicy::All => has_several,
+            MetadataPolicy::Drop => true,
+        }
+    }
+
     /// Refuses a format that the backend does not take, whoever needs its body.
     pub fn check(&self, format: Format) -> Result<(), Refusal> {
         match format {
             Format::RemoteWrite(version) => self.remote_write.check(version),
+            // In JSON a name can be written in many ways.
+            Format::Otlp(export) if export.is_json() && self.labels.remove_account_labels() => {
+                Err(Refusal::MediaType { expected: "application/x-protobuf: this backend takes no JSON" })
+            }
             Format::Loki(_) | Format::Otlp(_) => Ok(()),
         }
     }
