@@ -10,16 +10,14 @@ use super::quoted::{comment, quoted};
 use super::walk::{Kind, Place, Token, Walk, symbol};
 use super::{Problem, QueryError, problem::shown};
 
-const SYMBOLS: &[&str] = &[
-    "|=", "|~", "|>", "!=", "!~", "!>", "=~", "==", ">=", "<=", "|", "{", "}", "[", "]", "(", ")", ",", "=",
-    "<", ">", "+", "-", "*", "/", "%", "^",
-];
+const PAIRS: &[&str] = &["|=", "|~", "|>", "!=", "!~", "!>", "=~", "==", ">=", "<="];
+const SINGLES: &str = "|{}[](),=<>+-*/%^";
 const UNITS: &[&str] = &[
     "ns", "us", "µs", "μs", "ms", "s", "m", "h", "d", "w", "y", "b", "kb", "kib", "mb", "mib", "gb", "gib",
     "tb", "tib", "pb", "pib",
 ];
-const OPERATORS: &[&str] =
-    &["==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "%", "^", "and", "or", "unless"];
+const OPERATORS: &[&str] = &["+", "-", "*", "/", "%", "^", "==", "<=", ">=", "<", ">"];
+const SET_OPERATORS: &[&str] = &["and", "unless"];
 const MATCH_OPERATORS: &[&str] = &["=", "!=", "=~", "!~"];
 const COMPARISONS: &[&str] = &["=", "!=", "=~", "!~", "==", ">=", "<=", ">", "<"];
 const LINE_FILTERS: &[&str] = &["|=", "|~", "|>", "!=", "!~", "!>"];
@@ -70,7 +68,7 @@ pub(super) fn selector(walk: &mut Walk<'_>) -> Result<(), QueryError> {
     walk.insert(walk.token().start, Place::BeforeOthers);
     loop {
         walk.expect_kind(Kind::Word, "a label or `}`")?;
-        if !MATCH_OPERATORS.iter().any(|operator| walk.is(operator)) {
+        if !walk.is_operator(MATCH_OPERATORS, &[]) {
             return Err(walk.unexpected("an operator such as `=`"));
         }
         walk.next()?;
@@ -142,7 +140,7 @@ fn after(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError>
         walk.expect_kind(Kind::Number, "a duration")?;
     } else if walk.take("|")? {
         stage(walk)?;
-    } else if LINE_FILTERS.iter().any(|filter| walk.is(filter)) || walk.is_word("or") {
+    } else if walk.is_operator(LINE_FILTERS, &["or"]) {
         let is_operator = walk.is("!=") || walk.is_word("or");
         walk.next()?;
         if !line(walk)? {
@@ -152,7 +150,7 @@ fn after(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError>
             matching(walk)?;
             return Ok(Next::Operand);
         }
-    } else if OPERATORS.iter().any(|operator| walk.is(operator) || walk.is_word(operator)) {
+    } else if walk.is_operator(OPERATORS, SET_OPERATORS) {
         walk.next()?;
         matching(walk)?;
         return Ok(Next::Operand);
@@ -228,7 +226,7 @@ fn stage(walk: &mut Walk<'_>) -> Result<(), QueryError> {
     if walk.take_word("drop")? || walk.take_word("keep")? {
         loop {
             walk.expect_kind(Kind::Word, "a label")?;
-            if MATCH_OPERATORS.iter().any(|operator| walk.is(operator)) {
+            if walk.is_operator(MATCH_OPERATORS, &[]) {
                 walk.next()?;
                 walk.expect_kind(Kind::Quoted, "a string")?;
             }
@@ -297,7 +295,7 @@ fn label_filter(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 
 fn comparison(walk: &mut Walk<'_>) -> Result<(), QueryError> {
     walk.expect_kind(Kind::Word, "a label or a stage of a pipeline")?;
-    if !COMPARISONS.iter().any(|comparison| walk.is(comparison)) {
+    if !walk.is_operator(COMPARISONS, &[]) {
         return Err(walk.unexpected("an operator such as `=`"));
     }
     walk.next()?;
@@ -357,13 +355,13 @@ pub(super) fn lex(text: &str, from: usize, _: bool) -> Result<Token, (usize, Pro
             }
             [b'"' | b'`', ..] => return Ok(token(Kind::Quoted, quoted(rest, start)?)),
             [b'a'..=b'z' | b'A'..=b'Z' | b'_', ..] => {
-                let is_end = |character: char| !character.is_ascii_alphanumeric() && character != '_';
-                return Ok(token(Kind::Word, rest.find(is_end).unwrap_or(rest.len())));
+                let end = rest.bytes().position(|byte| !byte.is_ascii_alphanumeric() && byte != b'_');
+                return Ok(token(Kind::Word, end.unwrap_or(rest.len())));
             }
             [b'0'..=b'9', ..] | [b'.', b'0'..=b'9', ..] => {
                 return Ok(token(Kind::Number, number(rest, start, UNITS, str::eq_ignore_ascii_case)?));
             }
-            _ => return symbol(rest, start, SYMBOLS),
+            _ => return symbol(rest, start, PAIRS, SINGLES),
         }
     }
 }

@@ -11,18 +11,14 @@ use super::quoted::{comment, quoted};
 use super::walk::{Kind, Place, Token, Walk, symbol};
 use super::{Problem, QueryError, problem::shown};
 
-const SYMBOLS: &[&str] = &[
-    "==", "!=", "=~", "!~", "<=", ">=", "{", "}", "[", "]", "(", ")", ",", "=", "<", ">", "+", "-", "*", "/",
-    "%", "^", "@",
-];
+const PAIRS: &[&str] = &["==", "!=", "=~", "!~", "<=", ">="];
+const SINGLES: &str = "{}[](),=<>+-*/%^@";
 const UNITS: &[&str] = &[
     "ms", "s", "m", "h", "d", "w", "y", "i", "k", "kb", "ki", "kib", "mb", "mi", "mib", "g", "gb", "gi",
     "gib", "t", "tb", "ti", "tib",
 ];
-const OPERATORS: &[&str] = &[
-    "==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "%", "^", "and", "or", "unless", "atan2", "if",
-    "ifnot", "default",
-];
+const OPERATORS: &[&str] = &["+", "-", "*", "/", "%", "^", "==", "!=", "<=", ">=", "<", ">"];
+const SET_OPERATORS: &[&str] = &["and", "or", "unless", "atan2", "if", "ifnot", "default"];
 const MATCH_OPERATORS: &[&str] = &["=", "!=", "=~", "!~"];
 /// What Grafana leaves where nothing replaces it. VictoriaMetrics reads them as durations.
 const INTERVALS: &[&str] = &["$__interval", "$__rate_interval"];
@@ -140,7 +136,7 @@ fn after(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError>
     } else if walk.take("@")? {
         return Ok(Next::Operand);
     } else if walk.take_word("keep_metric_names")? {
-    } else if OPERATORS.iter().any(|operator| walk.is(operator) || walk.is_word(operator)) {
+    } else if walk.is_operator(OPERATORS, SET_OPERATORS) {
         walk.next()?;
         matching(walk)?;
         return Ok(Next::Operand);
@@ -214,7 +210,7 @@ fn filter(walk: &mut Walk<'_>) -> Result<(), QueryError> {
     if !walk.take_kind(Kind::Word)? && !walk.take_kind(Kind::Quoted)? {
         return Err(walk.unexpected("a label or `}`"));
     }
-    if MATCH_OPERATORS.iter().any(|operator| walk.is(operator)) {
+    if walk.is_operator(MATCH_OPERATORS, &[]) {
         walk.next()?;
         return string(walk);
     }
@@ -291,7 +287,7 @@ pub(super) fn lex(text: &str, from: usize, in_brackets: bool) -> Result<Token, (
     loop {
         let rest = text.get(start..).unwrap_or("");
         let token = |kind, length: usize| Token { kind, start, end: start.saturating_add(length) };
-        let Some(first) = rest.chars().next() else { return symbol(rest, start, &[]) };
+        let Some(first) = rest.chars().next() else { return symbol(rest, start, &[], "") };
         match first {
             ' ' | '\t' | '\n' | '\u{b}' | '\u{c}' | '\r' => start = start.saturating_add(1),
             '#' => start = start.saturating_add(comment(rest, start)?),
@@ -311,13 +307,13 @@ pub(super) fn lex(text: &str, from: usize, in_brackets: bool) -> Result<Token, (
                     _ => Err((start, Problem::Character('$'))),
                 };
             }
-            ':' if in_brackets => return symbol(rest, start, &[":"]),
+            ':' if in_brackets => return symbol(rest, start, &[], ":"),
             '_' | ':' | '\\' => return Ok(token(Kind::Word, word(rest, start, in_brackets)?)),
             _ if first.is_alphabetic() => return Ok(token(Kind::Word, word(rest, start, in_brackets)?)),
             _ if first.is_ascii_digit() || starts_fraction(rest) => {
                 return Ok(token(Kind::Number, number(rest, start, UNITS, str::eq_ignore_ascii_case)?));
             }
-            _ => return symbol(rest, start, SYMBOLS),
+            _ => return symbol(rest, start, PAIRS, SINGLES),
         }
     }
 }

@@ -6,15 +6,11 @@ use super::quoted::{comment, quoted};
 use super::walk::{Kind, Place, Token, Walk, symbol};
 use super::{Problem, QueryError, problem::shown};
 
-const SYMBOLS: &[&str] = &[
-    "==", "!=", "=~", "!~", "<=", "</", ">=", ">/", "{", "}", "[", "]", "(", ")", ",", "=", "<", ">", "+",
-    "-", "*", "/", "%", "^", "@",
-];
+const PAIRS: &[&str] = &["==", "!=", "=~", "!~", "<=", "</", ">=", ">/"];
+const SINGLES: &str = "{}[](),=<>+-*/%^@";
 const UNITS: &[&str] = &["ms", "s", "m", "h", "d", "w", "y"];
-const OPERATORS: &[&str] = &[
-    "==", "!=", "<=", "</", ">=", ">/", "<", ">", "+", "-", "*", "/", "%", "^", "and", "or", "unless",
-    "atan2",
-];
+const OPERATORS: &[&str] = &["+", "-", "*", "/", "%", "^", "==", "!=", "<=", ">=", "<", ">", "</", ">/"];
+const SET_OPERATORS: &[&str] = &["and", "or", "unless", "atan2"];
 const MATCH_OPERATORS: &[&str] = &["=", "!=", "=~", "!~"];
 /// Keywords that are no metric, wherever they stand.
 const RESERVED: &[&str] = &["on", "ignoring", "group_left", "group_right", "bool", "atan2"];
@@ -159,7 +155,7 @@ fn after(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError>
     } else if walk.is_one_of(&["anchored", "smoothed"]) {
         walk.experimental(token)?;
         walk.next()?;
-    } else if OPERATORS.iter().any(|operator| walk.is(operator) || walk.is_word(operator)) {
+    } else if walk.is_operator(OPERATORS, SET_OPERATORS) {
         walk.next()?;
         matching(walk)?;
         return Ok(Next::Operand);
@@ -220,7 +216,7 @@ fn braces(walk: &mut Walk<'_>) -> Result<bool, QueryError> {
         }
         walk.next()?;
         let operator = walk.token();
-        if MATCH_OPERATORS.iter().any(|operator| walk.is(operator)) {
+        if walk.is_operator(MATCH_OPERATORS, &[]) {
             walk.next()?;
             let value = walk.token();
             walk.expect_kind(Kind::Quoted, "a string")?;
@@ -333,7 +329,7 @@ fn duration(walk: &mut Walk<'_>, whole: bool) -> Result<(), QueryError> {
             return Ok(());
         }
         let token = walk.token();
-        if ["+", "-", "*", "/", "%", "^"].iter().any(|operator| walk.is(operator)) {
+        if walk.is_operator(&["+", "-", "*", "/", "%", "^"], &[]) {
             walk.experimental(token)?;
             walk.next()?;
         } else if depth > 0 {
@@ -362,17 +358,15 @@ pub(super) fn lex(text: &str, from: usize, in_brackets: bool) -> Result<Token, (
             Some(b' ' | b'\t' | b'\n' | b'\r') => start = start.saturating_add(1),
             Some(b'#') => start = start.saturating_add(comment(rest, start)?),
             Some(b'"' | b'\'' | b'`') => return Ok(token(Kind::Quoted, quoted(rest, start)?)),
-            Some(b':') if in_brackets => return symbol(rest, start, &[":"]),
+            Some(b':') if in_brackets => return symbol(rest, start, &[], ":"),
             Some(byte) if is_name_byte(byte, in_brackets) && !byte.is_ascii_digit() => {
-                let is_end = |character: char| {
-                    !u8::try_from(character).is_ok_and(|byte| is_name_byte(byte, in_brackets))
-                };
-                return Ok(token(Kind::Word, rest.find(is_end).unwrap_or(rest.len())));
+                let end = rest.bytes().position(|byte| !is_name_byte(byte, in_brackets));
+                return Ok(token(Kind::Word, end.unwrap_or(rest.len())));
             }
             Some(byte) if byte.is_ascii_digit() || starts_fraction(rest) => {
                 return Ok(token(Kind::Number, number(rest, start, UNITS, |known, unit| known == unit)?));
             }
-            _ => return symbol(rest, start, SYMBOLS),
+            _ => return symbol(rest, start, PAIRS, SINGLES),
         }
     }
 }

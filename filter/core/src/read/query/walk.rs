@@ -104,8 +104,18 @@ impl<'t> Walk<'t> {
     }
 
     /// Whether the token is this symbol.
+    #[inline]
     pub(super) fn is(&self, symbol: &str) -> bool {
         self.token.kind == symbol_kind(symbol)
+    }
+
+    /// Whether the token is one of these symbols or keywords.
+    pub(super) fn is_operator(&self, symbols: &[&str], keywords: &[&str]) -> bool {
+        match self.token.kind {
+            Kind::Symbol(_) => symbols.iter().any(|symbol| self.is(symbol)),
+            Kind::Word => self.is_one_of(keywords),
+            _ => false,
+        }
     }
 
     /// Goes on if the token is this symbol.
@@ -251,21 +261,31 @@ impl<'t> Walk<'t> {
 }
 
 /// The kind of a symbol of one or two ASCII characters.
-pub(super) fn symbol_kind(symbol: &str) -> Kind {
-    let mut bytes = symbol.bytes();
-    Kind::Symbol([bytes.next().unwrap_or(0), bytes.next().unwrap_or(0)])
+pub(super) const fn symbol_kind(symbol: &str) -> Kind {
+    match symbol.as_bytes() {
+        [first, second] => Kind::Symbol([*first, *second]),
+        [first] => Kind::Symbol([*first, 0]),
+        _ => Kind::End,
+    }
 }
 
-/// The symbol at a byte: the first of `symbols`, of which longer ones come before shorter ones.
-pub(super) fn symbol(rest: &str, start: usize, symbols: &[&str]) -> Result<Token, (usize, Problem)> {
-    for symbol in symbols {
-        if rest.starts_with(symbol) {
-            let end = start.saturating_add(symbol.len());
-            return Ok(Token { kind: symbol_kind(symbol), start, end });
+/// The symbol at a byte: one of the `pairs` of characters, or a single one.
+pub(super) fn symbol(
+    rest: &str,
+    start: usize,
+    pairs: &[&str],
+    singles: &str,
+) -> Result<Token, (usize, Problem)> {
+    let (kind, length) = match rest.as_bytes() {
+        // What a pair ends with.
+        [first, second @ (b'=' | b'~' | b'>' | b'/'), ..]
+            if pairs.iter().any(|pair| pair.as_bytes() == [*first, *second]) =>
+        {
+            (Kind::Symbol([*first, *second]), 2)
         }
-    }
-    match rest.chars().next() {
-        Some(character) => Err((start, Problem::Character(character))),
-        None => Ok(Token { kind: Kind::End, start, end: start }),
-    }
+        [first, ..] if singles.as_bytes().contains(first) => (Kind::Symbol([*first, 0]), 1),
+        [] => (Kind::End, 0),
+        _ => return Err((start, Problem::Character(rest.chars().next().unwrap_or_default()))),
+    };
+    Ok(Token { kind, start, end: start.saturating_add(length) })
 }
