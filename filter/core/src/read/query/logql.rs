@@ -4,11 +4,12 @@
 //! and `/* */`. Quotes are `"` and backquotes; what Loki makes of `'` and of characters that no token has (names of one
 //! character) is refused.
 
+use super::Problem;
 use super::names::{self, is_known_in_any_case};
 use super::number::number;
+use super::problem::{Refused, shown};
 use super::quoted::{comment, quoted};
 use super::walk::{Kind, Place, Token, Walk, symbol};
-use super::{Problem, QueryError, problem::shown};
 
 const PAIRS: &[&str] = &["|=", "|~", "|>", "!=", "!~", "!>", "=~", "==", ">=", "<="];
 const SINGLES: &str = "|{}[](),=<>+-*/%^";
@@ -45,7 +46,7 @@ enum Next {
 }
 
 /// A whole query.
-pub(super) fn query(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+pub(super) fn query(walk: &mut Walk<'_>) -> Result<(), Refused> {
     let mut open = Vec::new();
     let mut next = Next::Operand;
     loop {
@@ -58,7 +59,7 @@ pub(super) fn query(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// The matchers of streams in braces.
-pub(super) fn selector(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+pub(super) fn selector(walk: &mut Walk<'_>) -> Result<(), Refused> {
     let opening = walk.token();
     walk.expect("{", "a selector")?;
     if walk.take("}")? {
@@ -81,7 +82,7 @@ pub(super) fn selector(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// What stands between operators, and the brackets and signs before it.
-fn operand(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError> {
+fn operand(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, Refused> {
     if walk.take("+")? || walk.take("-")? {
         return Ok(Next::Operand);
     }
@@ -99,7 +100,7 @@ fn operand(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryErro
 }
 
 /// A function or an aggregation: there are no other words where an operand begins.
-fn call(walk: &mut Walk<'_>, open: &mut Vec<Frame>, word: &str) -> Result<Next, QueryError> {
+fn call(walk: &mut Walk<'_>, open: &mut Vec<Frame>, word: &str) -> Result<Next, Refused> {
     let token = walk.next()?;
     if is_known_in_any_case(names::LOGQL_AGGREGATIONS, word) {
         let is_grouped = walk.is_one_of(&["by", "without"]);
@@ -120,7 +121,7 @@ fn call(walk: &mut Walk<'_>, open: &mut Vec<Frame>, word: &str) -> Result<Next, 
 }
 
 /// What follows an operand.
-fn after(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError> {
+fn after(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, Refused> {
     if walk.token().kind == Kind::End {
         return if open.is_empty() { Ok(Next::End) } else { Err(walk.unexpected("`)`")) };
     }
@@ -160,14 +161,14 @@ fn after(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError>
     Ok(Next::After)
 }
 
-fn push(walk: &mut Walk<'_>, open: &mut Vec<Frame>, frame: Frame) -> Result<Next, QueryError> {
+fn push(walk: &mut Walk<'_>, open: &mut Vec<Frame>, frame: Frame) -> Result<Next, Refused> {
     open.push(frame);
     walk.check_depth(open.len())?;
     walk.expect("(", "`(`")?;
     Ok(Next::Operand)
 }
 
-fn close(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError> {
+fn close(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, Refused> {
     let Some(frame) = open.pop() else { return Err(walk.unexpected("an operator")) };
     walk.next()?;
     let may_group = matches!(frame, Frame::Aggregation { is_grouped: false });
@@ -178,7 +179,7 @@ fn close(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError>
 }
 
 /// What lines have: a string or `ip("…")`. Says whether there was one.
-fn line(walk: &mut Walk<'_>) -> Result<bool, QueryError> {
+fn line(walk: &mut Walk<'_>) -> Result<bool, Refused> {
     if walk.take_word("ip")? {
         walk.expect("(", "`(`")?;
         walk.expect_kind(Kind::Quoted, "a string")?;
@@ -189,7 +190,7 @@ fn line(walk: &mut Walk<'_>) -> Result<bool, QueryError> {
 }
 
 /// A stage of a pipeline, of which the `|` has passed.
-fn stage(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+fn stage(walk: &mut Walk<'_>) -> Result<(), Refused> {
     if walk.take_word("json")? {
         return extractions(walk);
     }
@@ -247,7 +248,7 @@ fn stage(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// Labels with or without the expressions that find them, or none at all.
-fn extractions(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+fn extractions(walk: &mut Walk<'_>) -> Result<(), Refused> {
     if !is_label(walk) {
         return Ok(());
     }
@@ -263,7 +264,7 @@ fn extractions(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// Comparisons of labels in parentheses and with `and`, `or`, `,` or nothing between them.
-fn label_filter(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+fn label_filter(walk: &mut Walk<'_>) -> Result<(), Refused> {
     let mut depth = 0_usize;
     loop {
         while walk.is("(") {
@@ -293,7 +294,7 @@ fn label_filter(walk: &mut Walk<'_>) -> Result<(), QueryError> {
     }
 }
 
-fn comparison(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+fn comparison(walk: &mut Walk<'_>) -> Result<(), Refused> {
     walk.expect_kind(Kind::Word, "a label or a stage of a pipeline")?;
     if !walk.is_operator(COMPARISONS, &[]) {
         return Err(walk.unexpected("an operator such as `=`"));
@@ -313,7 +314,7 @@ fn is_label(walk: &Walk<'_>) -> bool {
 }
 
 /// What stands between an operator and its right side.
-fn matching(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+fn matching(walk: &mut Walk<'_>) -> Result<(), Refused> {
     walk.take_word("bool")?;
     if walk.take_word("on")? || walk.take_word("ignoring")? {
         labels(walk)?;
@@ -325,7 +326,7 @@ fn matching(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// Labels in parentheses.
-fn labels(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+fn labels(walk: &mut Walk<'_>) -> Result<(), Refused> {
     walk.expect("(", "`(`")?;
     if walk.take(")")? {
         return Ok(());

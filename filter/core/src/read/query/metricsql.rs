@@ -4,12 +4,13 @@
 //! VictoriaMetrics sees a metric would select everything. So a word without an operator in braces, a word for a duration
 //! and a word in a string are refused too, since only templates give them a meaning.
 
+use super::Problem;
 use super::names::{self, is_known_in_any_case};
 use super::number::number;
+use super::problem::{Refused, shown};
 use super::promql::starts_fraction;
 use super::quoted::{comment, quoted};
 use super::walk::{Kind, Place, Token, Walk, symbol};
-use super::{Problem, QueryError, problem::shown};
 
 const PAIRS: &[&str] = &["==", "!=", "=~", "!~", "<=", ">="];
 const SINGLES: &str = "{}[](),=<>+-*/%^@";
@@ -41,7 +42,7 @@ enum Next {
 }
 
 /// A whole query.
-pub(super) fn query(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+pub(super) fn query(walk: &mut Walk<'_>) -> Result<(), Refused> {
     let mut open = Vec::new();
     let mut next = Next::Operand;
     loop {
@@ -54,7 +55,7 @@ pub(super) fn query(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// A selector and nothing else.
-pub(super) fn selector(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+pub(super) fn selector(walk: &mut Walk<'_>) -> Result<(), Refused> {
     match walk.word() {
         Some(word) if !is_number(word) => {
             let name = walk.next()?;
@@ -65,7 +66,7 @@ pub(super) fn selector(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// What stands between operators, and the brackets and signs before it.
-fn operand(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError> {
+fn operand(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, Refused> {
     if walk.take("+")? || walk.take("-")? {
         return Ok(Next::Operand);
     }
@@ -83,7 +84,7 @@ fn operand(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryErro
 }
 
 /// A word where an operand begins: a number, an aggregation, a call, or a metric.
-fn name(walk: &mut Walk<'_>, open: &mut Vec<Frame>, word: &str) -> Result<Next, QueryError> {
+fn name(walk: &mut Walk<'_>, open: &mut Vec<Frame>, word: &str) -> Result<Next, Refused> {
     let token = walk.next()?;
     if is_number(word) {
         return Ok(Next::After);
@@ -110,7 +111,7 @@ fn name(walk: &mut Walk<'_>, open: &mut Vec<Frame>, word: &str) -> Result<Next, 
 }
 
 /// What follows an operand.
-fn after(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError> {
+fn after(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, Refused> {
     if walk.token().kind == Kind::End {
         return if open.is_empty() { Ok(Next::End) } else { Err(walk.unexpected("`)`")) };
     }
@@ -146,14 +147,14 @@ fn after(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError>
     Ok(Next::After)
 }
 
-fn push(walk: &mut Walk<'_>, open: &mut Vec<Frame>, frame: Frame) -> Result<Next, QueryError> {
+fn push(walk: &mut Walk<'_>, open: &mut Vec<Frame>, frame: Frame) -> Result<Next, Refused> {
     open.push(frame);
     walk.check_depth(open.len())?;
     walk.expect("(", "`(`")?;
     Ok(if walk.is(")") { Next::After } else { Next::Operand })
 }
 
-fn close(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError> {
+fn close(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, Refused> {
     let Some(frame) = open.pop() else { return Err(walk.unexpected("an operator")) };
     walk.next()?;
     if let Frame::Aggregation { is_grouped } = frame {
@@ -168,7 +169,7 @@ fn close(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError>
 }
 
 /// A metric, of which the name has passed.
-fn metric(walk: &mut Walk<'_>, name: Token) -> Result<(), QueryError> {
+fn metric(walk: &mut Walk<'_>, name: Token) -> Result<(), Refused> {
     if walk.is("{") {
         return braces(walk);
     }
@@ -177,7 +178,7 @@ fn metric(walk: &mut Walk<'_>, name: Token) -> Result<(), QueryError> {
 }
 
 /// Groups of filters in braces, with `or` between them. Each gets the matchers.
-fn braces(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+fn braces(walk: &mut Walk<'_>) -> Result<(), Refused> {
     let opening = walk.token();
     walk.expect("{", "a selector")?;
     if walk.take("}")? {
@@ -205,7 +206,7 @@ fn braces(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// A label with its value, or the name of a metric in quotes.
-fn filter(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+fn filter(walk: &mut Walk<'_>) -> Result<(), Refused> {
     let label = walk.token();
     if !walk.take_kind(Kind::Word)? && !walk.take_kind(Kind::Quoted)? {
         return Err(walk.unexpected("a label or `}`"));
@@ -223,7 +224,7 @@ fn filter(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// Strings with `+` between them.
-fn string(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+fn string(walk: &mut Walk<'_>) -> Result<(), Refused> {
     walk.expect_kind(Kind::Quoted, "a string")?;
     while walk.take("+")? {
         walk.expect_kind(Kind::Quoted, "a string")?;
@@ -232,7 +233,7 @@ fn string(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// What stands between an operator and its right side.
-fn matching(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+fn matching(walk: &mut Walk<'_>) -> Result<(), Refused> {
     walk.take_word("bool")?;
     if !walk.take_word("on")? && !walk.take_word("ignoring")? {
         return Ok(());
@@ -252,7 +253,7 @@ fn matching(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// Labels in parentheses, or `*`.
-fn labels(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+fn labels(walk: &mut Walk<'_>) -> Result<(), Refused> {
     walk.expect("(", "`(`")?;
     if walk.take("*")? {
         return walk.expect(")", "`)`");
@@ -269,7 +270,7 @@ fn labels(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// A duration in brackets, such as `1h`, `5i`, `300` or `1h-5m`.
-fn duration(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+fn duration(walk: &mut Walk<'_>) -> Result<(), Refused> {
     walk.expect_kind(Kind::Number, "a duration")?;
     while walk.take("-")? {
         walk.expect_kind(Kind::Number, "a duration")?;

@@ -1,10 +1,11 @@
 //! PromQL, as `promql/parser` of Prometheus 3.14 reads it.
 
+use super::Problem;
 use super::names::{self, is_known};
 use super::number::number;
+use super::problem::{Refused, shown};
 use super::quoted::{comment, quoted};
 use super::walk::{Kind, Place, Token, Walk, symbol};
-use super::{Problem, QueryError, problem::shown};
 
 const PAIRS: &[&str] = &["==", "!=", "=~", "!~", "<=", "</", ">=", ">/"];
 const SINGLES: &str = "{}[](),=<>+-*/%^@";
@@ -37,7 +38,7 @@ enum Next {
 }
 
 /// A whole query.
-pub(super) fn query(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+pub(super) fn query(walk: &mut Walk<'_>) -> Result<(), Refused> {
     let mut open = Vec::new();
     let mut next = Next::Operand;
     loop {
@@ -50,7 +51,7 @@ pub(super) fn query(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// A selector and nothing else.
-pub(super) fn selector(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+pub(super) fn selector(walk: &mut Walk<'_>) -> Result<(), Refused> {
     match walk.word() {
         Some(word) if !is_reserved(word) && !is_number(word) => {
             let name = walk.next()?;
@@ -61,7 +62,7 @@ pub(super) fn selector(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// What stands between operators, and the brackets and signs before it.
-fn operand(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError> {
+fn operand(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, Refused> {
     if walk.take("+")? || walk.take("-")? {
         return Ok(Next::Operand);
     }
@@ -79,7 +80,7 @@ fn operand(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryErro
 }
 
 /// A word where an operand begins: a number, an aggregation, a call, or a metric.
-fn name(walk: &mut Walk<'_>, open: &mut Vec<Frame>, word: &str) -> Result<Next, QueryError> {
+fn name(walk: &mut Walk<'_>, open: &mut Vec<Frame>, word: &str) -> Result<Next, Refused> {
     if is_reserved(word) {
         return Err(walk.unexpected(OPERAND));
     }
@@ -116,7 +117,7 @@ fn name(walk: &mut Walk<'_>, open: &mut Vec<Frame>, word: &str) -> Result<Next, 
 }
 
 /// What follows an operand.
-fn after(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError> {
+fn after(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, Refused> {
     let token = walk.token();
     if token.kind == Kind::End {
         return if open.is_empty() { Ok(Next::End) } else { Err(walk.unexpected("`)`")) };
@@ -165,14 +166,14 @@ fn after(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError>
     Ok(Next::After)
 }
 
-fn push(walk: &mut Walk<'_>, open: &mut Vec<Frame>, frame: Frame) -> Result<Next, QueryError> {
+fn push(walk: &mut Walk<'_>, open: &mut Vec<Frame>, frame: Frame) -> Result<Next, Refused> {
     open.push(frame);
     walk.check_depth(open.len())?;
     walk.expect("(", "`(`")?;
     Ok(Next::Operand)
 }
 
-fn close(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError> {
+fn close(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, Refused> {
     match open.pop() {
         None => return Err(walk.unexpected("an operator")),
         Some(Frame::Info { is_selected: false }) => {
@@ -190,7 +191,7 @@ fn close(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError>
 }
 
 /// A metric, of which the name has passed.
-fn metric(walk: &mut Walk<'_>, name: Token) -> Result<(), QueryError> {
+fn metric(walk: &mut Walk<'_>, name: Token) -> Result<(), Refused> {
     if walk.is("{") {
         return braces(walk).map(drop);
     }
@@ -199,7 +200,7 @@ fn metric(walk: &mut Walk<'_>, name: Token) -> Result<(), QueryError> {
 }
 
 /// Matchers in braces. Says whether one of them names a label that series must have.
-fn braces(walk: &mut Walk<'_>) -> Result<bool, QueryError> {
+fn braces(walk: &mut Walk<'_>) -> Result<bool, Refused> {
     let opening = walk.token();
     walk.expect("{", "a selector")?;
     if walk.take("}")? {
@@ -240,7 +241,7 @@ fn braces(walk: &mut Walk<'_>) -> Result<bool, QueryError> {
 }
 
 /// What stands between an operator and its right side.
-fn matching(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+fn matching(walk: &mut Walk<'_>) -> Result<(), Refused> {
     walk.take_word("bool")?;
     if walk.take_word("on")? || walk.take_word("ignoring")? {
         labels(walk)?;
@@ -264,7 +265,7 @@ fn matching(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// Labels in parentheses.
-fn labels(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+fn labels(walk: &mut Walk<'_>) -> Result<(), Refused> {
     walk.expect("(", "`(`")?;
     while !walk.take(")")? {
         if !walk.take_kind(Kind::Word)? && !walk.take_kind(Kind::Quoted)? {
@@ -278,7 +279,7 @@ fn labels(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// What follows `@`.
-fn time(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+fn time(walk: &mut Walk<'_>) -> Result<(), Refused> {
     if walk.take_word("start")? || walk.take_word("end")? {
         walk.expect("(", "`(`")?;
         return walk.expect(")", "`)`");
@@ -287,7 +288,7 @@ fn time(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// A number with or without a sign.
-fn literal(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+fn literal(walk: &mut Walk<'_>) -> Result<(), Refused> {
     if !walk.take("-")? {
         walk.take("+")?;
     }
@@ -299,7 +300,7 @@ fn literal(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 
 /// A duration: a number, or an expression of such. Within brackets the `whole` expression is one, after `offset` it ends
 /// with its first operand; if Prometheus reads on there, it is only numbers.
-fn duration(walk: &mut Walk<'_>, whole: bool) -> Result<(), QueryError> {
+fn duration(walk: &mut Walk<'_>, whole: bool) -> Result<(), Refused> {
     let mut depth = 0_usize;
     loop {
         let token = walk.token();
