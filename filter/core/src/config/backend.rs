@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-
+use super::mode::Mode;
 use super::scalar::{OneOrMany, Text};
+use super::shape::Shape;
 use crate::operation::{ExtraPath, Kind, Prefixes};
 
 /// One system behind this Envoy.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BackendConfig {
@@ -36,10 +36,13 @@ pub struct BackendConfig {
     /// Lets the client's `Authorization` header go on to this backend. By default it ends here.
     #[serde(default)]
     pub forward_authorization: bool,
+    /// Whether decisions take effect for this backend, in place of what the configuration says for everything. A
+    /// caller's own `mode` counts more.
+    pub mode: Option<Mode>,
 }
 
 /// How a backend keeps tenants apart.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Isolation {

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
+use serde_json::Value;
 
+use super::mode::Mode;
 use super::scalar::{OneOrMany, Text};
+use super::shape::{Node, ReadResult, Shape};
 use crate::operation::Class;
 
 /// One kind of caller. Exactly one of the sources (`jwt`, `metadata`, `basic`) says how it is recognised.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CallerConfig {
@@ -26,12 +27,19 @@ pub struct CallerConfig {
     /// What it may do: `write`, `read` (queries, and the state of rules and alerts), `rules` (change
     /// rules), `alerts` (the alertmanager and its configuration), `admin` (paths configured as such).
     pub may: Vec<Class>,
+    /// Lets its reads see the data of all tenants on backends that keep tenants apart by a label: nothing is narrowed for
+    /// it there. For administrators only.
+    #[serde(default)]
+    pub unfiltered: bool,
     /// The right to write single series for other tenants.
     pub impersonate: Option<ImpersonateConfig>,
     /// Tenants, besides its own, for which it may write where the backend's `write` rules take the tenant
     /// from a label. `*` stands for any run of characters. By default none.
     #[serde(default)]
     pub on_behalf_of: OneOrMany,
+    /// Whether decisions take effect for this caller, in place of what the backend and the configuration say. A caller that
+    /// is observed reaches every tenant of every backend.
+    pub mode: Option<Mode>,
 }
 
 /// The sources, for those who want them as one.
@@ -68,7 +76,7 @@ impl CallerConfig {
 
 /// A JWT that Envoy's `jwt_authn` filter verified. A token it did not verify is never read: a request that
 /// brings one, and is recognised by nothing else that proves it, is answered 401.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct JwtConfig {
@@ -85,7 +93,7 @@ pub struct JwtConfig {
 
 /// What another filter left about the request: the session. The filter must run before this one, and only
 /// it may be able to write there; Envoy does not let a client do so.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MetadataConfig {
@@ -99,7 +107,7 @@ pub struct MetadataConfig {
 }
 
 /// A condition on a claim: a string out of a list, or a list that holds one out of it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ConditionConfig {
@@ -111,7 +119,7 @@ pub struct ConditionConfig {
 }
 
 /// Users with passwords. The configuration holds keyed hashes only; `scopegate hash` makes them.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BasicConfig {
@@ -125,7 +133,7 @@ pub struct BasicConfig {
 
 /// A secret in the environment of the filter (`vm_config.environment_variables`), so that it stands in no
 /// configuration. At least 16 bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EnvKey {
@@ -134,7 +142,7 @@ pub struct EnvKey {
 }
 
 /// One user.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct UserConfig {
@@ -165,9 +173,13 @@ pub enum TenantsConfig {
     },
 }
 
-impl<'de> Deserialize<'de> for TenantsConfig {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
+impl Shape for TenantsConfig {
+    fn blank() -> Self {
+        Self::Union(Vec::new())
+    }
+
+    fn read(&mut self, node: &Node<'_>) -> ReadResult {
+        #[derive(Shape)]
         #[serde(deny_unknown_fields)]
         struct Map {
             union: Option<Vec<TenantsConfig>>,
@@ -176,49 +188,37 @@ impl<'de> Deserialize<'de> for TenantsConfig {
             prefix: Option<Text>,
         }
 
-        struct Tenants;
-        impl<'de> Visitor<'de> for Tenants {
-            type Value = TenantsConfig;
-
-            fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                f.write_str("a tenant, a list, {claim: …}, {union: […]} or {first: […]}")
-            }
-
-            fn visit_str<E: serde::de::Error>(self, tenant: &str) -> Result<TenantsConfig, E> {
-                Ok(TenantsConfig::Tenant(Text(tenant.to_owned())))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<TenantsConfig, A::Error> {
+        *self = match node.value() {
+            Value::String(tenant) => Self::Tenant(Text(tenant.clone())),
+            Value::Array(_) => {
                 let mut items = Vec::new();
-                while let Some(item) = list.next_element()? {
-                    items.push(item);
-                }
-                Ok(TenantsConfig::Union(items))
+                items.read(node)?;
+                Self::Union(items)
             }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TenantsConfig, A::Error> {
-                match Map::deserialize(MapAccessDeserializer::new(map))? {
-                    Map { union: Some(items), first: None, claim: None, prefix: None } => {
-                        Ok(TenantsConfig::Union(items))
-                    }
-                    Map { union: None, first: Some(items), claim: None, prefix: None } => {
-                        Ok(TenantsConfig::First(items))
-                    }
+            Value::Object(_) => {
+                let mut map = Map::blank();
+                map.read(node)?;
+                match map {
+                    Map { union: Some(items), first: None, claim: None, prefix: None } => Self::Union(items),
+                    Map { union: None, first: Some(items), claim: None, prefix: None } => Self::First(items),
                     Map { union: None, first: None, claim: Some(claim), prefix } => {
-                        Ok(TenantsConfig::Claim { claim, prefix })
+                        Self::Claim { claim, prefix }
                     }
-                    _ => Err(serde::de::Error::custom(
-                        "give exactly one of `claim` (with an optional `prefix`), `union`, `first`",
-                    )),
+                    _ => {
+                        return Err(node.error(
+                            "give exactly one of `claim` (with an optional `prefix`), `union`, `first`",
+                        ));
+                    }
                 }
             }
-        }
-        deserializer.deserialize_any(Tenants)
+            _ => return Err(node.expected("a tenant, a list, {claim: …}, {union: […]} or {first: […]}")),
+        };
+        Ok(())
     }
 }
 
 /// The right to write single series for other tenants, named by a label that is taken off.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ImpersonateConfig {

@@ -1,12 +1,25 @@
-//! Everything that is not a write: which of the caller's tenants a request reaches.
+//! Everything that is not a write: which of the caller's tenants a request reaches, and how it is narrowed to them.
+
+mod arguments;
+mod form;
+mod label_policy;
+mod narrow;
+pub mod query;
+mod remote_read;
+mod rule_group;
+
+pub use arguments::TENANCY_ARGUMENTS;
+pub use label_policy::{LABEL_POLICY, LabelPolicies};
+pub use narrow::{Body, Looked, Narrowed, Reading};
+pub use rule_group::Problem as RuleGroupProblem;
+
+pub mod answer;
 
 use crate::caller::Identity;
 use crate::http::Headers;
 use crate::operation::Tenancy;
 use crate::report::Refusal;
 use crate::tenant::{TenantId, TenantSet};
-
-pub mod query;
 
 /// The header by which a caller of several tenants chooses among them.
 const CHOICE: &str = "x-scope-orgid";
