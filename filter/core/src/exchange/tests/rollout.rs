@@ -369,3 +369,40 @@ fn the_report_lists_what_would_change() {
     );
     assert!(!page.to_string().contains("hunter2"));
 }
+
+/// A read whose body is looked into: what would become of it is decided, and the body goes on as it came.
+#[test]
+fn bodies_of_reads_are_looked_into_as_well() {
+    let mut config = base();
+    config["mode"] = json!("observe");
+    config["limits"] = json!({"request_bytes": 64});
+    config["backends"][0] = json!({"name": "metrics", "kind": "prometheus", "isolate": {"label": "tenant"}});
+    let head = [
+        (":method", "POST"),
+        (":path", "/api/v1/query"),
+        (":authority", "metrics.example.org"),
+        ("content-type", "application/x-www-form-urlencoded"),
+    ];
+    let large = format!("query={}", "x".repeat(64));
+    let cases: &[(&str, &str)] = &[
+        ("query=up", "outcome=tenant_added"),
+        ("query=up%7B", "outcome=refused reason=query"),
+        (large.as_str(), "outcome=refused reason=body_too_large"),
+    ];
+    for (form, expected) in cases {
+        let mut world = World::new(config.clone()).caller("user", &["own"]);
+        let (mut exchange, step) = world.head(&head);
+        assert_eq!(describe(&step), "keep", "{form}");
+        let mut step = exchange.body_progress(&mut world.worker, form.len(), world.now);
+        if exchange.wants_body() {
+            step = exchange.body(&mut world.worker, Ok(form.as_bytes().to_vec()), world.now);
+        }
+        assert!(is_untouched(&step), "{form}: {step:?}");
+        let counted = observed(&mut world);
+        assert_eq!(
+            counted,
+            [format!("backend=metrics caller=user tenant=~none {expected} observed_requests 1")],
+            "{form}"
+        );
+    }
+}
