@@ -147,7 +147,7 @@ impl Exchange {
         now: Millis,
     ) -> Step {
         let policy = Rc::clone(&self.policy);
-        worker.arrive(now);
+        worker.arrive(&policy, now);
         let (decided, asked) = head::decide(&policy, headers, end_of_stream, attributes, worker);
         let observed = asked.observed.then(|| Observed::new(headers));
         match (decided, observed) {

@@ -4,6 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::{Changes, Head, OPT_IN, QUERY, Step, WRITE, World, and, answer, base, but, describe, up};
 use crate::caller::testing::hashed;
+use crate::report::Metric;
 use crate::rollout::Seat;
 use crate::tenant::{TenantId, TenantSet};
 use crate::write::remote_write::testing::body;
@@ -317,6 +318,19 @@ fn names_that_nobody_vouches_for_earn_no_place() {
         }
         let has_own = observed(&mut world).iter().any(|line| line.contains("tenant=loud"));
         assert_eq!(has_own, earned, "{who}");
+    }
+}
+
+/// Hosts may go back to a configuration without saying so: requests set the gauge again, every few seconds.
+#[test]
+fn requests_set_the_gauge_again() {
+    let mut world =
+        World::with(|config| config["callers"][1]["mode"] = json!("observe")).caller("user", &["own"]);
+    for (later, times) in [(0, 1), (4_999, 0), (1, 1), (0, 0), (60_000, 1)] {
+        world.now += later;
+        world.head(QUERY);
+        let gauges: Vec<_> = world.worker.tally.drain_gauges().collect();
+        assert_eq!(gauges, vec![(Metric::NotEnforced { backend: 0 }, 1); times]);
     }
 }
 
