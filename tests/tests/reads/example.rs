@@ -53,8 +53,11 @@ async fn label_isolation() -> Result<()> {
         let send = |call: Call, token: &str| client.send(call.authority(host).bearer(token));
         // Everybody writes a series of the same name, and the label that it says itself counts for nothing.
         for (token, value) in [(&shop, 1.0), (&bank, 2.0), (&administrator, 4.0)] {
-            let request =
-                WriteRequest::of(vec![series(&[("__name__", "orders"), ("tenantId", "forged")], time, value)]);
+            let request = WriteRequest::of(vec![series(
+                &[("__name__", "orders"), ("tenantId", "forged")],
+                time,
+                value,
+            )]);
             let push = Call::post("/api/v1/write?extra_label=tenantId=forged", request.body())
                 .header("content-type", "application/x-protobuf")
                 .header("content-encoding", "snappy");
@@ -70,16 +73,18 @@ async fn label_isolation() -> Result<()> {
             Ok(())
         })
         .await?;
-        for (token, expected) in [(&shop, "\"1\"]"), (&bank, "\"2\"]"), (&several, "\"3\"]"), (administrator, "\"7\"]")] {
+        for (token, expected) in
+            [(&shop, "\"1\"]"), (&bank, "\"2\"]"), (&several, "\"3\"]"), (administrator, "\"7\"]")]
+        {
             let answer = send(sum("sum(orders)"), token).await?.expect(200)?;
             ensure!(answer.text().contains(expected), "{host} lacks {expected}: {answer}");
         }
-        let values = |tenants: &str| {
-            Call::query("/api/v1/label/tenantId/values", &[]).tenant(tenants)
-        };
-        for (token, chosen, expected) in
-            [(&shop, "shop", json!(["shop"])), (&several, "bank|shop", json!(["bank", "shop"])), (&several, "bank", json!(["bank"]))]
-        {
+        let values = |tenants: &str| Call::query("/api/v1/label/tenantId/values", &[]).tenant(tenants);
+        for (token, chosen, expected) in [
+            (&shop, "shop", json!(["shop"])),
+            (&several, "bank|shop", json!(["bank", "shop"])),
+            (&several, "bank", json!(["bank"])),
+        ] {
             let answer = send(values(chosen), token).await?.expect(200)?.json()?;
             assert_eq!(answer["data"], expected, "{host}");
         }
