@@ -164,7 +164,7 @@ async fn every_hostile_request_is_refused_or_harmless() -> Result<()> {
         (
             "an alternative of MetricsQL",
             Refused,
-            get("/api/v1/query?query=up%7Btenant%3D%22team-a%22%20or%20owner%3D%22nobody%22"),
+            get("/api/v1/query?query=up%7Btenant%3D%22team-a%22%20or%20owner%3D%22x%22"),
         ),
         (
             "label_replace",
