@@ -3,21 +3,22 @@
 use std::rc::Rc;
 
 use crate::caller::{Caller, Environment, Impersonate};
-use crate::config::{BackendConfig, ByTenant, Config, ConfigError, Limits, Mode, WriteConfig};
+use crate::config::{BackendConfig, ByTenant, Config, ConfigError, Limits, WriteConfig};
 use crate::exchange::{Pages, Process, SlotFailure};
 use crate::http::{host_name, under_prefix};
 use crate::isolate::Isolate;
 use crate::operation::{Kind, Router};
 use crate::read::LabelPolicies;
 use crate::report::{NamingRules, Refusal};
+use crate::rollout::Rollout;
 use crate::table::TableRules;
 use crate::write::{Rules, metadata};
 
 /// A compiled configuration. Made at load, shared by all requests of a worker.
 #[derive(Debug)]
 pub struct Policy {
-    /// Whether decisions take effect.
-    pub mode: Mode,
+    /// For whom decisions take effect.
+    pub rollout: Rollout,
     /// The backends, in the order of the configuration.
     pub backends: Vec<Backend>,
     /// The callers, in the order of the configuration.
@@ -123,7 +124,19 @@ impl Policy {
             if callers.iter().any(|known| known.name == caller.name.0) {
                 return Err(ConfigError::new(format!("{path}.name"), "another caller has this name"));
             }
-            callers.push(Caller::compile(caller, &path, env)?);
+            let caller = Caller::compile(caller, &path, env)?;
+            let impersonated = caller.rights.impersonate.as_ref().map(|right| &right.label);
+            let of_a_pair = |label| backends.iter().find(|backend| backend.write.ha_labels.contains(label));
+            if let Some(backend) = impersonated.and_then(of_a_pair) {
+                return Err(ConfigError::new(
+                    format!("{path}.impersonate.label"),
+                    format!(
+                        "it is taken off, and an HA tracker of {} decides by it (write.{}.ha_labels)",
+                        backend.name, backend.name
+                    ),
+                ));
+            }
+            callers.push(caller);
         }
         for backend in &mut backends {
             if let Some(read) = config.read.get(&backend.name) {
@@ -165,8 +178,8 @@ impl Policy {
             journal: config.report.is_some(),
         };
         let pages = Pages::compile(config)?;
-        let (mode, version) = (config.mode, [0; 16]);
-        Ok(Self { mode, backends, callers, tables, limits, version, telling, pages, tenancy_headers })
+        let (rollout, version) = (Rollout::compile(config), [0; 16]);
+        Ok(Self { rollout, backends, callers, tables, limits, version, telling, pages, tenancy_headers })
     }
 
     /// The backend a request is for: the one that the route's metadata names, else the one with the best

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::mode::Mode;
 use super::scalar::{OneOrMany, Text};
 use super::shape::{Node, ReadResult, Shape};
 use crate::operation::Class;
@@ -36,6 +37,9 @@ pub struct CallerConfig {
     /// from a label. `*` stands for any run of characters. By default none.
     #[serde(default)]
     pub on_behalf_of: OneOrMany,
+    /// Whether decisions take effect for this caller, in place of what the backend and the configuration say. A caller that
+    /// is observed reaches every tenant of every backend.
+    pub mode: Option<Mode>,
 }
 
 /// The sources, for those who want them as one.

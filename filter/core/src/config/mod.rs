@@ -11,10 +11,12 @@ mod labels;
 mod limits;
 mod load;
 mod metrics;
+mod mode;
 mod read;
 mod scalar;
 mod shape;
 mod table;
+mod whoami;
 mod write;
 
 use std::collections::BTreeMap;
@@ -31,10 +33,12 @@ pub use limits::Limits;
 pub use load::ConfigError;
 pub(crate) use load::whole as load_whole;
 pub use metrics::{ByTenant, MetricsConfig, ReportConfig, TenantNamesConfig};
+pub use mode::{Mode, Percent};
 pub use read::{LabelPolicyConfig, ReadConfig};
 pub use scalar::{ByteSize, Count, Millis, OneOrMany, Text};
 pub use shape::{Node, ReadResult, Shape, read};
 pub use table::{HttpTableConfig, KubernetesTableConfig, TableConfig, UntilLoaded};
+pub use whoami::WhoamiConfig;
 pub use write::{
     AccountLabels, AlsoWriteConfig, CallsConfig, Fallback, KeyConfig, MetadataPolicy, RemoteWriteConfig,
     RetriesConfig, TenantSourceConfig, Via, WriteConfig,
@@ -45,7 +49,8 @@ pub use write::{
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Whether decisions take effect.
+    /// Whether decisions take effect. A backend and a caller can say it otherwise for themselves; the caller's own word counts
+    /// most.
     #[serde(default)]
     pub mode: Mode,
     /// The systems behind this Envoy. Which one a request is for is decided by the route's metadata
@@ -76,17 +81,6 @@ pub struct Config {
     pub access_log: bool,
     /// A page for administrators that tells what could not be placed and what was refused. By default there is none.
     pub report: Option<ReportConfig>,
-}
-
-/// Whether decisions take effect.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Shape)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// Requests are rewritten, split or refused.
-    #[default]
-    Enforce,
-    /// Every request goes on exactly as it came. What would have been done is decided all the same,
-    /// compared with the request's own `X-Scope-OrgID`, counted and logged. Protects nothing.
-    Observe,
+    /// A page that tells a caller who the gateway takes it to be, and why. By default there is none.
+    pub whoami: Option<WhoamiConfig>,
 }

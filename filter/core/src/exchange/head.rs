@@ -1,17 +1,17 @@
 //! What the head of a request decides: who, what, whose, and whether its body is needed.
 
 use super::answering::{self, Answering};
-use super::pages::Page;
 use super::reading::HeldRead;
 use super::tell::Asked;
 use super::{Held, Worker};
 use crate::caller::{Attributes, Evidence, Identity, first};
-use crate::http::{Edits, Headers, split_query, without_arguments};
+use crate::http::{Edits, Headers, Reply, split_query, without_arguments};
 use crate::isolate::{Address, Isolate, add_extra_label};
-use crate::operation::{Class, Kind, Method, Methods, Operation, Protocol, Unclassified};
+use crate::operation::{Class, Kind, Operation, Protocol, Unclassified};
 use crate::policy::{Backend, Policy};
 use crate::read::{self, LABEL_POLICY, Narrowed, Reading, TENANCY_ARGUMENTS};
 use crate::report::{Refusal, Voice};
+use crate::rollout::Seat;
 use crate::table::Lookup;
 use crate::wire::{Datum, metadata_namespace};
 use crate::write::fanout::Target;
@@ -23,7 +23,7 @@ pub(super) enum Decided {
     /// It goes on to these tenants (as `X-Scope-OrgID` names them), its body unseen. The backend is told by `edits`.
     Whole { backend: usize, class: Class, edits: Edits, tenants: String },
     /// The gateway answers it itself.
-    Page(Page),
+    Page(Reply),
     /// It is a read, and its body must be looked into.
     Read(Box<HeldRead>),
     /// It is about rules, alerts or silences that a label keeps apart.
@@ -42,6 +42,9 @@ pub(super) fn decide(
 ) -> (Result<Decided, Refusal>, Asked) {
     let mut known = Asked::default();
     let decided = decide_knowing(policy, headers, end_of_stream, attributes, worker, &mut known);
+    // At the gateway's own paths nothing else answers.
+    known.observed = !policy.rollout.enforces(known.backend, known.caller, known.seat)
+        && policy.pages.get(split_query(headers.pseudo(":path")).0).is_none();
     (decided, known)
 }
 
@@ -58,7 +61,7 @@ fn decide_knowing(
         return Err(Refusal::NotCanonical("a fragment"));
     }
     if let Some(page) = policy.pages.get(whole_path) {
-        return own_page(policy, page, headers, attributes, known);
+        return page.reply(policy, headers, attributes, worker, known).map(Decided::Page);
     }
     let named = if policy.has_choice() { named_backend(attributes)? } else { None };
     let (position, path) = policy.backend(named.as_deref(), headers.pseudo(":authority"), whole_path)?;
@@ -77,6 +80,9 @@ fn decide_knowing(
     known.caller = Some(recognised.position);
     let caller = recognised.caller;
     let identity = recognised.identity(backend.write.labels.claims())?;
+    if policy.rollout.asks_for_seat(Some(position), recognised.position) {
+        known.seat = Some(Seat::of(&caller.name, recognised.user(), &identity.tenants));
+    }
     let operation = operation.map_err(unclassified)?;
     known.class = Some(operation.class);
     if !caller.rights.may.contains(&operation.class) {
@@ -139,28 +145,6 @@ fn decide_knowing(
 /// Headers that turn a request into another one, for servers that heed them.
 const OVERRIDES: &[&str] =
     &["x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"];
-
-/// A page of the gateway's own, for callers with the right to it.
-fn own_page(
-    policy: &Policy,
-    page: Page,
-    headers: &Headers<'_>,
-    attributes: &dyn Attributes,
-    known: &mut Asked,
-) -> Result<Decided, Refusal> {
-    let evidence = Evidence::new(headers, attributes)?;
-    let recognised = first(&policy.callers, &evidence, &mut |_, _| ())?;
-    known.caller = Some(recognised.position);
-    recognised.identity(&[])?;
-    known.class = Some(page.class());
-    if headers.pseudo(":method") != Method::Get.as_str() {
-        return Err(Refusal::Method { allow: Methods::of(&[Method::Get]) });
-    }
-    if !recognised.caller.rights.may.contains(&page.class()) {
-        return Err(Refusal::NotPermitted { class: page.class() });
-    }
-    Ok(Decided::Page(page))
-}
 
 /// A write, as its head tells of it.
 struct Write<'a> {

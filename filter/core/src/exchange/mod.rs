@@ -27,7 +27,6 @@ pub use retries::prepare;
 pub use worker::Worker;
 
 use crate::caller::Attributes;
-use crate::config::Mode;
 use crate::http::{Edits, Headers, Reply};
 use crate::isolate::Address;
 use crate::policy::Policy;
@@ -39,7 +38,7 @@ use crate::write::{Format, SplitPlan};
 
 use answering::Answering;
 use head::Decided;
-use observe::Observed;
+use observe::{Comparison, Observed};
 use reading::HeldRead;
 use settle::{Keeping, Sending};
 use tell::{Asked, Tracked};
@@ -147,18 +146,19 @@ impl Exchange {
         attributes: &dyn Attributes,
         now: Millis,
     ) -> Step {
-        let observed = (self.policy.mode == Mode::Observe).then(|| Observed::new(headers));
         let policy = Rc::clone(&self.policy);
         worker.arrive(now);
         let (decided, asked) = head::decide(&policy, headers, end_of_stream, attributes, worker);
+        let observed = asked.observed.then(|| Observed::new(headers));
         match (decided, observed) {
-            (Ok(Decided::Page(page)), _) => {
+            (Ok(Decided::Page(reply)), _) => {
                 worker.count_request(None, asked.class, Decision::Page);
                 tell::note_whole(&policy, worker, asked, "", Decision::Page);
-                self.answer(page.reply(worker, now))
+                self.answer(reply)
             }
             (Ok(Decided::Whole { tenants, .. }), Some(observed)) => {
-                self.observe(worker, observed.compare_whole(&tenants), asked, now)
+                let comparison = observed.compare_whole(&tenants);
+                self.observe(worker, &observed, comparison, asked, now)
             }
             (Ok(Decided::Whole { backend, class, edits, tenants }), None) => {
                 worker.count_request(Some(backend), Some(class), Decision::Forwarded);
@@ -167,14 +167,16 @@ impl Exchange {
                 self.go_on(edits, None, tracked)
             }
             (Ok(Decided::Read(held)), Some(observed)) => {
-                self.observe(worker, observed.compare_whole(&held.tenants), asked, now)
+                let comparison = observed.compare_whole(&held.tenants);
+                self.observe(worker, &observed, comparison, asked, now)
             }
             (Ok(Decided::Read(held)), None) => {
                 self.phase = Phase::Reading(held);
                 self.keep_body(worker, headers, end_of_stream, now)
             }
             (Ok(Decided::Answering(answering)), Some(observed)) => {
-                self.observe(worker, observed.compare_whole(&answering.tenants()), asked, now)
+                let comparison = observed.compare_whole(&answering.tenants());
+                self.observe(worker, &observed, comparison, asked, now)
             }
             (Ok(Decided::Answering(answering)), None) => {
                 self.begin_answering(worker, answering, headers, end_of_stream, now)
@@ -186,7 +188,7 @@ impl Exchange {
             }
             (Err(refusal), Some(observed)) => {
                 tell::journal(&policy, worker, asked, &refusal, now);
-                self.observe(worker, Some(observed.refusal(&refusal)), asked, now)
+                self.observe(worker, &observed, observed.refusal(&refusal), asked, now)
             }
             (Err(refusal), None) => {
                 let reply = tell::refuse(&policy, worker, asked, &refusal, now);
@@ -370,24 +372,26 @@ impl Exchange {
         let asked = held.asked();
         if let Some(observed) = held.observed {
             tell::journal(&policy, worker, asked, refusal, now);
-            return self.observe(worker, Some(observed.refusal(refusal)), asked, now);
+            return self.observe(worker, &observed, observed.refusal(refusal), asked, now);
         }
         let reply = tell::refuse(&policy, worker, asked, refusal, now);
         self.answer(reply)
     }
 
-    /// In observe mode a request goes on as it came; a difference is counted and logged.
+    /// What is only observed goes on as it came; a difference is counted and logged.
     fn observe(
         &mut self,
         worker: &mut Worker,
-        difference: Option<String>,
+        observed: &Observed,
+        comparison: Comparison,
         asked: Asked,
         now: Millis,
     ) -> Step {
-        let decision = if difference.is_some() { Decision::Differed } else { Decision::Agreed };
+        let decision = if comparison.words.is_some() { Decision::Differed } else { Decision::Agreed };
         worker.count_request(asked.backend, asked.class, decision);
         tell::note_whole(&self.policy, worker, asked, "", decision);
-        if let Some(difference) = difference {
+        tell::observed(&self.policy, worker, asked, &observed.tenants, &comparison, now);
+        if let Some(difference) = comparison.words {
             worker.log(difference, now);
         }
         self.go_on(Edits::default(), None, None)

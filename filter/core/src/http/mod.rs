@@ -1,9 +1,11 @@
 //! The pieces of HTTP that events and actions are made of.
 
+mod accept;
 mod headers;
 mod path;
 mod query;
 
+pub use accept::prefers_html;
 pub use headers::{Edits, Headers, Repeated};
 pub use path::{host_name, split_query, under_prefix};
 pub use query::{Argument, add_argument, arguments, encode, without_arguments};

@@ -18,11 +18,13 @@ mod protocols;
 mod reads;
 mod refusals;
 mod retries;
+mod rollout;
 mod second;
 mod single;
 mod sources;
 mod telling;
 mod telling_parts;
+mod whoami;
 mod wording;
 
 use std::rc::Rc;

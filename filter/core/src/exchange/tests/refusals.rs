@@ -165,7 +165,7 @@ fn heads() {
             ("agent", &["own"]),
             but(QUERY, ":method", ""),
             "405 method",
-            "text",
+            "json",
             &[("allow", "GET, POST")],
         ),
         (
@@ -173,7 +173,7 @@ fn heads() {
             ("agent", &["own"]),
             read("//api/v1/push"),
             "400 path_not_canonical",
-            "text",
+            "json",
             &[],
         ),
         (
@@ -181,7 +181,7 @@ fn heads() {
             ("agent", &["own"]),
             read("/prometheus/api/v1/quer%79"),
             "400 path_not_canonical",
-            "text",
+            "json",
             &[],
         ),
         (
@@ -189,7 +189,7 @@ fn heads() {
             ("agent", &["own"]),
             read("/prometheus/api/v1/query#x"),
             "400 path_not_canonical",
-            "text",
+            "json",
             &[],
         ),
         (

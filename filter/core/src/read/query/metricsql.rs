@@ -191,8 +191,11 @@ fn braces(walk: &mut Walk<'_>) -> Result<(), QueryError> {
     walk.insert(walk.token().start, Place::BeforeOthers);
     loop {
         filter(walk)?;
-        if walk.take_word("or")? {
-            walk.insert(walk.token().start, Place::BeforeOthers);
+        if walk.is_word("or") {
+            let or = walk.next()?;
+            let start = walk.token().start;
+            let place = if or.end == start { Place::AfterWord } else { Place::BeforeOthers };
+            walk.insert(start, place);
             continue;
         }
         if walk.take("}")? {

@@ -59,6 +59,8 @@ pub(super) enum Place {
     Alone,
     /// Before the first matcher of others.
     BeforeOthers,
+    /// The same, right after a word.
+    AfterWord,
 }
 
 impl<'t> Walk<'t> {
@@ -233,7 +235,10 @@ impl<'t> Walk<'t> {
                     text.push('}');
                 }
                 Place::Alone => text.push_str(&written),
-                Place::BeforeOthers => {
+                Place::BeforeOthers | Place::AfterWord => {
+                    if place == Place::AfterWord {
+                        text.push(' ');
+                    }
                     text.push_str(&written);
                     text.push(',');
                 }
