@@ -36,7 +36,7 @@ impl Metadata {
         };
         match claims {
             Some(claims) if self.conditions.iter().all(|condition| condition.holds(&claims)) => {
-                Recognition::Known(Facts::Claims(claims))
+                Recognition::Known(Facts::of(claims))
             }
             _ => Recognition::NotMine,
         }

@@ -5,9 +5,16 @@
 //! The last is final: a bad credential never falls through to another source.
 
 mod basic;
+mod bearer;
+mod certificate;
 mod claims;
+mod credential;
+mod forwarded;
+mod hash;
+mod header;
 mod jwt;
 mod metadata;
+mod pattern;
 mod rights;
 mod tenants;
 #[cfg(test)]
@@ -16,20 +23,30 @@ pub(crate) mod testing;
 mod tests;
 
 use std::cell::OnceCell;
+use std::rc::Rc;
 
-pub use basic::password_hash;
+use serde_json::{Map, Value as Json};
+
 pub use claims::{ClaimPath, Named};
+pub use credential::Credential;
+pub use hash::{password_hash, token_hash};
 pub use rights::{Impersonate, Rights};
 
-use crate::config::{CallerConfig, ConfigError, SourceConfig};
+use crate::config::{CallerConfig, ConfigError, SourceConfig, TenantsConfig};
 use crate::http::Headers;
 use crate::report::Refusal;
-use crate::tenant::TenantSet;
+use crate::table::{Lookup, TableRules};
+use crate::tenant::{AllowList, TenantId, TenantSet};
 
 use basic::Basic;
+use bearer::Bearer;
+use certificate::Certificate;
+use claims::Claims;
+use header::Header;
 use jwt::Jwt;
 use metadata::Metadata;
-use tenants::Tenants;
+use rights::Grant;
+use tenants::{Gathering, Tenants};
 
 /// What the host knows about a request besides its headers, asked for only when it is needed.
 pub trait Attributes {
@@ -46,7 +63,8 @@ pub struct Caller {
     /// Its name in metrics and logs.
     pub name: String,
     /// What it may do.
-    pub rights: Rights,
+    pub rights: Rc<Rights>,
+    grants: Vec<Grant>,
     source: Source,
     tenants: Option<Tenants>,
 }
@@ -57,26 +75,63 @@ enum Source {
     Jwt(Jwt),
     Metadata(Metadata),
     Basic(Basic),
+    Bearer(Bearer),
+    Certificate(Certificate),
+    Header(Header),
+    Anonymous,
 }
 
 /// What a source makes of a request.
 enum Recognition<'a> {
     /// Nothing here is for this source.
     NotMine,
+    /// There is a good credential of this source's kind, and not one that this entry takes.
+    NotTaken,
     /// There is a credential of this source's kind, and nothing proves it.
-    Unproven,
+    Unproven(Unproven),
     /// The caller is known.
     Known(Facts<'a>),
     /// The credential is for this source, and it is not good.
     Refused(Refusal),
 }
 
+/// What nothing proved. It is not made good by a weaker proof of something else; only by a better one of the same.
+enum Unproven {
+    /// A bearer token.
+    Token,
+    /// A header that only a proxy may set.
+    Header(String),
+}
+
 /// What a source knows about a caller it recognised.
-enum Facts<'a> {
-    /// Claims, from a verified token or a session.
-    Claims(claims::Claims<'a>),
+#[derive(Default)]
+struct Facts<'a> {
+    claims: Option<Claims<'a>>,
+    /// Tenants of its own, in place of the entry's.
+    own: Option<OwnTenants<'a>>,
+}
+
+enum OwnTenants<'a> {
+    Listed(&'a Tenants),
+    Tabled(TenantSet),
+}
+
+impl<'a> Facts<'a> {
+    /// Claims, from a verified token, a certificate or another filter.
+    fn of(claims: Claims<'a>) -> Self {
+        Self { claims: Some(claims), own: None }
+    }
+
     /// A listed user, with tenants of its own or without.
-    User(Option<&'a Tenants>),
+    fn listed(tenants: Option<&'a Tenants>) -> Self {
+        Self { claims: None, own: tenants.map(OwnTenants::Listed) }
+    }
+
+    /// What a table says.
+    fn of_credential(credential: &Credential) -> Self {
+        let claims = credential.claims.clone().unwrap_or_else(|| Json::Object(Map::new()));
+        Self { claims: Some(Claims::Json(claims)), own: credential.tenants.clone().map(OwnTenants::Tabled) }
+    }
 }
 
 /// Who is calling.
@@ -84,61 +139,221 @@ enum Facts<'a> {
 pub struct Identity {
     /// The position of the caller's entry in the configuration.
     pub caller: usize,
-    /// Its own tenants; never empty.
+    /// Its own tenants; where there is none, it may name some.
     pub tenants: TenantSet,
+    /// Tenants that it may name besides, and reaches only so.
+    pub wildcard: AllowList,
+    /// What it may do.
+    pub rights: Rc<Rights>,
     /// What it has in the claims that were asked for, in their order.
     pub claims: Vec<Named>,
+}
+
+impl Identity {
+    /// Whether a request may name this tenant.
+    pub fn may_name(&self, tenant: &TenantId) -> bool {
+        self.tenants.contains(tenant) || self.wildcard.allows(tenant)
+    }
+
+    /// Whether one of these tenants is only reached by a wildcard.
+    pub fn uses_wildcard(&self, tenants: &[TenantId]) -> bool {
+        !self.wildcard.is_empty()
+            && tenants.iter().any(|tenant| !self.tenants.contains(tenant) && self.wildcard.allows(tenant))
+    }
 }
 
 /// Where secrets come from: the value of an environment variable.
 pub type Environment<'a> = dyn Fn(&str) -> Option<Vec<u8>> + 'a;
 
+/// The tables that callers may name.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tabled<'a> {
+    /// Of tenants.
+    pub tenants: &'a [TableRules],
+    /// Of users and tokens.
+    pub credentials: &'a [TableRules<Credential>],
+}
+
 impl Caller {
     /// Compiles one entry; `path` is where it stands.
-    pub fn compile(config: &CallerConfig, path: &str, env: &Environment<'_>) -> Result<Self, ConfigError> {
+    pub fn compile(
+        config: &CallerConfig,
+        path: &str,
+        env: &Environment<'_>,
+        tabled: Tabled<'_>,
+    ) -> Result<Self, ConfigError> {
         let source = match config.source() {
             Ok(SourceConfig::Jwt(jwt)) => Source::Jwt(Jwt::compile(jwt, &format!("{path}.jwt"))?),
             Ok(SourceConfig::Metadata(metadata)) => {
                 Source::Metadata(Metadata::compile(metadata, &format!("{path}.metadata"))?)
             }
             Ok(SourceConfig::Basic(basic)) => {
-                Source::Basic(Basic::compile(basic, &format!("{path}.basic"), env)?)
+                Source::Basic(Basic::compile(basic, &format!("{path}.basic"), env, tabled)?)
             }
+            Ok(SourceConfig::Bearer(bearer)) => {
+                Source::Bearer(Bearer::compile(bearer, &format!("{path}.bearer"), env, tabled)?)
+            }
+            Ok(SourceConfig::Certificate(certificate)) => {
+                Source::Certificate(Certificate::compile(certificate, &format!("{path}.certificate"))?)
+            }
+            Ok(SourceConfig::Header(header)) => {
+                Source::Header(Header::compile(header, &format!("{path}.header"), env)?)
+            }
+            Ok(SourceConfig::Anonymous) => Source::Anonymous,
             Err(problem) => {
                 return Err(ConfigError::new(path, format!("{problem} {}", CallerConfig::SOURCES)));
             }
         };
-        let tenants =
-            config.tenants.as_ref().map(|t| Tenants::compile(t, &format!("{path}.tenants"))).transpose()?;
-        if let Some(tenants) = &tenants
-            && tenants.needs_claims()
-            && matches!(source, Source::Basic(_))
-        {
-            return Err(ConfigError::new(
-                format!("{path}.tenants"),
-                "users have no claims: name the tenants here or at each user",
-            ));
+        let at = format!("{path}.tenants");
+        let tenants = config.tenants.as_ref();
+        let tenants = tenants.map(|t| Tenants::compile(t, &at, tabled.tenants)).transpose()?;
+        if let Some(tenants) = &tenants {
+            source.check_claims(tenants).map_err(|problem| ConfigError::new(at.as_str(), problem))?;
         }
-        let everyone_has_tenants =
-            tenants.is_some() || matches!(&source, Source::Basic(basic) if basic.all_have_tenants());
-        if !everyone_has_tenants {
+        if tenants.is_none() && !source.gives_tenants() {
             return Err(ConfigError::new(
-                format!("{path}.tenants"),
+                at,
                 "missing: say which tenants are the caller's own, such as [team-a] or {claim: tenant}",
             ));
         }
-        let rights = Rights::compile(config, path)?;
-        Ok(Self { name: config.name.0.clone(), rights, source, tenants })
+        let rights = Rc::new(Rights::compile(config, path)?);
+        let grants = Grant::compile_all(&config.grants, &format!("{path}.grants"), tabled.tenants)?;
+        if !grants.is_empty() && !source.has_claims() {
+            return Err(ConfigError::new(format!("{path}.grants"), "this source gives no claims to look at"));
+        }
+        Ok(Self { name: config.name.0.clone(), rights, grants, source, tenants })
+    }
+
+    /// Whether it is everybody.
+    pub fn is_anonymous(&self) -> bool {
+        matches!(self.source, Source::Anonymous)
+    }
+
+    /// Every right to impersonate that somebody of this entry may have.
+    pub fn impersonations(&self) -> impl Iterator<Item = &Impersonate> {
+        self.rights.impersonate.iter().chain(self.grants.iter().filter_map(Grant::impersonate))
+    }
+
+    /// Headers that are for this filter alone, in lower case.
+    pub fn headers(&self) -> impl Iterator<Item = &str> {
+        let header = match &self.source {
+            Source::Header(header) => Some(header),
+            _ => None,
+        };
+        header.into_iter().flat_map(Header::headers)
     }
 
     /// The challenge for `WWW-Authenticate` that leads a client to this source, where there is one.
     fn challenge(&self) -> Option<String> {
         match &self.source {
-            Source::Jwt(_) => Some("Bearer".to_owned()),
+            Source::Jwt(_) | Source::Bearer(_) => Some("Bearer".to_owned()),
             Source::Basic(basic) => Some(basic.challenge()),
-            Source::Metadata(_) => None,
+            Source::Metadata(_) | Source::Certificate(_) | Source::Header(_) | Source::Anonymous => None,
         }
     }
+
+    /// Who a request of this caller comes from.
+    fn identify(
+        &self,
+        position: usize,
+        facts: &Facts<'_>,
+        asked: &[ClaimPath],
+        lookup: &mut Lookup<'_>,
+    ) -> Result<Identity, Refusal> {
+        let claims = facts.claims.as_ref();
+        let mut own = Gathering::default();
+        match (&facts.own, &self.tenants) {
+            (Some(OwnTenants::Tabled(tenants)), _) => own.add(tenants),
+            (Some(OwnTenants::Listed(tenants)), _) => tenants.collect(claims, lookup, &mut own)?,
+            (None, Some(tenants)) => tenants.collect(claims, lookup, &mut own)?,
+            (None, None) => {}
+        }
+        let mut rights = Rc::clone(&self.rights);
+        for grant in &self.grants {
+            if !claims.is_some_and(|claims| grant.is_for(claims)) {
+                continue;
+            }
+            grant.add_to(Rc::make_mut(&mut rights));
+            if let Some(tenants) = &grant.tenants {
+                tenants.collect(claims, lookup, &mut own)?;
+            }
+        }
+        let (tenants, wildcard) = own.finish();
+        if tenants.as_slice().is_empty() && wildcard.is_empty() {
+            return Err(Refusal::NoTenant { caller: self.name.clone() });
+        }
+        let named = |path| claims.map_or(Named::Absent, |claims| claims.names(path));
+        let claims = asked.iter().map(named).collect();
+        Ok(Identity { caller: position, tenants, wildcard, rights, claims })
+    }
+}
+
+impl Source {
+    fn recognise<'a>(&'a self, evidence: &'a Evidence<'_>, lookup: &mut Lookup<'_>) -> Recognition<'a> {
+        match self {
+            Self::Jwt(jwt) => jwt.recognise(evidence),
+            Self::Metadata(metadata) => metadata.recognise(evidence),
+            Self::Basic(basic) => basic.recognise(evidence, lookup),
+            Self::Bearer(bearer) => bearer.recognise(evidence, lookup),
+            Self::Certificate(certificate) => certificate.recognise(evidence),
+            Self::Header(header) => header.recognise(evidence),
+            Self::Anonymous => Recognition::Known(Facts::default()),
+        }
+    }
+
+    /// Whether it gives tenants to everybody whom it recognises.
+    fn gives_tenants(&self) -> bool {
+        match self {
+            Self::Basic(basic) => basic.all_have_tenants(),
+            Self::Bearer(bearer) => bearer.all_have_tenants(),
+            _ => false,
+        }
+    }
+
+    fn has_claims(&self) -> bool {
+        match self {
+            Self::Basic(basic) => basic.has_claims(),
+            Self::Bearer(bearer) => bearer.has_claims(),
+            Self::Anonymous => false,
+            Self::Jwt(_) | Self::Metadata(_) | Self::Certificate(_) | Self::Header(_) => true,
+        }
+    }
+
+    /// Whether the claims that these tenants need can be there.
+    fn check_claims(&self, tenants: &Tenants) -> Result<(), String> {
+        if tenants.needs_claims() && !self.has_claims() {
+            return Err(match self {
+                Self::Anonymous => "nobody in particular has no claims: name the tenants".to_owned(),
+                _ => "users have no claims: name the tenants here or at each user".to_owned(),
+            });
+        }
+        let known: Vec<&str> = match self {
+            Self::Certificate(certificate) => certificate.captures().collect(),
+            Self::Header(header) => header.claim_names(),
+            _ => return Ok(()),
+        };
+        match tenants.claim_names().into_iter().find(|name| !known.contains(name)) {
+            Some(name) => {
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                Err(format!("there is no `{name}` here; there are: {known}"))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Tenants that stand at a listed user or token, which has no claims.
+fn listed_tenants(
+    config: Option<&TenantsConfig>,
+    path: &str,
+    tabled: Tabled<'_>,
+) -> Result<Option<Tenants>, ConfigError> {
+    let path = format!("{path}.tenants");
+    let tenants = config.map(|config| Tenants::compile(config, &path, tabled.tenants)).transpose()?;
+    if tenants.as_ref().is_some_and(Tenants::needs_claims) {
+        return Err(ConfigError::new(path, "users have no claims: name the tenants"));
+    }
+    Ok(tenants)
 }
 
 /// The caller of a request: the first entry that recognises it, and what it has in these claims.
@@ -147,44 +362,35 @@ pub fn recognise(
     headers: &Headers<'_>,
     attributes: &dyn Attributes,
     asked: &[ClaimPath],
+    lookup: &mut Lookup<'_>,
 ) -> Result<Identity, Refusal> {
     let authorization = headers.only("authorization").map_err(|_| Refusal::Repeated("authorization"))?;
-    let evidence = Evidence { authorization, attributes, metadata: OnceCell::new() };
-    let mut unproven = false;
+    let evidence = Evidence { headers, authorization, attributes, metadata: OnceCell::new() };
+    // Whether there is any credential, so that nobody who brings one is anonymous.
+    let mut presented = authorization.is_some();
+    let mut token_failed = false;
+    let mut header_failed: Option<String> = None;
     for (position, caller) in callers.iter().enumerate() {
-        let recognition = match &caller.source {
-            Source::Jwt(jwt) => jwt.recognise(&evidence),
-            Source::Metadata(metadata) => metadata.recognise(&evidence),
-            Source::Basic(basic) => basic.recognise(&evidence),
-        };
-        let facts = match recognition {
-            Recognition::NotMine => continue,
-            Recognition::Unproven => {
-                unproven = true;
-                continue;
+        let is_too_weak = match &caller.source {
+            Source::Jwt(_) | Source::Bearer(_) => header_failed.is_some(),
+            Source::Header(header) => token_failed || !header.covers(header_failed.as_deref()),
+            Source::Anonymous => presented || token_failed || header_failed.is_some(),
+            Source::Metadata(_) | Source::Basic(_) | Source::Certificate(_) => {
+                token_failed || header_failed.is_some()
             }
+        };
+        match caller.source.recognise(&evidence, lookup) {
+            Recognition::NotMine => {}
+            Recognition::NotTaken => presented = true,
+            Recognition::Unproven(Unproven::Token) => token_failed = true,
+            Recognition::Unproven(Unproven::Header(header)) => header_failed = Some(header),
             Recognition::Refused(refusal) => return Err(refusal),
-            Recognition::Known(facts) => facts,
-        };
-        // A token that failed is not made good by a weaker proof; another verified token is its proof.
-        if unproven && !matches!(caller.source, Source::Jwt(_)) {
-            break;
+            Recognition::Known(_) if is_too_weak => {}
+            Recognition::Known(facts) => return caller.identify(position, &facts, asked, lookup),
         }
-        let own = match &facts {
-            Facts::User(Some(tenants)) => Some(*tenants),
-            _ => caller.tenants.as_ref(),
-        };
-        let claims = match facts {
-            Facts::Claims(claims) => Some(claims),
-            Facts::User(_) => None,
-        };
-        let tenants = own.map(|own| own.resolve(claims.as_ref())).transpose()?.unwrap_or_default();
-        if tenants.as_slice().is_empty() {
-            return Err(Refusal::NoTenant { caller: caller.name.clone() });
-        }
-        let named = |path| claims.as_ref().map_or(Named::Absent, |claims| claims.names(path));
-        let claims = asked.iter().map(named).collect();
-        return Ok(Identity { caller: position, tenants, claims });
+    }
+    if let Some(header) = header_failed {
+        return Err(Refusal::UnprovenHeader { header });
     }
     let mut challenges: Vec<String> = callers.iter().filter_map(Caller::challenge).collect();
     challenges.sort_unstable();
@@ -194,6 +400,7 @@ pub fn recognise(
 
 /// What a request brings to prove who sent it.
 struct Evidence<'a> {
+    headers: &'a Headers<'a>,
     authorization: Option<&'a [u8]>,
     attributes: &'a dyn Attributes,
     /// Envoy's metadata, read at most once.
@@ -201,16 +408,15 @@ struct Evidence<'a> {
 }
 
 impl Evidence<'_> {
-    /// Whether the request brings a bearer token.
-    fn bears_token(&self) -> bool {
-        self.authorization
-            .and_then(|value| value.split_at_checked(7))
-            .is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "))
+    /// The bearer token that the request brings.
+    fn bearer(&self) -> Option<&[u8]> {
+        let (scheme, token) = self.authorization?.split_at_checked(7)?;
+        scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
     }
 
     /// A namespace of Envoy's metadata. What cannot be read proves nothing.
-    fn namespace(&self, namespace: &str) -> Option<claims::Claims<'_>> {
+    fn namespace(&self, namespace: &str) -> Option<Claims<'_>> {
         let metadata = self.metadata.get_or_init(|| self.attributes.get(&["metadata"])).as_deref()?;
-        crate::wire::metadata_namespace(metadata, namespace).ok().flatten().map(claims::Claims::Envoy)
+        crate::wire::metadata_namespace(metadata, namespace).ok().flatten().map(Claims::Envoy)
     }
 }

@@ -12,6 +12,7 @@ mod limits;
 mod load;
 mod metrics;
 mod scalar;
+mod source;
 mod table;
 mod tree;
 mod write;
@@ -21,10 +22,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 pub use answers::{AnswersConfig, GiveUpConfig, RateLimited, SoftErrors};
-pub use backend::{BackendConfig, Isolation};
+pub use backend::{AlsoReadConfig, BackendConfig, Isolation};
 pub use caller::{
-    BasicConfig, CallerConfig, ConditionConfig, EnvKey, ImpersonateConfig, JwtConfig, MetadataConfig,
-    SourceConfig, TenantsConfig, UserConfig,
+    BasicConfig, CallerConfig, ClaimTenantsConfig, ConditionConfig, EnvKey, GrantConfig, ImpersonateConfig,
+    JwtConfig, MetadataConfig, SourceConfig, TenantsConfig, UserConfig,
 };
 pub use date::Date;
 pub use labels::{LabelEditsConfig, LabelFrom, LabelProtocol, LabelValueConfig, LabelsConfig};
@@ -33,6 +34,10 @@ pub use load::ConfigError;
 pub(crate) use load::whole as load_whole;
 pub use metrics::{ByTenant, MetricsConfig, ReportConfig, TenantNamesConfig};
 pub use scalar::{ByteSize, Count, Millis, OneOrMany, Text};
+pub use source::{
+    AnonymousConfig, BearerConfig, CertificateConfig, HeaderConfig, ProofConfig, SharedSecretConfig,
+    TokenConfig,
+};
 pub use table::{HttpTableConfig, KubernetesTableConfig, TableConfig, UntilLoaded};
 pub use write::{
     AlsoWriteConfig, CallsConfig, Fallback, KeyConfig, MetadataPolicy, RemoteWriteConfig, RetriesConfig,

@@ -1,5 +1,7 @@
 //! What the head of a request decides: who, what, whose, and whether its body is needed.
 
+use std::rc::Rc;
+
 use super::pages::Page;
 use super::tell::Asked;
 use super::{Held, Worker};
@@ -10,7 +12,6 @@ use crate::operation::{Class, Kind, Method, Methods, Operation, Unclassified};
 use crate::policy::{Backend, Policy};
 use crate::read;
 use crate::report::{Refusal, Voice};
-use crate::table::Lookup;
 use crate::wire::{Datum, metadata_namespace};
 use crate::write::fanout::Target;
 use crate::write::{Format, Plan, Wanted, plan};
@@ -52,7 +53,7 @@ fn decide_knowing(
         return Err(Refusal::NotCanonical("a fragment"));
     }
     if let Some(page) = policy.pages.get(whole_path) {
-        return own_page(policy, page, headers, attributes, known);
+        return own_page(policy, page, headers, attributes, worker, known);
     }
     let named = if policy.has_choice() { named_backend(attributes)? } else { None };
     let (position, path) = policy.backend(named.as_deref(), headers.pseudo(":authority"), whole_path)?;
@@ -62,12 +63,17 @@ fn decide_knowing(
     let protocol = operation.as_ref().ok().map(|operation| operation.protocol);
     known.voice = Voice::of(protocol, headers.first("content-type"));
     // Who is not known learns nothing about which paths there are.
-    let identity = recognise(&policy.callers, headers, attributes, backend.write.labels.claims())?;
+    let identity = recognise(
+        &policy.callers,
+        headers,
+        attributes,
+        backend.write.labels.claims(),
+        &mut worker.lookup(policy),
+    )?;
     known.caller = Some(identity.caller);
     let operation = operation.map_err(unclassified)?;
     known.class = Some(operation.class);
-    let caller = policy.callers.get(identity.caller).ok_or(Refusal::Host { what: "the caller was lost" })?;
-    if !caller.rights.may.contains(&operation.class) {
+    if !identity.rights.may.contains(&operation.class) {
         return Err(Refusal::NotPermitted { class: operation.class });
     }
     let mut edits = strip(policy, backend, headers);
@@ -76,12 +82,20 @@ fn decide_knowing(
     match operation.class {
         Class::Write => {
             let write = Write { policy, position, backend, identity: &identity, operation, headers };
-            write.decide(attributes, worker, edits, address)
+            write.decide(attributes, worker, known, edits, address)
         }
         class => {
-            let tenants = read::tenants(&identity, headers, operation.tenancy, policy.limits.tenants.0)?;
+            let also = backend.also_read.at(worker.wall_seconds);
+            let tenants = read::tenants(&identity, headers, &operation, policy.limits.tenants.0, &also)?;
+            known.wildcard = identity.uses_wildcard(tenants.as_slice());
             let told = match (&*backend.isolate, tenants.single()) {
-                (Isolate::Header, _) => vec![("x-scope-orgid".to_owned(), tenants.header())],
+                (Isolate::Header | Isolate::Pattern, _) => {
+                    let unknown = tenants.as_slice().iter().find(|tenant| !backend.isolate.knows(tenant));
+                    if let Some(tenant) = unknown {
+                        return Err(Refusal::NoAccount { tenant: tenant.clone() });
+                    }
+                    vec![("x-scope-orgid".to_owned(), tenants.header())]
+                }
                 (Isolate::Label(_) | Isolate::LabelInUrl(_), _) => return Err(Refusal::NotNarrowed),
                 (_, Some(tenant)) if backend.isolate.knows(tenant) => address.tell(tenant),
                 (_, Some(tenant)) => return Err(Refusal::NoAccount { tenant: tenant.clone() }),
@@ -99,16 +113,16 @@ fn own_page(
     page: Page,
     headers: &Headers<'_>,
     attributes: &dyn Attributes,
+    worker: &mut Worker,
     known: &mut Asked,
 ) -> Result<Decided, Refusal> {
-    let identity = recognise(&policy.callers, headers, attributes, &[])?;
+    let identity = recognise(&policy.callers, headers, attributes, &[], &mut worker.lookup(policy))?;
     known.caller = Some(identity.caller);
     known.class = Some(page.class());
     if headers.pseudo(":method") != Method::Get.as_str() {
         return Err(Refusal::Method { allow: Methods::of(&[Method::Get]) });
     }
-    let caller = policy.callers.get(identity.caller).ok_or(Refusal::Host { what: "the caller was lost" })?;
-    if !caller.rights.may.contains(&page.class()) {
+    if !identity.rights.may.contains(&page.class()) {
         return Err(Refusal::NotPermitted { class: page.class() });
     }
     Ok(Decided::Page(page))
@@ -133,6 +147,7 @@ impl Write<'_> {
         &self,
         attributes: &dyn Attributes,
         worker: &mut Worker,
+        known: &mut Asked,
         mut edits: Edits,
         mut address: Address,
     ) -> Result<Decided, Refusal> {
@@ -161,11 +176,11 @@ impl Write<'_> {
         // Its `extra_label` wins over every label of that name in the body, in each of its protocols.
         let in_url = backend.kind == Kind::VictoriaMetrics && labels.only_set();
         let wanted = Wanted { edits: &labels, in_url, isolate: &backend.isolate };
-        let (rules, rights, others) = (&backend.write, &caller.rights, policy.impersonations());
-        let wall_seconds = worker.wall_seconds;
-        let lookup = Lookup { rules: &policy.tables, tables: &mut worker.tables, wall_seconds };
+        let (rules, rights, others) = (&backend.write, &identity.rights, policy.impersonations());
+        let lookup = worker.lookup(policy);
         let mut plan = match plan(rules, rights, identity, headers, others, &wanted, lookup)? {
             Plan::Whole(tenant) => {
+                known.wildcard = identity.uses_wildcard(core::slice::from_ref(&tenant));
                 if !labels.is_empty() {
                     let mut path = address.path().to_owned();
                     for (name, value) in &labels.set {
@@ -179,6 +194,7 @@ impl Write<'_> {
             }
             Plan::Split(plan) => *plan,
         };
+        known.wildcard = plan.head_tenant().is_some_and(|t| identity.uses_wildcard(core::slice::from_ref(t)));
         // Cortex refuses all of a request for one such series.
         plan.takes_exemplars_alone = backend.kind != Kind::Cortex;
         plan.keep_apart(&backend.name, &caller.name, &identity.tenants);
@@ -193,6 +209,8 @@ impl Write<'_> {
         Ok(Decided::Look(Box::new(Held {
             backend: position,
             caller: identity.caller,
+            rights: Rc::clone(&identity.rights),
+            wildcard: known.wildcard,
             format,
             plan,
             target,

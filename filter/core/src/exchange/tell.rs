@@ -22,6 +22,8 @@ pub(super) struct Asked {
     pub(super) backend: Option<usize>,
     pub(super) class: Option<Class>,
     pub(super) caller: Option<usize>,
+    /// Whether it reaches one of its tenants only by a wildcard.
+    pub(super) wildcard: bool,
     /// In which form its sender reads errors.
     pub(super) voice: Voice,
 }
@@ -29,7 +31,13 @@ pub(super) struct Asked {
 impl Asked {
     /// A write whose body is looked into.
     pub(super) fn write(backend: usize, caller: usize, voice: Voice) -> Self {
-        Self { backend: Some(backend), class: Some(Class::Write), caller: Some(caller), voice }
+        Self {
+            backend: Some(backend),
+            class: Some(Class::Write),
+            caller: Some(caller),
+            wildcard: false,
+            voice,
+        }
     }
 }
 
@@ -248,6 +256,7 @@ fn note(policy: &Policy, worker: &mut Worker, asked: Asked, about: &Note<'_>, de
             backend: backend_name(policy, asked.backend),
             caller: caller_name(policy, asked.caller),
             class: asked.class,
+            wildcard: asked.wildcard,
             ..about.clone()
         };
         worker.note = Some(note.line(decision));

@@ -30,7 +30,16 @@ fn rights() -> Rights {
         "name": "agent", "jwt": {"provider": "p", "issuer": "i"}, "tenants": ["own"], "may": ["write"],
         "impersonate": {"label": "imp", "tenants": ["cluster-*"]}, "on_behalf_of": ["team-*"],
     });
-    Caller::compile(&CallerConfig::deserialize(config).unwrap(), "", &|_| None).unwrap().rights
+    Caller::compile(
+        &CallerConfig::deserialize(config).unwrap(),
+        "",
+        &|_| None,
+        crate::caller::Tabled::default(),
+    )
+    .unwrap()
+    .rights
+    .as_ref()
+    .clone()
 }
 
 /// Impersonation, then an attribute, then the own tenant.

@@ -14,7 +14,7 @@ use super::super::testing::{
     Label, MetricMetadata, TimeSeries, WriteRequest, body, compress, decompress, request, series,
 };
 use super::*;
-use crate::caller::{Caller, Rights};
+use crate::caller::{Caller, Rights, Tabled};
 use crate::config::CallerConfig;
 use crate::tenant::{TenantId, TenantSet};
 use crate::wire::{put_len, put_varint};
@@ -35,7 +35,7 @@ pub(crate) fn rights() -> Rights {
         "impersonate": {"label": "imp", "tenants": ["cluster-*"]}, "on_behalf_of": ["team-*"],
     });
     let config = CallerConfig::deserialize(config).unwrap();
-    Caller::compile(&config, "", &|_| None).unwrap().rights
+    Caller::compile(&config, "", &|_| None, Tabled::default()).unwrap().rights.as_ref().clone()
 }
 
 fn label(name: &str, remove: bool) -> LabelSource {
