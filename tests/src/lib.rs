@@ -8,6 +8,7 @@
 //! a deadline ([`wait`]). Every port is chosen by the kernel, so all tests run at once.
 
 pub mod bootstrap;
+pub mod certificates;
 pub mod client;
 pub mod cortex;
 pub mod envoy;
@@ -16,6 +17,7 @@ pub mod identity;
 pub mod kubernetes;
 pub mod loki;
 pub mod otlp;
+pub mod page;
 pub mod ports;
 pub mod process;
 pub mod prometheus;
