@@ -57,10 +57,11 @@ impl Authority {
     /// Signs a certificate; `file` tells its files from others.
     pub fn sign(&self, file: &str, names: &Names<'_>) -> Result<Identity> {
         let mut params = CertificateParams::new(Vec::new())?;
-        params.distinguished_name.push(DnType::CommonName, names.common_name);
+        // The unit comes before the name in a certificate; read out (RFC 2253), the name comes first.
         if !names.unit.is_empty() {
             params.distinguished_name.push(DnType::OrganizationalUnitName, names.unit);
         }
+        params.distinguished_name.push(DnType::CommonName, names.common_name);
         for uri in names.uris {
             params.subject_alt_names.push(SanType::URI((*uri).try_into()?));
         }

@@ -1,7 +1,7 @@
 //! An Envoy with the filter, configured by a snippet of the page, in front of the stand-in.
 
 use anyhow::{Context, Result};
-use scopegate_tests::bootstrap::{Bootstrap, Cluster, Listener, Plugin, jwt_authn};
+use scopegate_tests::bootstrap::{Bootstrap, Cluster, Listener, Plugin, lenient_jwt_authn};
 use scopegate_tests::client::{Call, Client};
 use scopegate_tests::cortex::Cortex;
 use scopegate_tests::envoy::Envoy;
@@ -63,7 +63,8 @@ impl Gateway {
                 ("scopegate", "%FILTER_STATE(wasm.scopegate:PLAIN)%"),
                 ("details", "%RESPONSE_CODE_DETAILS%"),
             ])
-            .filter(jwt_authn("keycloak", idp.name(), &idp.jwks(), true));
+            // What is no JWT passes too, as the page says of opaque tokens.
+            .filter(lenient_jwt_authn("keycloak", idp.name(), &idp.jwks()));
         let plugin = Plugin::structured(configuration)
             .host_variable("KEY")
             .host_variable("PROXY_SECRET")

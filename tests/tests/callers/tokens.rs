@@ -21,10 +21,10 @@ async fn jwt() -> Result<()> {
     });
     let cases: Vec<(&str, String, Expected)> = vec![
         ("every claim", idp.token(whole.clone()), Ok("a|acme|b|example|g")),
-        ("expired", idp.expired(whole.clone()), Err((401, "expired"))),
-        ("unsigned", idp.unsigned(whole.clone()), Err((401, ""))),
-        ("another key", Issuer::new("https://idp.test").token(whole.clone()), Err((401, ""))),
-        ("another issuer", Issuer::new("https://other.test").token(whole), Err((401, ""))),
+        ("expired", idp.expired(whole.clone()), UNKNOWN),
+        ("unsigned", idp.unsigned(whole.clone()), UNKNOWN),
+        ("another key", Issuer::new("https://idp.test").token(whole.clone()), UNKNOWN),
+        ("another issuer", Issuer::new("https://other.test").token(whole), UNKNOWN),
     ];
     for (what, token, expected) in cases {
         gateway.expect(what, Call::get(QUERY).bearer(&token), expected).await?;
