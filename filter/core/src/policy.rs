@@ -3,21 +3,22 @@
 use std::rc::Rc;
 
 use crate::caller::{Caller, Credential, Environment, Impersonate, Tabled};
-use crate::config::{BackendConfig, ByTenant, Config, ConfigError, Limits, Mode, WriteConfig};
+use crate::config::{BackendConfig, ByTenant, Config, ConfigError, Limits, WriteConfig};
 use crate::exchange::{Pages, Process, SlotFailure};
 use crate::http::{host_name, under_prefix};
 use crate::isolate::Isolate;
 use crate::operation::{Kind, Router};
-use crate::read::AlsoRead;
+use crate::read::{AlsoRead, LabelPolicies};
 use crate::report::{NamingRules, Refusal};
+use crate::rollout::Rollout;
 use crate::table::TableRules;
 use crate::write::{Rules, metadata};
 
 /// A compiled configuration. Made at load, shared by all requests of a worker.
 #[derive(Debug)]
 pub struct Policy {
-    /// Whether decisions take effect.
-    pub mode: Mode,
+    /// For whom decisions take effect.
+    pub rollout: Rollout,
     /// The backends, in the order of the configuration.
     pub backends: Vec<Backend>,
     /// The callers, in the order of the configuration.
@@ -64,6 +65,10 @@ pub struct Backend {
     pub isolate: Rc<Isolate>,
     /// Which paths it has.
     pub router: Router,
+    /// Whether it reads experimental syntax of its query language.
+    pub experimental: bool,
+    /// What its reads may see of each tenant.
+    pub label_policies: LabelPolicies,
     /// How its writes find their tenants.
     pub write: Rules,
     /// Which tenants are read together with others.
@@ -105,14 +110,8 @@ impl Policy {
                 "name at least one caller; without one every request is refused",
             ));
         }
-        let stray = config.write.keys().find(|name| config.backends.iter().all(|b| b.name.0 != **name));
-        if let Some(name) = stray {
-            let known: Vec<&str> = config.backends.iter().map(|backend| &*backend.name).collect();
-            return Err(ConfigError::new(
-                format!("write.{name}"),
-                format!("no backend has this name; there are: {}", known.join(", ")),
-            ));
-        }
+        check_backends(config, "write", config.write.keys())?;
+        check_backends(config, "read", config.read.keys())?;
         let (tables, credentials) = compile_tables(config)?;
         let mut backends: Vec<Backend> = Vec::new();
         for (position, backend) in config.backends.iter().enumerate() {
@@ -136,7 +135,28 @@ impl Policy {
                 ));
             }
             let tabled = Tabled { tenants: &tables, credentials: &credentials };
-            callers.push(Caller::compile(caller, &path, env, tabled)?);
+            let caller = Caller::compile(caller, &path, env, tabled)?;
+            let mut impersonated = caller.impersonations().map(|right| &right.label);
+            let of_a_pair = |label| backends.iter().find(|backend| backend.write.ha_labels.contains(label));
+            if let Some(backend) = impersonated.find_map(of_a_pair) {
+                return Err(ConfigError::new(
+                    format!("{path}.impersonate.label"),
+                    format!(
+                        "it is taken off, and an HA tracker of {} decides by it (write.{}.ha_labels)",
+                        backend.name, backend.name
+                    ),
+                ));
+            }
+            drop(impersonated);
+            callers.push(caller);
+        }
+        for backend in &mut backends {
+            if let Some(read) = config.read.get(&backend.name) {
+                let path = format!("read.{}.label_policy", backend.name);
+                backend.experimental = read.experimental;
+                backend.label_policies =
+                    LabelPolicies::compile(&read.label_policy, backend.kind, &callers, &path)?;
+            }
         }
         let limits = config.limits.clone();
         check_limits(&limits)?;
@@ -171,9 +191,9 @@ impl Policy {
             journal: config.report.is_some(),
         };
         let pages = Pages::compile(config)?;
-        let (mode, version) = (config.mode, [0; 16]);
+        let (rollout, version) = (Rollout::compile(config), [0; 16]);
         Ok(Self {
-            mode,
+            rollout,
             backends,
             callers,
             tables,
@@ -289,8 +309,20 @@ impl Backend {
             write.calls.headers.push("authorization".to_owned());
         }
         let also_read = AlsoRead::compile(&config.also_read, &isolate, &format!("{path}.also_read"))?;
-        let (kind, isolate) = (config.kind, Rc::new(isolate));
-        Ok(Self { name, kind, isolate, router, write, also_read, forward_authorization, hosts, prefix })
+        let isolate = Rc::new(isolate);
+        Ok(Self {
+            name,
+            kind: config.kind,
+            isolate,
+            router,
+            experimental: false,
+            label_policies: LabelPolicies::default(),
+            write,
+            also_read,
+            forward_authorization,
+            hosts,
+            prefix,
+        })
     }
 
     /// How well the backend fits a host: `None` not at all, 0 for one that names no hosts.
@@ -342,6 +374,21 @@ fn compile_tables(config: &Config) -> Result<(Vec<TableRules>, Vec<TableRules<Cr
     Ok((tenants.collect::<Result<_, _>>()?, credentials.collect::<Result<_, _>>()?))
 }
 
+/// What is said by backend, under `field`, is said of backends that there are.
+fn check_backends<'a>(
+    config: &Config,
+    field: &str,
+    mut names: impl Iterator<Item = &'a String>,
+) -> Result<(), ConfigError> {
+    let stray = names.find(|name| config.backends.iter().all(|backend| backend.name.0 != **name));
+    let Some(name) = stray else { return Ok(()) };
+    let known: Vec<&str> = config.backends.iter().map(|backend| &*backend.name).collect();
+    Err(ConfigError::new(
+        format!("{field}.{name}"),
+        format!("no backend has this name; there are: {}", known.join(", ")),
+    ))
+}
+
 /// Names stand in metrics, where they must not look like anything else.
 fn check_name(name: &str, path: &str) -> Result<(), ConfigError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
@@ -364,6 +411,7 @@ fn check_limits(limits: &Limits) -> Result<(), ConfigError> {
         ("calls_per_request", limits.calls_per_request.0),
         ("calls_per_worker", limits.calls_per_worker.0),
         ("held_bytes_per_worker", limits.held_bytes_per_worker.0),
+        ("response_bytes", limits.response_bytes.0),
         ("answer_bytes", limits.answer_bytes.0),
     ];
     match fields.iter().find(|(_, value)| *value == 0) {

@@ -44,7 +44,19 @@ fn every_error_says_where_and_what() {
     };
     let cases: Vec<(Value, &str)> = vec![
         (with("/mod", json!("enforce")), "mod: unknown field `mod`, expected one of `mode`, `backends`"),
-        (with("/mode", json!("on")), "mode: unknown variant `on`, expected `enforce` or `observe`"),
+        (
+            with("/mode", json!("on")),
+            "mode: unknown variant `on`, expected one of `enforce`, `observe`, `enforce_for`",
+        ),
+        (
+            with("/mode", json!({"enforce_for": 25})),
+            "mode.enforce_for: expected a share with its sign, such as \"25%\"",
+        ),
+        (
+            with("/backends/0/mode", json!({"enforce_for": "101%"})),
+            "backends[0].mode.enforce_for: expected a share with its sign, such as \"25%\"",
+        ),
+        (with("/callers/0/mode", json!("25%")), "callers[0].mode: unknown variant `25%`, expected one of"),
         (with("/backends", json!([])), "backends: name at least one backend"),
         (with("/callers", json!([])), "callers: name at least one caller"),
         (
@@ -150,7 +162,7 @@ fn every_error_says_where_and_what() {
         (with("/write", json!({"metric": {}})), "write.metric: no backend has this name; there are: metrics"),
         (
             with("/write", json!({"metrics": {"tenant": ["caler"]}})),
-            "write.metrics.tenant[0]: invalid value: string \"caler\", expected caller, {header: NAME}, {label: NAME}, {labels: [NAME, NAME]} or {metadata: NAME}",
+            "write.metrics.tenant[0]: expected caller, {header: NAME}, {label: NAME}, {labels: [NAME, NAME]} or {metadata: NAME}, found `caler`",
         ),
         (
             with("/write", json!({"metrics": {"tenant": []}})),

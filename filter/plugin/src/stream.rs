@@ -3,6 +3,8 @@
 //! The rule for failures: where the host refuses what must happen before a request may go on, it does not go
 //! on. If even an answer cannot be given the request stays held, and Envoy's own timeouts end it.
 
+mod responses;
+
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -39,12 +41,22 @@ pub struct Stream<H> {
     /// How much of the body the host keeps.
     body_size: usize,
     flow: Flow,
+    /// The same for the answer.
+    response_flow: Flow,
 }
 
 impl<H: Host> Stream<H> {
     /// A request that has not arrived yet.
     pub fn new(host: H, shared: Rc<Shared>) -> Self {
-        Self { host, shared, exchange: None, calls: HashMap::new(), body_size: 0, flow: Flow::Pause }
+        Self {
+            host,
+            shared,
+            exchange: None,
+            calls: HashMap::new(),
+            body_size: 0,
+            flow: Flow::Pause,
+            response_flow: Flow::Continue,
+        }
     }
 
     /// The head has arrived.
@@ -110,7 +122,10 @@ impl<H: Host> Stream<H> {
         let Some(id) = self.calls.remove(&token) else { return };
         let answer = if has_headers { self.read_answer() } else { None };
         let step = self.answered(id, answer.unwrap_or_else(|| Answer::failed("the answer broke off")));
-        self.take(step);
+        // A request that was held for its calls does not go on by itself.
+        if self.take(step) == Flow::Continue && self.host.resume_request().is_err() {
+            self.refuse("the request could not go on");
+        }
     }
 
     fn read_answer(&self) -> Option<Answer> {
@@ -151,16 +166,6 @@ impl<H: Host> Stream<H> {
         };
         // The host gives what it has: less than all of it must not pass for the whole.
         if body.len() == self.body_size { Ok(body) } else { Err("the body could not be read whole") }
-    }
-
-    /// The answer to the request begins.
-    pub fn response_headers(&mut self) {
-        let Some(exchange) = self.exchange.as_mut().filter(|exchange| exchange.wants_response()) else {
-            return;
-        };
-        let status = self.host.response_status().ok();
-        exchange.responded(&mut self.shared.worker.borrow_mut(), status, self.host.now());
-        self.tell();
     }
 
     /// The request is gone.

@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 
 use super::hash::{self, Digest, Key, is_one_of};
 use super::tenants::Tenants;
-use super::{Environment, Evidence, Facts, Recognition, Tabled, listed_tenants};
+use super::{Environment, Evidence, Facts, Recognition, Tabled, Why, listed_tenants};
 use crate::config::{BasicConfig, ConfigError, UserConfig};
 use crate::report::Refusal;
 use crate::table::{Lookup, TableRules};
@@ -94,7 +94,7 @@ impl Basic {
         lookup: &mut Lookup<'_>,
     ) -> Recognition<'a> {
         let Some(encoded) = evidence.authorization.and_then(basic_credentials) else {
-            return Recognition::NotMine;
+            return Recognition::NotMine(Why::Words("no basic credentials"));
         };
         let refused = || Recognition::Refused(Refusal::BadCredential { challenge: self.challenge() });
         let decoded = STANDARD.decode(encoded.trim_ascii()).ok();
@@ -118,9 +118,11 @@ impl Basic {
             (None, None) => &[],
         };
         match (is_one_of(&given, expected), listed, entry) {
-            (_, None, None) => Recognition::NotMine,
-            (true, Some(user), _) => Recognition::Known(Facts::listed(user.tenants.as_ref())),
-            (true, None, Some(entry)) => Recognition::Known(Facts::of_credential(entry)),
+            (_, None, None) => Recognition::NotMine(Why::Words("another user")),
+            (true, Some(user), _) => {
+                Recognition::Known(Facts::listed(user.tenants.as_ref()).called(username))
+            }
+            (true, None, Some(entry)) => Recognition::Known(Facts::of_credential(entry).called(username)),
             (false, _, _) => refused(),
         }
     }

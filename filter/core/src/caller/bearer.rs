@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 
 use super::hash::{self, Digest, Key};
 use super::tenants::Tenants;
-use super::{Environment, Evidence, Facts, Recognition, Tabled, Unproven, listed_tenants};
+use super::{Environment, Evidence, Facts, Recognition, Tabled, Unproven, Why, listed_tenants};
 use crate::config::{BearerConfig, ConfigError};
 use crate::table::{Lookup, TableRules};
 
@@ -73,7 +73,9 @@ impl Bearer {
         evidence: &Evidence<'_>,
         lookup: &mut Lookup<'_>,
     ) -> Recognition<'a> {
-        let Some(token) = evidence.bearer() else { return Recognition::NotMine };
+        let Some(token) = evidence.bearer() else {
+            return Recognition::NotMine(Why::Words("no bearer token"));
+        };
         let digest = self.key.token(token);
         // Whoever lists the hash of a JWT by accident does not make it good for ever.
         if token.is_empty() || looks_like_jwt(token) {

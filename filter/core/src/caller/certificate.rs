@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json};
 
 use super::claims::Claims;
 use super::pattern::Pattern;
-use super::{Evidence, Facts, Recognition};
+use super::{Evidence, Facts, Recognition, Why};
 use crate::config::{CertificateConfig, ConfigError, OneOrMany};
 
 /// See [`CertificateConfig`].
@@ -87,7 +87,7 @@ impl Certificate {
     pub(super) fn recognise<'a>(&self, evidence: &'a Evidence<'_>) -> Recognition<'a> {
         match self.of_peer(evidence) {
             Some(captured) => Recognition::Known(Facts::of(captured)),
-            None => Recognition::NotMine,
+            None => Recognition::NotMine(Why::Words("no such certificate")),
         }
     }
 

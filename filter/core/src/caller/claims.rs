@@ -2,6 +2,7 @@
 
 use serde_json::Value as Json;
 
+use super::Why;
 use crate::config::{ConditionConfig, ConfigError, OneOrMany, Text, load_whole};
 use crate::wire::{Datum, List, Structure};
 
@@ -187,9 +188,10 @@ impl Reading {
         })
     }
 
-    /// The name that its path begins with.
-    pub(super) fn first(&self) -> &str {
-        self.path.first()
+    /// The claims that are read.
+    pub(super) fn claims<'a>(&'a self, claims: &mut Vec<&'a ClaimPath>) {
+        claims.push(&self.path);
+        claims.extend(&self.verified_by);
     }
 
     /// The values. A claim that another one should verify, and does not, is as good as absent.
@@ -254,6 +256,22 @@ impl Condition {
                 Err(ConfigError::new(format!("{path}.in"), "name at least one value, here or under `all`"))
             }
             _ => Err(ConfigError::new(path, "give exactly one of `in`, `all`")),
+        }
+    }
+
+    /// The first of the conditions that is not met.
+    pub(super) fn unmet<'a>(conditions: &'a [Self], claims: &Claims<'_>) -> Option<Why<'a>> {
+        let unmet = conditions.iter().find(|condition| !condition.holds(claims))?;
+        let mut asked = Vec::new();
+        unmet.claims(&mut asked);
+        Some(asked.first().map_or(Why::Words("a condition is not met"), |claim| Why::Claim(claim)))
+    }
+
+    /// The claims that are asked for.
+    pub(super) fn claims<'a>(&'a self, claims: &mut Vec<&'a ClaimPath>) {
+        match self {
+            Self::In(claim, _) | Self::All(claim, _) => claim.claims(claims),
+            Self::Any(conditions) => conditions.iter().for_each(|condition| condition.claims(claims)),
         }
     }
 

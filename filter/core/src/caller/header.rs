@@ -8,7 +8,7 @@ use super::certificate::Certificate;
 use super::claims::Claims;
 use super::forwarded;
 use super::hash::{Digest, Key, is_one_of, secret};
-use super::{Environment, Evidence, Facts, Recognition, Unproven};
+use super::{Environment, Evidence, Facts, Recognition, Unproven, Why};
 use crate::config::{ConfigError, HeaderConfig, ProofConfig, SharedSecretConfig};
 use crate::report::Refusal;
 
@@ -127,13 +127,13 @@ impl Header {
                 .find(|header| evidence.headers.all(header).any(|value| !value.trim_ascii().is_empty())),
             Identity::Forwarded(_) => evidence.headers.first(FORWARDED).map(|_| FORWARDED),
         };
-        let Some(brought) = brought else { return Recognition::NotMine };
+        let Some(brought) = brought else { return Recognition::NotMine(Why::Words("no such header")) };
         if !self.is_proven(evidence) {
             return Recognition::Unproven(Unproven::Header(brought.to_owned()));
         }
         match self.read(evidence) {
             Ok(Some(claims)) => Recognition::Known(Facts::of(claims)),
-            Ok(None) => Recognition::NotTaken,
+            Ok(None) => Recognition::NotTaken(Why::Words("another certificate")),
             Err(refusal) => Recognition::Refused(refusal),
         }
     }

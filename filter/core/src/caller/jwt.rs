@@ -1,7 +1,7 @@
 //! A JWT that Envoy's `jwt_authn` filter verified.
 
 use super::claims::{Claims, Condition};
-use super::{Evidence, Facts, Recognition, Unproven};
+use super::{Evidence, Facts, Recognition, Unproven, Why};
 use crate::config::{ConfigError, JwtConfig};
 use crate::wire::Datum;
 
@@ -34,9 +34,13 @@ impl Jwt {
         })
     }
 
+    pub(super) fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+
     /// Only a payload in Envoy's metadata counts, and only from an accepted issuer: Istio puts the payloads
     /// of all issuers in the same place.
-    pub(super) fn recognise<'a>(&self, evidence: &'a Evidence<'_>) -> Recognition<'a> {
+    pub(super) fn recognise<'a>(&'a self, evidence: &'a Evidence<'_>) -> Recognition<'a> {
         let Some(Claims::Envoy(filter)) = evidence.namespace(&self.namespace) else {
             return Self::without_payload(evidence);
         };
@@ -44,27 +48,31 @@ impl Jwt {
             Ok(Some(Datum::Structure(payload))) => Some(payload),
             _ => None,
         });
-        let mut found = false;
+        let mut why = None;
         for payload in payloads {
-            found = true;
             // RFC 7519, 4.1.1: the issuer is a string, and nothing that merely reads like it.
             let issued = match payload.get("iss") {
                 Ok(Some(Datum::Text(issuer))) => self.issuers.iter().any(|accepted| accepted == issuer),
                 _ => false,
             };
+            if !issued {
+                why = Some(Why::Words("a token of another issuer"));
+                continue;
+            }
             let claims = Claims::Envoy(payload);
-            if issued && self.conditions.iter().all(|condition| condition.holds(&claims)) {
+            why = Condition::unmet(&self.conditions, &claims);
+            if why.is_none() {
                 return Recognition::Known(Facts::of(claims));
             }
         }
-        if found { Recognition::NotTaken } else { Self::without_payload(evidence) }
+        why.map_or_else(|| Self::without_payload(evidence), Recognition::NotTaken)
     }
 
     fn without_payload<'a>(evidence: &Evidence<'_>) -> Recognition<'a> {
         if evidence.bearer().is_some() {
             Recognition::Unproven(Unproven::Token)
         } else {
-            Recognition::NotMine
+            Recognition::NotMine(Why::Words("no verified token of this provider"))
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Who is calling: the sources of identity, and the rights that come with it.
 //!
 //! A new source is a file of its own and a variant of `Source`. A source answers one of three things:
-//! the request is not its own, it knows the caller, or it knows the credential and the credential is bad.
+//! the request is not its own (and why), it knows the caller, or it knows the credential and the credential is bad.
 //! The last is final: a bad credential never falls through to another source.
 
 mod basic;
@@ -83,10 +83,10 @@ enum Source {
 
 /// What a source makes of a request.
 enum Recognition<'a> {
-    /// Nothing here is for this source.
-    NotMine,
+    /// Nothing here is for this source, and why.
+    NotMine(Why<'a>),
     /// There is a good credential of this source's kind, and not one that this entry takes.
-    NotTaken,
+    NotTaken(Why<'a>),
     /// There is a credential of this source's kind, and nothing proves it.
     Unproven(Unproven),
     /// The caller is known.
@@ -103,12 +103,42 @@ enum Unproven {
     Header(String),
 }
 
+/// Why a source leaves a request to the other entries. Callers that another entry recognises are told, so it is said in the
+/// configuration's words and never in the request's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why<'a> {
+    /// In these words, such as `no basic credentials`.
+    Words(&'static str),
+    /// A condition on this claim is not met.
+    Claim(&'a ClaimPath),
+}
+
+impl core::fmt::Display for Why<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Words(words) => f.write_str(words),
+            Self::Claim(claim) => write!(f, "a condition on the claim {claim} is not met"),
+        }
+    }
+}
+
+/// A caller that an entry has recognised.
+pub(crate) struct Recognised<'a> {
+    /// The entry's position in the configuration.
+    pub(crate) position: usize,
+    /// The entry.
+    pub(crate) caller: &'a Caller,
+    facts: Facts<'a>,
+}
+
 /// What a source knows about a caller it recognised.
 #[derive(Default)]
 struct Facts<'a> {
     claims: Option<Claims<'a>>,
     /// Tenants of its own, in place of the entry's.
     own: Option<OwnTenants<'a>>,
+    /// Its name within the entry, where it has one.
+    user: Option<String>,
 }
 
 enum OwnTenants<'a> {
@@ -119,18 +149,24 @@ enum OwnTenants<'a> {
 impl<'a> Facts<'a> {
     /// Claims, from a verified token, a certificate or another filter.
     fn of(claims: Claims<'a>) -> Self {
-        Self { claims: Some(claims), own: None }
+        Self { claims: Some(claims), ..Self::default() }
     }
 
     /// A listed user, with tenants of its own or without.
     fn listed(tenants: Option<&'a Tenants>) -> Self {
-        Self { claims: None, own: tenants.map(OwnTenants::Listed) }
+        Self { own: tenants.map(OwnTenants::Listed), ..Self::default() }
     }
 
     /// What a table says.
     fn of_credential(credential: &Credential) -> Self {
         let claims = credential.claims.clone().unwrap_or_else(|| Json::Object(Map::new()));
-        Self { claims: Some(Claims::Json(claims)), own: credential.tenants.clone().map(OwnTenants::Tabled) }
+        let own = credential.tenants.clone().map(OwnTenants::Tabled);
+        Self { claims: Some(Claims::Json(claims)), own, user: None }
+    }
+
+    /// With the name of the user, which was proved.
+    fn called(self, name: &[u8]) -> Self {
+        Self { user: Some(String::from_utf8_lossy(name).into_owned()), ..self }
     }
 }
 
@@ -224,6 +260,34 @@ impl Caller {
         Ok(Self { name: config.name.0.clone(), rights, grants, source, tenants })
     }
 
+    /// The kind of its source, as it stands in the configuration.
+    pub(crate) fn kind(&self) -> &'static str {
+        match &self.source {
+            Source::Jwt(_) => "jwt",
+            Source::Metadata(_) => "metadata",
+            Source::Basic(_) => "basic",
+            Source::Bearer(_) => "bearer",
+            Source::Certificate(_) => "certificate",
+            Source::Header(_) => "header",
+            Source::Anonymous => "anonymous",
+        }
+    }
+
+    /// The claims that decide whether it is this caller, and which tenants and rights it has.
+    pub(crate) fn claims(&self) -> Vec<&ClaimPath> {
+        let conditions = match &self.source {
+            Source::Jwt(jwt) => jwt.conditions(),
+            Source::Metadata(metadata) => metadata.conditions(),
+            _ => &[],
+        };
+        let mut claims = Vec::new();
+        let granted = self.grants.iter().flat_map(Grant::conditions);
+        conditions.iter().chain(granted).for_each(|condition| condition.claims(&mut claims));
+        let granted = self.grants.iter().filter_map(|grant| grant.tenants.as_ref());
+        self.tenants.iter().chain(granted).for_each(|tenants| tenants.claims(&mut claims));
+        claims
+    }
+
     /// Whether it is everybody.
     pub fn is_anonymous(&self) -> bool {
         matches!(self.source, Source::Anonymous)
@@ -251,25 +315,31 @@ impl Caller {
             Source::Metadata(_) | Source::Certificate(_) | Source::Header(_) | Source::Anonymous => None,
         }
     }
+}
 
-    /// Who a request of this caller comes from.
-    fn identify(
-        &self,
-        position: usize,
-        facts: &Facts<'_>,
-        asked: &[ClaimPath],
-        lookup: &mut Lookup<'_>,
-    ) -> Result<Identity, Refusal> {
-        let claims = facts.claims.as_ref();
+impl Recognised<'_> {
+    /// The caller's name within its entry, where the source gives one.
+    pub(crate) fn user(&self) -> Option<&str> {
+        self.facts.user.as_deref()
+    }
+
+    /// What it has in a claim.
+    pub(crate) fn claim(&self, path: &ClaimPath) -> Named {
+        self.facts.claims.as_ref().map_or(Named::Absent, |claims| claims.names(path))
+    }
+
+    /// The caller with its tenants, its rights and what it has in these claims; refused, if it has no tenant.
+    pub(crate) fn identity(&self, asked: &[ClaimPath], lookup: &mut Lookup<'_>) -> Result<Identity, Refusal> {
+        let (caller, claims) = (self.caller, self.facts.claims.as_ref());
         let mut own = Gathering::default();
-        match (&facts.own, &self.tenants) {
+        match (&self.facts.own, &caller.tenants) {
             (Some(OwnTenants::Tabled(tenants)), _) => own.add(tenants),
             (Some(OwnTenants::Listed(tenants)), _) => tenants.collect(claims, lookup, &mut own)?,
             (None, Some(tenants)) => tenants.collect(claims, lookup, &mut own)?,
             (None, None) => {}
         }
-        let mut rights = Rc::clone(&self.rights);
-        for grant in &self.grants {
+        let mut rights = Rc::clone(&caller.rights);
+        for grant in &caller.grants {
             if !claims.is_some_and(|claims| grant.is_for(claims)) {
                 continue;
             }
@@ -280,11 +350,10 @@ impl Caller {
         }
         let (tenants, wildcard) = own.finish();
         if tenants.as_slice().is_empty() && wildcard.is_empty() {
-            return Err(Refusal::NoTenant { caller: self.name.clone() });
+            return Err(Refusal::NoTenant { caller: caller.name.clone() });
         }
-        let named = |path| claims.map_or(Named::Absent, |claims| claims.names(path));
-        let claims = asked.iter().map(named).collect();
-        Ok(Identity { caller: position, tenants, wildcard, rights, claims })
+        let claims = asked.iter().map(|path| self.claim(path)).collect();
+        Ok(Identity { caller: self.position, tenants, wildcard, rights, claims })
     }
 }
 
@@ -332,7 +401,9 @@ impl Source {
             Self::Header(header) => header.claim_names(),
             _ => return Ok(()),
         };
-        match tenants.claim_names().into_iter().find(|name| !known.contains(name)) {
+        let mut claims = Vec::new();
+        tenants.claims(&mut claims);
+        match claims.iter().map(|claim| claim.first()).find(|name| !known.contains(name)) {
             Some(name) => {
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
                 Err(format!("there is no `{name}` here; there are: {known}"))
@@ -364,10 +435,19 @@ pub fn recognise(
     asked: &[ClaimPath],
     lookup: &mut Lookup<'_>,
 ) -> Result<Identity, Refusal> {
-    let authorization = headers.only("authorization").map_err(|_| Refusal::Repeated("authorization"))?;
-    let evidence = Evidence { headers, authorization, attributes, metadata: OnceCell::new() };
+    let evidence = Evidence::new(headers, attributes)?;
+    first(callers, &evidence, lookup, &mut |_, _| ())?.identity(asked, lookup)
+}
+
+/// The first entry that recognises a request. Every entry before it is `passed`, with the reason.
+pub(crate) fn first<'a>(
+    callers: &'a [Caller],
+    evidence: &'a Evidence<'a>,
+    lookup: &mut Lookup<'_>,
+    passed: &mut dyn FnMut(&'a Caller, Why<'a>),
+) -> Result<Recognised<'a>, Refusal> {
     // Whether there is any credential, so that nobody who brings one is anonymous.
-    let mut presented = authorization.is_some();
+    let mut presented = evidence.authorization.is_some();
     let mut token_failed = false;
     let mut header_failed: Option<String> = None;
     for (position, caller) in callers.iter().enumerate() {
@@ -379,15 +459,26 @@ pub fn recognise(
                 token_failed || header_failed.is_some()
             }
         };
-        match caller.source.recognise(&evidence, lookup) {
-            Recognition::NotMine => {}
-            Recognition::NotTaken => presented = true,
-            Recognition::Unproven(Unproven::Token) => token_failed = true,
-            Recognition::Unproven(Unproven::Header(header)) => header_failed = Some(header),
+        let why = match caller.source.recognise(evidence, lookup) {
+            Recognition::NotMine(why) => why,
+            Recognition::NotTaken(why) => {
+                presented = true;
+                why
+            }
+            Recognition::Unproven(what) => {
+                match what {
+                    Unproven::Token => token_failed = true,
+                    Unproven::Header(header) => header_failed = Some(header),
+                }
+                Why::Words("a credential that nothing proves")
+            }
             Recognition::Refused(refusal) => return Err(refusal),
-            Recognition::Known(_) if is_too_weak => {}
-            Recognition::Known(facts) => return caller.identify(position, &facts, asked, lookup),
-        }
+            Recognition::Known(_) if is_too_weak => {
+                Why::Words("a credential that failed is not made good by this")
+            }
+            Recognition::Known(facts) => return Ok(Recognised { position, caller, facts }),
+        };
+        passed(caller, why);
     }
     if let Some(header) = header_failed {
         return Err(Refusal::UnprovenHeader { header });
@@ -395,16 +486,24 @@ pub fn recognise(
     let mut challenges: Vec<String> = callers.iter().filter_map(Caller::challenge).collect();
     challenges.sort_unstable();
     challenges.dedup();
-    Err(Refusal::NoCaller { presented: authorization.is_some(), challenges })
+    Err(Refusal::NoCaller { presented: evidence.authorization.is_some(), challenges })
 }
 
 /// What a request brings to prove who sent it.
-struct Evidence<'a> {
+pub(crate) struct Evidence<'a> {
     headers: &'a Headers<'a>,
     authorization: Option<&'a [u8]>,
     attributes: &'a dyn Attributes,
     /// Envoy's metadata, read at most once.
     metadata: OnceCell<Option<Vec<u8>>>,
+}
+
+impl<'a> Evidence<'a> {
+    /// What there is to go by; refused, if it could be read in more than one way.
+    pub(crate) fn new(headers: &'a Headers<'a>, attributes: &'a dyn Attributes) -> Result<Self, Refusal> {
+        let authorization = headers.only("authorization").map_err(|_| Refusal::Repeated("authorization"))?;
+        Ok(Self { headers, authorization, attributes, metadata: OnceCell::new() })
+    }
 }
 
 impl Evidence<'_> {

@@ -12,6 +12,8 @@ use crate::tenant::AllowList;
 pub struct Rights {
     /// The classes of operations it may use.
     pub may: Vec<Class>,
+    /// Whether its reads are not narrowed where a label keeps tenants apart.
+    pub unfiltered: bool,
     /// The right to name the tenant of a single series.
     pub impersonate: Option<Impersonate>,
     /// Tenants besides its own that labels may lead to.
@@ -48,6 +50,7 @@ impl Rights {
             .transpose()?;
         Ok(Self {
             may: config.may.clone(),
+            unfiltered: config.unfiltered,
             impersonate,
             on_behalf_of: AllowList::new(config.on_behalf_of.0.iter().map(|pattern| &**pattern)),
             several_tenants: config.several_tenants.unwrap_or(true),
@@ -111,6 +114,10 @@ impl Grant {
 
     pub(super) fn is_for(&self, claims: &Claims<'_>) -> bool {
         self.conditions.iter().all(|condition| condition.holds(claims))
+    }
+
+    pub(super) fn conditions(&self) -> &[Condition] {
+        &self.conditions
     }
 
     /// The right to impersonate, where it is granted.

@@ -112,13 +112,17 @@ impl Tenants {
         }
     }
 
-    /// The first names of the claims that are read.
-    pub(super) fn claim_names(&self) -> Vec<&str> {
+    /// The claims that are read here.
+    pub(super) fn claims<'a>(&'a self, claims: &mut Vec<&'a ClaimPath>) {
         match self {
-            Self::Tenant(_) | Self::Wildcard(_) => Vec::new(),
-            Self::Template { claim, .. } => vec![claim.first()],
-            Self::Claim(claim) => vec![claim.claim.first()],
-            Self::Union(items) | Self::First(items) => items.iter().flat_map(Self::claim_names).collect(),
+            Self::Tenant(_) | Self::Wildcard(_) => {}
+            Self::Template { claim, .. } => claims.push(claim),
+            Self::Claim(config) => config.claim.claims(claims),
+            Self::Union(items) | Self::First(items) => {
+                for item in items {
+                    item.claims(claims);
+                }
+            }
         }
     }
 

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-
 use super::date::Date;
+use super::mode::Mode;
 use super::scalar::{OneOrMany, Text};
+use super::shape::Shape;
 use crate::operation::{ExtraPath, Kind, Prefixes};
 
 /// One system behind this Envoy.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BackendConfig {
@@ -40,11 +40,14 @@ pub struct BackendConfig {
     /// Lets the client's `Authorization` header go on to this backend. By default it ends here.
     #[serde(default)]
     pub forward_authorization: bool,
+    /// Whether decisions take effect for this backend, in place of what the configuration says for everything. A
+    /// caller's own `mode` counts more.
+    pub mode: Option<Mode>,
 }
 
 /// Who may read a tenant reads another one too, until a date. Only where an endpoint merges the answers of several tenants,
 /// and the backend is told them by a header.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AlsoReadConfig {
@@ -57,7 +60,7 @@ pub struct AlsoReadConfig {
 }
 
 /// How a backend keeps tenants apart.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Isolation {

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
+use serde_json::Value;
 
+use super::mode::Mode;
 use super::scalar::{OneOrMany, Text};
+use super::shape::{Node, ReadResult, Shape};
 use super::source::{AnonymousConfig, BearerConfig, CertificateConfig, HeaderConfig};
 use crate::operation::Class;
 
 /// One kind of caller. Exactly one of the sources (`jwt`, `metadata`, `basic`, `bearer`, `certificate`, `header`,
 /// `anonymous`) says how it is recognised; `docs/callers.md` shows each.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CallerConfig {
@@ -37,6 +38,10 @@ pub struct CallerConfig {
     /// What it may do: `write`, `read` (queries, and the state of rules and alerts), `rules` (change
     /// rules), `alerts` (the alertmanager and its configuration), `admin` (paths configured as such).
     pub may: Vec<Class>,
+    /// Lets its reads see the data of all tenants on backends that keep tenants apart by a label: nothing is narrowed for
+    /// it there. For administrators only.
+    #[serde(default)]
+    pub unfiltered: bool,
     /// The right to write single series for other tenants.
     pub impersonate: Option<ImpersonateConfig>,
     /// Tenants, besides its own, for which it may write where the backend's `write` rules take the tenant
@@ -48,10 +53,13 @@ pub struct CallerConfig {
     /// More rights, for those whose claims say so.
     #[serde(default)]
     pub grants: Vec<GrantConfig>,
+    /// Whether decisions take effect for this caller, in place of what the backend and the configuration say. A caller that
+    /// is observed reaches every tenant of every backend.
+    pub mode: Option<Mode>,
 }
 
 /// More rights and tenants for callers that have an attribute.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct GrantConfig {
@@ -118,7 +126,7 @@ impl CallerConfig {
 
 /// A JWT that Envoy's `jwt_authn` filter verified. A token it did not verify is never read: a request that
 /// brings one, and is recognised by nothing else that proves it, is answered 401.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct JwtConfig {
@@ -136,7 +144,7 @@ pub struct JwtConfig {
 
 /// What another filter left about the request: the session. The filter must run before this one, and only
 /// it may be able to write there; Envoy does not let a client do so.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MetadataConfig {
@@ -151,7 +159,7 @@ pub struct MetadataConfig {
 
 /// A condition: on one claim (`claim` with `in` or `all`), or `any` of several conditions. A condition on a claim that
 /// is absent, or of another type than names, does not hold.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ConditionConfig {
@@ -177,7 +185,7 @@ pub struct ConditionConfig {
 }
 
 /// Users with passwords. Only keyed hashes stand here and in the table; `scopegate hash` makes them.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BasicConfig {
@@ -195,7 +203,7 @@ pub struct BasicConfig {
 
 /// A secret in the environment of the filter (`vm_config.environment_variables`), so that it stands in no
 /// configuration. At least 16 bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EnvKey {
@@ -204,7 +212,7 @@ pub struct EnvKey {
 }
 
 /// One user.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct UserConfig {
@@ -233,7 +241,7 @@ pub enum TenantsConfig {
 }
 
 /// The tenants that a claim names.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ClaimTenantsConfig {
@@ -255,9 +263,13 @@ pub struct ClaimTenantsConfig {
     pub verified_by: Option<OneOrMany>,
 }
 
-impl<'de> Deserialize<'de> for TenantsConfig {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
+impl Shape for TenantsConfig {
+    fn blank() -> Self {
+        Self::Union(Vec::new())
+    }
+
+    fn read(&mut self, node: &Node<'_>) -> ReadResult {
+        #[derive(Shape)]
         #[serde(deny_unknown_fields)]
         struct Map {
             union: Option<Vec<TenantsConfig>>,
@@ -272,28 +284,16 @@ impl<'de> Deserialize<'de> for TenantsConfig {
             verified_by: Option<OneOrMany>,
         }
 
-        struct Tenants;
-        impl<'de> Visitor<'de> for Tenants {
-            type Value = TenantsConfig;
-
-            fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                f.write_str("a tenant, a list, {claim: …}, {union: […]} or {first: […]}")
-            }
-
-            fn visit_str<E: serde::de::Error>(self, tenant: &str) -> Result<TenantsConfig, E> {
-                Ok(TenantsConfig::Tenant(Text(tenant.to_owned())))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<TenantsConfig, A::Error> {
+        *self = match node.value() {
+            Value::String(tenant) => Self::Tenant(Text(tenant.clone())),
+            Value::Array(_) => {
                 let mut items = Vec::new();
-                while let Some(item) = list.next_element()? {
-                    items.push(item);
-                }
-                Ok(TenantsConfig::Union(items))
+                items.read(node)?;
+                Self::Union(items)
             }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TenantsConfig, A::Error> {
-                let map = Map::deserialize(MapAccessDeserializer::new(map))?;
+            Value::Object(_) => {
+                let mut map = Map::blank();
+                map.read(node)?;
                 let Map { union, first, claim, prefix, pattern, split, keys, table, verified_by } = map;
                 let is_bare = prefix.is_none()
                     && pattern.is_none()
@@ -302,9 +302,9 @@ impl<'de> Deserialize<'de> for TenantsConfig {
                     && table.is_none()
                     && verified_by.is_none();
                 match (union, first, claim) {
-                    (Some(items), None, None) if is_bare => Ok(TenantsConfig::Union(items)),
-                    (None, Some(items), None) if is_bare => Ok(TenantsConfig::First(items)),
-                    (None, None, Some(claim)) => Ok(TenantsConfig::Claim(Box::new(ClaimTenantsConfig {
+                    (Some(items), None, None) if is_bare => Self::Union(items),
+                    (None, Some(items), None) if is_bare => Self::First(items),
+                    (None, None, Some(claim)) => Self::Claim(Box::new(ClaimTenantsConfig {
                         claim,
                         prefix,
                         pattern,
@@ -312,20 +312,23 @@ impl<'de> Deserialize<'de> for TenantsConfig {
                         keys,
                         table,
                         verified_by,
-                    }))),
-                    _ => Err(serde::de::Error::custom(
-                        "give exactly one of `claim` (with `prefix`, `pattern`, `split`, `keys`, `table`, \
-                         `verified_by`), `union`, `first`",
-                    )),
+                    })),
+                    _ => {
+                        return Err(node.error(
+                            "give exactly one of `claim` (with `prefix`, `pattern`, `split`, `keys`, `table`, \
+                             `verified_by`), `union`, `first`",
+                        ));
+                    }
                 }
             }
-        }
-        deserializer.deserialize_any(Tenants)
+            _ => return Err(node.expected("a tenant, a list, {claim: …}, {union: […]} or {first: […]}")),
+        };
+        Ok(())
     }
 }
 
 /// The right to write single series for other tenants, named by a label that is taken off.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ImpersonateConfig {

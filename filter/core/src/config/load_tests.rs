@@ -73,7 +73,10 @@ fn both_forms_have_the_same_errors() {
         config
     };
     let cases = [
-        (with("/mode", json!("on")), "mode: unknown variant `on`, expected `enforce` or `observe`"),
+        (
+            with("/mode", json!("on")),
+            "mode: unknown variant `on`, expected one of `enforce`, `observe`, `enforce_for`",
+        ),
         (with("/backends/1/name", json!(7)), "backends[1].name: expected a string, found a number: quote it"),
         (
             with("/backends/1/name", json!(1.5)),
@@ -90,7 +93,7 @@ fn both_forms_have_the_same_errors() {
             "callers[1].impersonate.c: unknown",
         ),
         (with("/callers/0/tenants", json!({})), "callers[0].tenants: give exactly one of `claim`"),
-        (with("/callers", json!({})), "callers: expected a sequence, found an object"),
+        (with("/callers", json!({})), "callers: expected a list, found an object"),
         (
             with("/write/metrics/calls/timeout", json!(5)),
             "write.metrics.calls.timeout: expected a time with its unit",

@@ -11,15 +11,16 @@ mod labels;
 mod limits;
 mod load;
 mod metrics;
+mod mode;
+mod read;
 mod scalar;
+mod shape;
 mod source;
 mod table;
-mod tree;
+mod whoami;
 mod write;
 
 use std::collections::BTreeMap;
-
-use serde::Deserialize;
 
 pub use answers::{AnswersConfig, GiveUpConfig, RateLimited, SoftErrors};
 pub use backend::{AlsoReadConfig, BackendConfig, Isolation};
@@ -33,23 +34,28 @@ pub use limits::Limits;
 pub use load::ConfigError;
 pub(crate) use load::whole as load_whole;
 pub use metrics::{ByTenant, MetricsConfig, ReportConfig, TenantNamesConfig};
+pub use mode::{Mode, Percent};
+pub use read::{LabelPolicyConfig, ReadConfig};
 pub use scalar::{ByteSize, Count, Millis, OneOrMany, Text};
+pub use shape::{Node, ReadResult, Shape, read};
 pub use source::{
     AnonymousConfig, BearerConfig, CertificateConfig, HeaderConfig, ProofConfig, SharedSecretConfig,
     TokenConfig,
 };
 pub use table::{HttpTableConfig, KubernetesTableConfig, TableConfig, UntilLoaded};
+pub use whoami::WhoamiConfig;
 pub use write::{
-    AlsoWriteConfig, CallsConfig, Fallback, KeyConfig, MetadataPolicy, RemoteWriteConfig, RetriesConfig,
-    TenantSourceConfig, Via, WriteConfig,
+    AccountLabels, AlsoWriteConfig, CallsConfig, Fallback, KeyConfig, MetadataPolicy, RemoteWriteConfig,
+    RetriesConfig, TenantSourceConfig, Via, WriteConfig,
 };
 
 /// The whole configuration of the filter.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Whether decisions take effect.
+    /// Whether decisions take effect. A backend and a caller can say it otherwise for themselves; the caller's own word counts
+    /// most.
     #[serde(default)]
     pub mode: Mode,
     /// The systems behind this Envoy. Which one a request is for is decided by the route's metadata
@@ -62,6 +68,9 @@ pub struct Config {
     /// from the header `X-Scope-OrgID` (within the caller's tenants), else from the caller.
     #[serde(default)]
     pub write: BTreeMap<String, WriteConfig>,
+    /// How reads are narrowed, by the backend's name, besides what its `isolate` says.
+    #[serde(default)]
+    pub read: BTreeMap<String, ReadConfig>,
     /// Tables of tenants by their names, for the sources of tenants that name one.
     #[serde(default)]
     pub tables: BTreeMap<String, TableConfig>,
@@ -77,17 +86,6 @@ pub struct Config {
     pub access_log: bool,
     /// A page for administrators that tells what could not be placed and what was refused. By default there is none.
     pub report: Option<ReportConfig>,
-}
-
-/// Whether decisions take effect.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// Requests are rewritten, split or refused.
-    #[default]
-    Enforce,
-    /// Every request goes on exactly as it came. What would have been done is decided all the same,
-    /// compared with the request's own `X-Scope-OrgID`, counted and logged. Protects nothing.
-    Observe,
+    /// A page that tells a caller who the gateway takes it to be, and why. By default there is none.
+    pub whoami: Option<WhoamiConfig>,
 }

@@ -3,14 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-
 use super::caller::{EnvKey, TenantsConfig};
 use super::scalar::{OneOrMany, Text};
+use super::shape::Shape;
 
 /// Opaque tokens. Only keyed hashes stand here and in the table; `scopegate hash --token` makes them. What looks like a
 /// JWT is never taken for one of these: it is for `jwt_authn` to verify.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BearerConfig {
@@ -25,7 +24,7 @@ pub struct BearerConfig {
 }
 
 /// One holder of tokens.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TokenConfig {
@@ -43,7 +42,7 @@ pub struct TokenConfig {
 /// Envoy must require and verify the certificate (`require_client_certificate` and a `validation_context` with a
 /// `trusted_ca`): under `trust_chain_verification: ACCEPT_UNTRUSTED` a certificate that anybody made looks the same. Of
 /// several names of one kind in a certificate only the first counts.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct CertificateConfig {
@@ -59,7 +58,7 @@ pub struct CertificateConfig {
 
 /// The headers of an authenticating proxy. They count only with all of the proofs that are given; a request that brings one
 /// of them without is refused, whatever else it brings. They never go on to the backend.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct HeaderConfig {
@@ -74,7 +73,7 @@ pub struct HeaderConfig {
 }
 
 /// What proves that a request comes from a proxy. At least one; all that are given must hold.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct ProofConfig {
@@ -89,7 +88,7 @@ pub struct ProofConfig {
 }
 
 /// A secret in a header.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SharedSecretConfig {
@@ -100,7 +99,7 @@ pub struct SharedSecretConfig {
 }
 
 /// Everybody who brings no credential at all. A request with a credential that is not accepted is never anonymous.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AnonymousConfig {}

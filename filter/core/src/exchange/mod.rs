@@ -4,12 +4,14 @@
 //! a [`Step`]. Its phases are an enum; each holds just what it needs, and nothing of a request outlives
 //! the phase that needs it.
 
+mod answering;
 mod fetching;
 mod head;
 mod note;
 mod observe;
 mod pages;
 mod process;
+mod reading;
 mod retries;
 mod send;
 mod settle;
@@ -26,7 +28,6 @@ pub use retries::prepare;
 pub use worker::Worker;
 
 use crate::caller::{Attributes, Rights};
-use crate::config::Mode;
 use crate::http::{Edits, Headers, Reply};
 use crate::isolate::Address;
 use crate::policy::Policy;
@@ -36,8 +37,10 @@ use crate::write::outcome::Answer;
 use crate::write::written::Written;
 use crate::write::{Format, SplitPlan};
 
+use answering::Answering;
 use head::Decided;
-use observe::Observed;
+use observe::{Comparison, Observed};
+use reading::HeldRead;
 use settle::{Keeping, Sending};
 use tell::{Asked, Tracked};
 
@@ -83,6 +86,10 @@ enum Phase {
     Head,
     /// The body is being kept.
     Body(Box<Held>),
+    /// The body of a read is being kept.
+    Reading(Box<HeldRead>),
+    /// It is about rules, alerts or silences that a label keeps apart.
+    Answering(Box<Answering>),
     /// The parts are on their way.
     Calls(Box<Sent>),
     /// All parts are answered, and the body is wanted once more to remember that.
@@ -145,18 +152,19 @@ impl Exchange {
         attributes: &dyn Attributes,
         now: Millis,
     ) -> Step {
-        let observed = (self.policy.mode == Mode::Observe).then(|| Observed::new(headers));
         let policy = Rc::clone(&self.policy);
         worker.arrive(now);
-        let (decided, asked) = head::decide(&policy, headers, attributes, worker);
+        let (decided, asked) = head::decide(&policy, headers, end_of_stream, attributes, worker);
+        let observed = asked.observed.then(|| Observed::new(headers));
         match (decided, observed) {
-            (Ok(Decided::Page(page)), _) => {
+            (Ok(Decided::Page(reply)), _) => {
                 worker.count_request(None, asked.class, Decision::Page);
                 tell::note_whole(&policy, worker, asked, "", Decision::Page);
-                self.answer(page.reply(worker, now))
+                self.answer(reply)
             }
             (Ok(Decided::Whole { tenants, .. }), Some(observed)) => {
-                self.observe(worker, observed.compare_whole(&tenants), asked, now)
+                let comparison = observed.compare_whole(&tenants);
+                self.observe(worker, &observed, comparison, asked, now)
             }
             (Ok(Decided::Whole { backend, class, edits, tenants }), None) => {
                 worker.count_request(Some(backend), Some(class), Decision::Forwarded);
@@ -164,22 +172,29 @@ impl Exchange {
                 let tracked = Tracked::whole(&policy, worker, (backend, class), &tenants, now);
                 self.go_on(edits, None, tracked)
             }
+            (Ok(Decided::Read(held)), Some(observed)) => {
+                let comparison = observed.compare_whole(&held.tenants);
+                self.observe(worker, &observed, comparison, asked, now)
+            }
+            (Ok(Decided::Read(held)), None) => {
+                self.phase = Phase::Reading(held);
+                self.keep_body(worker, headers, end_of_stream, now)
+            }
+            (Ok(Decided::Answering(answering)), Some(observed)) => {
+                let comparison = observed.compare_whole(&answering.tenants());
+                self.observe(worker, &observed, comparison, asked, now)
+            }
+            (Ok(Decided::Answering(answering)), None) => {
+                self.begin_answering(worker, answering, headers, end_of_stream, now)
+            }
             (Ok(Decided::Look(mut held)), observed) => {
                 held.observed = observed;
-                let limit = self.policy.limits.request_bytes.0;
-                let announced = headers.first("content-length").and_then(parse_number).unwrap_or(0);
                 self.phase = Phase::Body(held);
-                if announced > u64::from(limit) {
-                    self.refuse_body(worker, &Refusal::BodyTooLarge { limit }, now)
-                } else if end_of_stream {
-                    self.body(worker, Ok(Vec::new()), now)
-                } else {
-                    Step::Buffer
-                }
+                self.keep_body(worker, headers, end_of_stream, now)
             }
             (Err(refusal), Some(observed)) => {
                 tell::journal(&policy, worker, asked, &refusal, now);
-                self.observe(worker, Some(observed.refusal(&refusal)), asked, now)
+                self.observe(worker, &observed, observed.refusal(&refusal), asked, now)
             }
             (Err(refusal), None) => {
                 let reply = tell::refuse(&policy, worker, asked, &refusal, now);
@@ -188,30 +203,58 @@ impl Exchange {
         }
     }
 
+    /// Keeps a body, as far as its head says that it can be kept.
+    fn keep_body(
+        &mut self,
+        worker: &mut Worker,
+        headers: &Headers<'_>,
+        end_of_stream: bool,
+        now: Millis,
+    ) -> Step {
+        let limit = self.policy.limits.request_bytes.0;
+        let announced = headers.first("content-length").and_then(parse_number).unwrap_or(0);
+        if announced > u64::from(limit) {
+            self.refuse_body(worker, &Refusal::BodyTooLarge { limit }, now)
+        } else if end_of_stream {
+            self.body(worker, Ok(Vec::new()), now)
+        } else {
+            Step::Buffer
+        }
+    }
+
     /// More of the body has arrived: `size` bytes are kept by now.
     pub fn body_progress(&mut self, worker: &mut Worker, size: usize, now: Millis) -> Step {
         let limit = self.policy.limits.request_bytes.0;
-        match &self.phase {
-            Phase::Body(_) if size > limit as usize => {
-                self.refuse_body(worker, &Refusal::BodyTooLarge { limit }, now)
-            }
-            _ => self.as_before(),
+        if self.wants_body() && size > limit as usize {
+            self.refuse_body(worker, &Refusal::BodyTooLarge { limit }, now)
+        } else {
+            self.as_before()
         }
     }
 
     /// Whether the body is wanted once it is whole.
     pub fn wants_body(&self) -> bool {
-        matches!(self.phase, Phase::Body(_))
+        match &self.phase {
+            Phase::Body(_) | Phase::Reading(_) => true,
+            Phase::Answering(answering) => answering.keeps_request(),
+            _ => false,
+        }
     }
 
     /// The whole body has arrived, or could not be read.
     pub fn body(&mut self, worker: &mut Worker, body: Result<Vec<u8>, &'static str>, now: Millis) -> Step {
-        if matches!(self.phase, Phase::Keeping(_))
-            && let Phase::Keeping(keeping) = core::mem::replace(&mut self.phase, Phase::Answered)
-        {
-            return self.keep(worker, *keeping, body.ok().as_deref(), now);
-        }
-        let Some(mut held) = self.take_held() else { return self.as_before() };
+        let mut held = match core::mem::replace(&mut self.phase, Phase::Answered) {
+            Phase::Keeping(keeping) => return self.keep(worker, *keeping, body.ok().as_deref(), now),
+            Phase::Reading(held) => return self.read_body(worker, *held, body, now),
+            Phase::Answering(answering) if answering.keeps_request() => {
+                return self.posted(worker, answering, body, now);
+            }
+            Phase::Body(held) => held,
+            other => {
+                self.phase = other;
+                return self.as_before();
+            }
+        };
         held.plan.attach(&worker.process);
         let policy = Rc::clone(&self.policy);
         let split = body.map_err(|what| Refusal::Host { what }).and_then(|body| {
@@ -231,6 +274,7 @@ impl Exchange {
     pub fn answer_bytes(&self, status: u16) -> usize {
         match &self.phase {
             Phase::Calls(sent) => sent.sending.format.answer_bytes(status),
+            Phase::Answering(answering) => answering.answer_bytes(status),
             _ => 0,
         }
     }
@@ -239,6 +283,7 @@ impl Exchange {
     pub fn answered(&mut self, worker: &mut Worker, id: u32, answer: Answer, now: Millis) -> Step {
         let mut sent = match core::mem::replace(&mut self.phase, Phase::Answered) {
             Phase::Calls(sent) => sent,
+            Phase::Answering(answering) => return self.owner_told(worker, answering, &answer, now),
             other => {
                 self.phase = other;
                 return self.as_before();
@@ -291,13 +336,17 @@ impl Exchange {
     pub fn closed(&mut self, worker: &mut Worker) {
         let now = worker.latest();
         self.responded(worker, None, now);
-        if let Phase::Calls(sent) = core::mem::replace(&mut self.phase, Phase::Answered) {
-            let fanout = &sent.fanout;
-            worker.release(0, fanout.waiting_bytes());
-            worker.abandon(fanout.flying(), fanout.flying_bytes(), fanout.deadline());
-            for part in fanout.unanswered() {
-                self.count_part(worker, sent.sending.backend, &part, None, now);
+        match core::mem::replace(&mut self.phase, Phase::Answered) {
+            Phase::Calls(sent) => {
+                let fanout = &sent.fanout;
+                worker.release(0, fanout.waiting_bytes());
+                worker.abandon(fanout.flying(), fanout.flying_bytes(), fanout.deadline());
+                for part in fanout.unanswered() {
+                    self.count_part(worker, sent.sending.backend, &part, None, now);
+                }
             }
+            Phase::Answering(answering) => answering.closed(&self.policy, worker, now),
+            _ => {}
         }
     }
 
@@ -316,29 +365,37 @@ impl Exchange {
 
     /// A write that was to be looked into is refused; or goes on, where it is only observed.
     fn refuse_body(&mut self, worker: &mut Worker, refusal: &Refusal, now: Millis) -> Step {
+        if matches!(self.phase, Phase::Reading(_)) {
+            return self.refuse_read(worker, refusal, now);
+        }
+        if let Phase::Answering(answering) = &self.phase {
+            return self.refuse_asked(worker, answering.asked(), refusal, now);
+        }
         let Some(held) = self.take_held() else { return self.as_before() };
         let policy = Rc::clone(&self.policy);
         let asked = held.asked();
         if let Some(observed) = held.observed {
             tell::journal(&policy, worker, asked, refusal, now);
-            return self.observe(worker, Some(observed.refusal(refusal)), asked, now);
+            return self.observe(worker, &observed, observed.refusal(refusal), asked, now);
         }
         let reply = tell::refuse(&policy, worker, asked, refusal, now);
         self.answer(reply)
     }
 
-    /// In observe mode a request goes on as it came; a difference is counted and logged.
+    /// What is only observed goes on as it came; a difference is counted and logged.
     fn observe(
         &mut self,
         worker: &mut Worker,
-        difference: Option<String>,
+        observed: &Observed,
+        comparison: Comparison,
         asked: Asked,
         now: Millis,
     ) -> Step {
-        let decision = if difference.is_some() { Decision::Differed } else { Decision::Agreed };
+        let decision = if comparison.words.is_some() { Decision::Differed } else { Decision::Agreed };
         worker.count_request(asked.backend, asked.class, decision);
         tell::note_whole(&self.policy, worker, asked, "", decision);
-        if let Some(difference) = difference {
+        tell::observed(&self.policy, worker, asked, &observed.tenants, &comparison, now);
+        if let Some(difference) = comparison.words {
             worker.log(difference, now);
         }
         self.go_on(Edits::default(), None, None)
@@ -357,9 +414,10 @@ impl Exchange {
 
     /// What an event means that changes nothing: what went on goes on, and all else stays held.
     fn as_before(&self) -> Step {
-        match self.phase {
+        match &self.phase {
+            Phase::Answering(answering) => answering.as_before(),
             Phase::WentOn(_) => Step::Continue(Changes::default()),
-            Phase::Body(_) => Step::Buffer,
+            Phase::Body(_) | Phase::Reading(_) => Step::Buffer,
             Phase::Head | Phase::Calls(_) | Phase::Keeping(_) | Phase::Answered => Step::Wait,
         }
     }

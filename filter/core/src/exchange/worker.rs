@@ -110,6 +110,11 @@ impl Worker {
         self.naming.tag(&policy.telling.naming, &*self.process, tenant, now)
     }
 
+    /// The same for a tenant that nobody has vouched for.
+    pub(super) fn tag_unproven(&mut self, policy: &Policy, tenant: &TenantId) -> TenantTag {
+        self.naming.tag_unproven(&policy.telling.naming, tenant)
+    }
+
     /// When the last request came: where an event brings no time, it is this.
     pub(super) fn latest(&self) -> Millis {
         self.latest
@@ -151,6 +156,18 @@ impl Worker {
         self.calls = self.calls.saturating_add(calls);
         self.bytes = held;
         Ok(calls)
+    }
+
+    /// Takes room for so many bytes more of an answer.
+    pub(super) fn hold(&mut self, limits: &Limits, bytes: usize) -> Result<(), Refusal> {
+        let held = self.bytes.saturating_add(bytes);
+        if held > limits.held_bytes_per_worker.0 as usize {
+            return Err(Refusal::Overloaded {
+                what: "too much is being held (limits.held_bytes_per_worker)",
+            });
+        }
+        self.bytes = held;
+        Ok(())
     }
 
     pub(super) fn release(&mut self, calls: usize, bytes: usize) {

@@ -1,4 +1,19 @@
-//! Everything that is not a write: which of the caller's tenants a request reaches.
+//! Everything that is not a write: which of the caller's tenants a request reaches, and how it is narrowed to them.
+
+mod arguments;
+mod form;
+mod label_policy;
+mod narrow;
+pub mod query;
+mod remote_read;
+mod rule_group;
+
+pub use arguments::TENANCY_ARGUMENTS;
+pub use label_policy::{LABEL_POLICY, LabelPolicies};
+pub use narrow::{Body, Looked, Narrowed, Reading};
+pub use rule_group::Problem as RuleGroupProblem;
+
+pub mod answer;
 
 mod also;
 
@@ -66,7 +81,7 @@ mod tests {
     use crate::caller::Rights;
     use crate::config::{AlsoReadConfig, Date, Text};
     use crate::isolate::Isolate;
-    use crate::operation::Protocol;
+    use crate::operation::{Protocol, Reach};
     use crate::tenant::AllowList;
 
     fn set(ids: &[&str]) -> TenantSet {
@@ -75,7 +90,7 @@ mod tests {
 
     fn identity(own: &[&str], wildcard: &[&str], several_tenants: bool) -> Identity {
         let (may, on_behalf_of) = (vec![Class::Read], AllowList::default());
-        let rights = Rights { may, impersonate: None, on_behalf_of, several_tenants };
+        let rights = Rights { may, unfiltered: false, impersonate: None, on_behalf_of, several_tenants };
         Identity {
             caller: 0,
             tenants: set(own),
@@ -86,7 +101,7 @@ mod tests {
     }
 
     fn read(tenancy: Tenancy) -> Operation {
-        Operation { class: Class::Read, protocol: Protocol::PrometheusApi, tenancy }
+        Operation { class: Class::Read, protocol: Protocol::PrometheusApi, tenancy, reach: Reach::Query }
     }
 
     #[test]

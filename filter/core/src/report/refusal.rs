@@ -4,6 +4,7 @@ use core::fmt;
 
 use super::excerpt::Excerpt;
 use crate::operation::{Class, Methods};
+use crate::read::RuleGroupProblem;
 use crate::tenant::{InvalidTenant, TenantId};
 use crate::wire::{JsonProblem, Malformed};
 
@@ -62,8 +63,14 @@ pub enum Refusal {
     TooManyTenants { limit: u32 },
     /// The backend cannot be told this tenant.
     NoAccount { tenant: TenantId },
+    /// The backend's label policies have no entry for the caller and this tenant.
+    NoLabelPolicy { tenant: TenantId },
     /// Nothing can narrow this operation to one tenant.
     NotNarrowed,
+    /// A rule group reads a tenant that is not the caller's own.
+    ForeignSource,
+    /// A rule group reads something that is no tenant ID.
+    SourceTenant { reason: InvalidTenant },
     /// Impersonation was asked for by a caller without that right.
     MayNotImpersonate,
 
@@ -76,6 +83,18 @@ pub enum Refusal {
     HeaderUnmapped { header: String },
     /// A table that the request needs was never fetched yet.
     TableNotLoaded { table: String },
+
+    // What is read
+    /// A query that cannot be narrowed; the error says where in the argument's text.
+    Query { argument: &'static str, error: String },
+    /// A form that could be read in more than one way.
+    Form(&'static str),
+    /// A body where backends would read arguments that nobody looked into.
+    BodyNotTaken,
+    /// What a read would become is larger than a backend takes.
+    NarrowedTooLarge { limit: u32 },
+    /// A rule group that could be read in more than one way.
+    RuleGroup { problem: RuleGroupProblem, line: usize },
 
     // The body
     /// Neither of the content types that can be read here.
@@ -105,6 +124,28 @@ pub enum Refusal {
     /// The body is no message of its protocol; `offset` is where, in the decompressed body.
     Body { problem: Malformed, offset: usize },
 
+    // Rules, alerts and silences
+    /// The body has a member that is not known, and that its backend may take for one that is.
+    UnknownMember { name: Vec<u8> },
+    /// An alert names another tenant.
+    ForeignLabel { label: String },
+    /// A silence has a matcher on the tenants' label that is not for just this tenant.
+    ForeignMatcher { label: String },
+    /// A silence has no matchers.
+    NoMatchers,
+    /// What should be the ID of a silence is none.
+    SilenceId,
+    /// There is nothing with this ID, or it is another tenant's: both look alike.
+    NotOwn,
+    /// The backend could not be asked whose silence it is. The request may be sent again.
+    OwnerUnknown { status: Option<u16> },
+    /// The backend's answer is not one that can be narrowed.
+    Answer { what: &'static str },
+    /// The backend's answer has another shape than such answers have.
+    AnswerJson { problem: JsonProblem, offset: usize },
+    /// The backend's answer is larger than is looked into.
+    AnswerTooLarge { limit: u32 },
+
     // The gateway itself
     /// The worker has no call, or no memory, to spare. The request may be sent again.
     Overloaded { what: &'static str },
@@ -125,16 +166,21 @@ impl Refusal {
             | Self::ForeignTenant { .. }
             | Self::OneTenant { .. }
             | Self::NoAccount { .. }
+            | Self::NoLabelPolicy { .. }
             | Self::NotNarrowed
             | Self::LabelClaim { .. }
             | Self::LabelTenant { .. }
+            | Self::ForeignLabel { .. }
+            | Self::ForeignMatcher { .. }
+            | Self::ForeignSource
             | Self::MayNotImpersonate => 403,
-            Self::NoBackend | Self::UnknownPath => 404,
+            Self::NoBackend | Self::UnknownPath | Self::NotOwn => 404,
             Self::Method { .. } => 405,
             Self::BodyTooLarge { .. }
             | Self::DecodedTooLarge { .. }
             | Self::PartsTooLarge { .. }
             | Self::TooManySeries { .. }
+            | Self::NarrowedTooLarge { .. }
             | Self::TooManySymbols { .. } => 413,
             Self::MediaType { .. } | Self::Encoding { .. } | Self::CannotSplit => 415,
             Self::NotCanonical(_)
@@ -147,12 +193,21 @@ impl Refusal {
             | Self::NoSource { .. }
             | Self::TooManyTenants { .. }
             | Self::Version { .. }
+            | Self::SourceTenant { .. }
+            | Self::Query { .. }
+            | Self::Form(_)
+            | Self::BodyNotTaken
+            | Self::RuleGroup { .. }
             | Self::Compression
             | Self::Decompression { .. }
             | Self::Json { .. }
+            | Self::UnknownMember { .. }
+            | Self::NoMatchers
+            | Self::SilenceId
             | Self::Body { .. } => 400,
+            Self::Answer { .. } | Self::AnswerJson { .. } | Self::AnswerTooLarge { .. } => 502,
             Self::UnknownBackend | Self::Host { .. } => 500,
-            Self::Overloaded { .. } | Self::TableNotLoaded { .. } => 503,
+            Self::Overloaded { .. } | Self::TableNotLoaded { .. } | Self::OwnerUnknown { .. } => 503,
         }
     }
 
@@ -167,6 +222,7 @@ impl Refusal {
             Self::OneTenant { .. } => "one_tenant",
             Self::ClaimType { .. } | Self::ClaimTenant { .. } => "bad_claim",
             Self::NoAccount { .. } => "no_account",
+            Self::NoLabelPolicy { .. } => "no_label_policy",
             Self::NotNarrowed => "not_narrowed",
             Self::LabelClaim { .. } => "label_claim",
             Self::LabelTenant { .. } => "label_tenant",
@@ -178,13 +234,18 @@ impl Refusal {
             Self::Method { .. } => "method",
             Self::NotPermitted { .. } => "not_permitted",
             Self::Repeated(_) => "repeated_header",
-            Self::HeaderTenant { .. } => "invalid_tenant",
+            Self::HeaderTenant { .. } | Self::SourceTenant { .. } => "invalid_tenant",
             Self::HeaderUnmapped { .. } => "unmapped",
             Self::TableNotLoaded { .. } => "table_not_loaded",
-            Self::ForeignTenant { .. } => "foreign_tenant",
+            Self::ForeignTenant { .. } | Self::ForeignSource => "foreign_tenant",
             Self::SeveralTenants { .. } | Self::NoSource { .. } => "several_tenants",
             Self::TooManyTenants { .. } => "too_many_tenants",
             Self::MayNotImpersonate => "may_not_impersonate",
+            Self::Query { .. } => "query",
+            Self::Form(_) => "form",
+            Self::BodyNotTaken => "body_not_taken",
+            Self::NarrowedTooLarge { .. } => "query_too_large",
+            Self::RuleGroup { .. } => "rule_group",
             Self::MediaType { .. } => "media_type",
             Self::Encoding { .. } => "encoding",
             Self::Version { .. } => "version",
@@ -197,6 +258,14 @@ impl Refusal {
             Self::Compression | Self::Decompression { .. } | Self::Json { .. } | Self::Body { .. } => {
                 "malformed_body"
             }
+            Self::UnknownMember { .. } => "unknown_member",
+            Self::ForeignLabel { .. } | Self::ForeignMatcher { .. } => "foreign_label",
+            Self::NoMatchers => "no_matchers",
+            Self::SilenceId => "silence_id",
+            Self::NotOwn => "not_own",
+            Self::OwnerUnknown { .. } => "owner_unknown",
+            Self::Answer { .. } | Self::AnswerJson { .. } => "malformed_answer",
+            Self::AnswerTooLarge { .. } => "answer_too_large",
             Self::Overloaded { .. } => "overloaded",
             Self::Host { .. } => "host",
         }
@@ -269,6 +338,10 @@ impl fmt::Display for Refusal {
                 f,
                 "the tenant {tenant} has no account in this backend, or an ID that it would read as a pattern (`isolate`)"
             ),
+            Self::NoLabelPolicy { tenant } => write!(
+                f,
+                "no label policy says what this caller may see of the tenant {tenant}; an operator can add one (`read`)"
+            ),
             Self::NotNarrowed => f.write_str(
                 "this backend keeps tenants apart by a label, and nothing narrows this operation to the caller's own tenants",
             ),
@@ -281,6 +354,22 @@ impl fmt::Display for Refusal {
                 "what is written gets a label from the one tenant of its caller, and this one has several ({})",
                 Excerpt::new(tenants.as_bytes(), 1024)
             ),
+            Self::ForeignSource => {
+                f.write_str("source_tenants of this rule group names a tenant that is not this caller's own")
+            }
+            Self::SourceTenant { reason } => {
+                write!(f, "source_tenants of this rule group names no tenant: {reason}")
+            }
+            Self::Query { argument, error } => write!(f, "the argument {argument}: {error}"),
+            Self::Form(problem) => write!(f, "the form has {problem}; send it in its plain form"),
+            Self::BodyNotTaken => {
+                f.write_str("this request has a body and takes none: send its arguments in the URL, or a form by POST")
+            }
+            Self::NarrowedTooLarge { limit } => write!(
+                f,
+                "narrowed to the caller's tenants this request is larger than {limit} bytes; ask for less at once, or name fewer tenants"
+            ),
+            Self::RuleGroup { problem, line } => write!(f, "this rule group is not taken: {problem} (line {line})"),
             Self::MediaType { expected } => write!(f, "the content type must be {expected}"),
             Self::Encoding { expected } => write!(f, "the content encoding must be {expected}"),
             Self::Version { expected } => {
@@ -316,6 +405,40 @@ impl fmt::Display for Refusal {
             Self::Body { problem, offset } => {
                 write!(f, "the body is malformed: {problem} (at byte {offset} after decompression)")
             }
+            Self::UnknownMember { name } => write!(
+                f,
+                "the body has a member `{}` that the gateway does not know, and so cannot check; leave it out",
+                Excerpt::new(name, 64)
+            ),
+            Self::ForeignLabel { label } => write!(
+                f,
+                "the label {label} of an alert names a tenant that this request is not for; leave it out, or send it as that tenant"
+            ),
+            Self::ForeignMatcher { label } => write!(
+                f,
+                "the matcher on {label} must be an equality with the one tenant of this request; leave it out, and it is added"
+            ),
+            Self::NoMatchers => f.write_str("a silence has at least one matcher"),
+            Self::SilenceId => {
+                f.write_str("the ID of a silence is a UUID in lower case, as the Alertmanager gives it")
+            }
+            Self::NotOwn => f.write_str("there is nothing with this ID that is this caller's"),
+            Self::OwnerUnknown { status: Some(status) } => write!(
+                f,
+                "the gateway asked whose silence this is and was answered {status}; send again later"
+            ),
+            Self::OwnerUnknown { status: None } => f.write_str(
+                "the gateway asked whose silence this is and got no answer; send again later",
+            ),
+            Self::Answer { what } => write!(f, "the backend's answer cannot be narrowed to this caller's tenants: {what}"),
+            Self::AnswerJson { problem, offset } => write!(
+                f,
+                "the backend's answer cannot be narrowed to this caller's tenants: {problem} (at byte {offset} after decompression)"
+            ),
+            Self::AnswerTooLarge { limit } => write!(
+                f,
+                "the backend's answer is larger than {limit} bytes (limits.response_bytes); ask for less of it"
+            ),
             Self::Overloaded { what } => write!(f, "the gateway is busy: {what}; send again later"),
             Self::Host { what } => write!(f, "the gateway failed: {what}"),
         }

@@ -25,6 +25,11 @@ impl AllowList {
         self.0.extend_from_slice(&other.0);
     }
 
+    /// The patterns, as they are written.
+    pub fn patterns(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|pattern| core::str::from_utf8(pattern).ok())
+    }
+
     /// Whether any pattern matches the whole of `tenant`.
     pub fn allows(&self, tenant: &TenantId) -> bool {
         let id = tenant.as_str().as_bytes();

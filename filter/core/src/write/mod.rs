@@ -7,6 +7,8 @@
 
 mod also;
 mod answers;
+#[cfg(test)]
+mod edit_tests;
 mod encoding;
 pub mod failing;
 pub mod fanout;
@@ -27,13 +29,14 @@ pub mod rejected;
 pub mod remote_write;
 mod route;
 mod rules;
-mod snappy;
+pub(crate) mod snappy;
 mod source;
 #[cfg(test)]
 mod testing;
 pub mod written;
 
 pub use answers::AnswerRules;
+pub(crate) use encoding::Encoding;
 pub use format::Format;
 pub use parts::{Part, Split};
 pub use plan::{Plan, SplitPlan, Wanted, plan};

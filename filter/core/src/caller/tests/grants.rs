@@ -96,7 +96,7 @@ fn every_error_says_where() {
     let who = json!([{"claim": "r", "in": "a"}]);
     let cases = [
         (with(json!({"where": [], "may": ["read"]})), "callers[0].grants[0].where: say who gets this"),
-        (with(json!({"may": ["read"]})), "missing field `where`"),
+        (with(json!({"may": ["read"]})), "grants[0]: missing field `where`"),
         (with(json!({"where": who})), "callers[0].grants[0]: this grants nothing"),
         (with(json!({"where": who, "tenants": ["a/b"]})), "callers[0].grants[0].tenants[0]: a tenant ID is"),
         (with(json!({"where": [{"claim": "r"}], "may": ["read"]})), "callers[0].grants[0].where[0].in: name"),

@@ -13,12 +13,11 @@ mod shapes;
 mod tables;
 mod tenants;
 
-use serde::Deserialize as _;
 use serde_json::{Value as Json, json};
 
 use super::testing::{Known, environment};
 use super::{Caller, Credential, Tabled, recognise};
-use crate::config::CallerConfig;
+use crate::config::{self, CallerConfig};
 use crate::http::Headers;
 use crate::table::{Lookup, TableRules, Tables};
 
@@ -36,7 +35,7 @@ fn compile_with(mut caller: Json, tabled: Tabled<'_>) -> Result<Caller, String> 
     for (key, value) in [("name", json!("it")), ("may", json!(["read"]))] {
         caller.as_object_mut().unwrap().entry(key).or_insert(value);
     }
-    let config = CallerConfig::deserialize(caller).map_err(|error| error.to_string())?;
+    let config = config::read::<CallerConfig>(&caller).map_err(|error| error.to_string())?;
     Caller::compile(&config, "callers[0]", &environment, tabled).map_err(|error| error.to_string())
 }
 

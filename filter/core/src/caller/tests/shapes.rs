@@ -7,10 +7,9 @@ use serde_json::{Value as Json, json};
 use super::super::testing::{Known, metadata};
 use super::{Around, Tabled, compile, compile_with, who_with};
 use crate::caller::Caller;
-use crate::config::TableConfig;
+use crate::config::{self, TableConfig};
 use crate::exchange::Alone;
 use crate::table::{TableRules, Tables};
-use serde::Deserialize as _;
 
 /// What an entry with these tenants (and conditions) makes of a token.
 fn token(tenants: &Json, conditions: &Json, claims: &Json) -> String {
@@ -38,7 +37,7 @@ fn tables() -> Vec<TableRules> {
         "example.org": "example", "a0b1-guid": "team-a", "c2d3-guid": "team-c", "ops@example.org": "ops", "bad": "fake",
     }});
     let remote = json!({"http": {"cluster": "c", "path": "/"}});
-    let config = |table: &Json| TableConfig::deserialize(table).unwrap();
+    let config = |table: &Json| config::read::<TableConfig>(table).unwrap();
     TableRules::compile(&[("orgs".to_owned(), config(&table)), ("remote".to_owned(), config(&remote))].into())
         .unwrap()
 }
@@ -199,7 +198,7 @@ fn every_error_says_where() {
         (json!({"claim": "g", "pattern": "{a"}), &none, "callers[0].tenants.pattern: a `{` has no `}`"),
         (json!({"claim": "g", "split": ""}), &none, "callers[0].tenants.split: say what separates"),
         (json!({"claim": "g", "verified_by": []}), &none, "callers[0].tenants.verified_by: name the claim"),
-        (json!({"union": ["a"], "table": "orgs"}), &none, "give exactly one of `claim`"),
+        (json!({"union": ["a"], "table": "orgs"}), &none, "tenants: give exactly one of `claim`"),
         (json!("{a}{b}"), &none, "callers[0].tenants: a template holds one"),
         (json!("{a"), &none, "callers[0].tenants: a template holds one"),
         (json!("/{a}"), &none, "callers[0].tenants: a tenant ID is made of"),

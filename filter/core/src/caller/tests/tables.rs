@@ -2,13 +2,12 @@
 
 use std::rc::Rc;
 
-use serde::Deserialize as _;
 use serde_json::{Value as Json, json};
 
 use super::super::testing::{KEY, Known, hashed};
 use super::{Around, Tabled, compile_with, who_with};
 use crate::caller::{Caller, token_hash};
-use crate::config::TableConfig;
+use crate::config::{self, TableConfig};
 use crate::exchange::Alone;
 use crate::table::{Fetched, TableRules, Tables};
 use base64::Engine as _;
@@ -16,7 +15,7 @@ use base64::Engine as _;
 fn around(until_loaded: &str) -> Around {
     let config = |path: &str| {
         let table = json!({"http": {"cluster": "c", "path": path}, "until_loaded": until_loaded});
-        TableConfig::deserialize(table).unwrap()
+        config::read::<TableConfig>(&table).unwrap()
     };
     let rules = ["passwords", "tokens"]
         .map(|name| TableRules::credentials(name, &config(&format!("/{name}"))).unwrap())
