@@ -3,11 +3,12 @@
 use std::rc::Rc;
 
 use super::{Alone, Millis, Process};
+use crate::caller::Credential;
 use crate::config::Limits;
 use crate::operation::Class;
 use crate::policy::Policy;
 use crate::report::{Decision, Journal, Metric, Naming, Refusal, Tally, TenantTag};
-use crate::table::Tables;
+use crate::table::{Lookup, Tables};
 use crate::tenant::TenantId;
 use crate::write::metadata::Followers;
 
@@ -21,6 +22,8 @@ pub struct Worker {
     pub(crate) followers: Followers,
     /// The tables that are fetched, as this worker has them.
     pub tables: Tables,
+    /// The tables of users and tokens.
+    pub credentials: Tables<Credential>,
     /// The date, in seconds since 1970, as far as the host knows it. It is told with the head of a request.
     pub wall_seconds: Option<u64>,
     /// When the last request came.
@@ -81,6 +84,7 @@ impl Worker {
             process,
             followers: Followers::default(),
             tables: Tables::default(),
+            credentials: Tables::default(),
             wall_seconds: None,
             latest: 0,
             gauges_until: 0,
@@ -93,6 +97,17 @@ impl Worker {
             logs: Vec::new(),
             log_second: 0,
             log_count: 0,
+        }
+    }
+
+    /// What a decision may be looked up in.
+    pub(super) fn lookup<'a>(&'a mut self, policy: &'a Policy) -> Lookup<'a> {
+        Lookup {
+            rules: &policy.tables,
+            tables: &mut self.tables,
+            credential_rules: &policy.credentials,
+            credentials: &mut self.credentials,
+            wall_seconds: self.wall_seconds,
         }
     }
 
