@@ -35,6 +35,7 @@ pub mod operation;
 pub mod policy;
 pub mod read;
 pub mod report;
+pub mod session;
 pub mod table;
 pub mod tenant;
 pub mod wire;
