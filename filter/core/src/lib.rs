@@ -26,6 +26,7 @@
     )
 )]
 
+pub mod agent;
 pub mod caller;
 pub mod config;
 pub mod exchange;

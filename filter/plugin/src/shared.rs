@@ -3,7 +3,7 @@
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
-use scopegate_core::config::{Config, ConfigError};
+use scopegate_core::config::{ConfigError, Role};
 use scopegate_core::exchange::{Process, Worker};
 use scopegate_core::policy::Policy;
 use scopegate_core::write::ledger::version;
@@ -27,7 +27,12 @@ impl Shared {
 
 /// Reads and compiles the configuration that the host gave.
 pub fn configure(bytes: &[u8], env: &dyn Fn(&str) -> Option<Vec<u8>>) -> Result<Policy, ConfigError> {
-    let mut policy = Policy::compile(&Config::from_envoy(bytes)?, env)?;
-    policy.version = version(bytes);
-    Ok(policy)
+    match Role::from_envoy(bytes)? {
+        Role::Gateway(config) => {
+            let mut policy = Policy::compile(&config, env)?;
+            policy.version = version(bytes);
+            Ok(policy)
+        }
+        Role::Agent(_) => Err(ConfigError::new("role", "an agent signs nothing yet")),
+    }
 }

@@ -3,6 +3,7 @@
 //! Here are only the shapes; what they mean is compiled by the rooms that use them into a
 //! [`Policy`](crate::policy::Policy). The doc comments of these types are the reference page.
 
+mod agent;
 mod answers;
 mod backend;
 mod caller;
@@ -20,6 +21,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+pub use agent::{AgentConfig, AgentRole, SignConfig};
 pub use answers::{AnswersConfig, GiveUpConfig, RateLimited, SoftErrors};
 pub use backend::{BackendConfig, Isolation};
 pub use caller::{
@@ -44,6 +46,9 @@ pub use write::{
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// `gateway`, which is what all of this is about. A filter with `role: agent` has a configuration of its own.
+    #[serde(default)]
+    pub role: GatewayRole,
     /// Whether decisions take effect.
     #[serde(default)]
     pub mode: Mode,
@@ -72,6 +77,25 @@ pub struct Config {
     pub access_log: bool,
     /// A page for administrators that tells what could not be placed and what was refused. By default there is none.
     pub report: Option<ReportConfig>,
+}
+
+/// The role of the filter in front of backends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum GatewayRole {
+    /// It decides who may reach what.
+    #[default]
+    Gateway,
+}
+
+/// The configuration of a filter, in either of its roles.
+#[derive(Clone, Debug)]
+pub enum Role {
+    /// In front of backends.
+    Gateway(Box<Config>),
+    /// Beside an agent.
+    Agent(AgentConfig),
 }
 
 /// Whether decisions take effect.

@@ -5,6 +5,9 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit as _};
 use sha2::Sha256;
 
+use crate::caller::Environment;
+use crate::config::{ConfigError, EnvKey};
+
 /// Fewer bytes could be guessed.
 const MIN_SECRET: usize = 32;
 /// One that goes, one that comes, and room for a mistake.
@@ -62,6 +65,21 @@ impl KeyRing {
         let known = self.0.iter().find(|(known, _)| known == id).map(|(_, key)| (key, true));
         known.or_else(|| self.0.first().map(|(_, key)| (key, false)))
     }
+}
+
+/// The keys in a variable of the filter's environment; `path` is the field that names it.
+///
+/// # Errors
+/// Where it is not set, or holds no keys.
+pub fn keys_from(config: &EnvKey, path: &str, env: &Environment<'_>) -> Result<KeyRing, ConfigError> {
+    let text = env(&config.env).ok_or_else(|| {
+        let name = &config.env;
+        ConfigError::new(
+            path,
+            format!("the environment variable {name} is not set; pass it in vm_config.environment_variables"),
+        )
+    })?;
+    KeyRing::parse(&text).map_err(|problem| ConfigError::new(path, problem))
 }
 
 /// Names in proofs stand in a header, and in what is signed.

@@ -11,6 +11,6 @@ mod keys;
 mod proof;
 mod replay;
 
-pub use keys::KeyRing;
+pub use keys::{KeyRing, keys_from};
 pub use proof::{BadProof, Claim, HEADER, Proof, body_digest};
 pub use replay::{Replay, Replayed};
