@@ -9,6 +9,7 @@ use crate::http::{host_name, under_prefix};
 use crate::isolate::Isolate;
 use crate::operation::{Kind, Router};
 use crate::report::{NamingRules, Refusal};
+use crate::session::HEADER;
 use crate::table::TableRules;
 use crate::write::{Rules, metadata};
 
@@ -76,7 +77,7 @@ enum HostPattern {
     Below(String),
 }
 
-/// Headers by which the backends, or their neighbours, take a tenant from a request.
+/// Headers by which the backends, or their neighbours, take a tenant from a request; and the proof of a session.
 const TENANCY_HEADERS: &[&str] = &[
     "x-scope-orgid",
     "x-prom-label-policy",
@@ -86,6 +87,7 @@ const TENANCY_HEADERS: &[&str] = &[
     "vl-extra-fields",
     "vt-extra-fields",
     "x-influxdb-org",
+    HEADER,
 ];
 
 impl Policy {
@@ -124,7 +126,13 @@ impl Policy {
             if callers.iter().any(|known| known.name == caller.name.0) {
                 return Err(ConfigError::new(format!("{path}.name"), "another caller has this name"));
             }
-            callers.push(Caller::compile(caller, &path, env)?);
+            let caller = Caller::compile(caller, &path, env)?;
+            // What is bad for the first is refused, and never reaches the second.
+            if caller.attribute().is_some() && callers.iter().any(|c| c.attribute() == caller.attribute()) {
+                let path = format!("{path}.session.attribute");
+                return Err(ConfigError::new(path, "another caller is recognised by this attribute"));
+            }
+            callers.push(caller);
         }
         let limits = config.limits.clone();
         check_limits(&limits)?;
@@ -209,7 +217,7 @@ impl Policy {
         if self.backends.iter().any(|backend| backend.write.follows_metadata()) {
             metadata::make_slots(process)?;
         }
-        Ok(())
+        self.callers.iter().try_for_each(|caller| caller.make_slots(process))
     }
 
     /// Headers of a client that never go on, in lower case.

@@ -7,8 +7,9 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use hashbrown::HashMap;
+use scopegate_core::agent::{Fresh, Signer, Signing};
 use scopegate_core::caller::Attributes;
-use scopegate_core::exchange::{Changes, Exchange, Step};
+use scopegate_core::exchange::{Changes, Exchange, Process, Step};
 use scopegate_core::http::Reply;
 use scopegate_core::policy::Policy;
 use scopegate_core::report::{Refusal, reply};
@@ -17,6 +18,7 @@ use scopegate_core::write::outcome::Answer;
 use scopegate_core::write::written::Written;
 
 use crate::host::{Failure, Host, Level};
+use crate::machine::Machine;
 use crate::shared::Shared;
 
 /// What Envoy's filter chain does after a callback.
@@ -33,7 +35,7 @@ pub enum Flow {
 pub struct Stream<H> {
     host: H,
     shared: Rc<Shared>,
-    exchange: Option<Exchange>,
+    machine: Option<Machine>,
     /// The calls under way, by the host's token.
     calls: HashMap<u32, u32>,
     /// How much of the body the host keeps.
@@ -44,16 +46,19 @@ pub struct Stream<H> {
 impl<H: Host> Stream<H> {
     /// A request that has not arrived yet.
     pub fn new(host: H, shared: Rc<Shared>) -> Self {
-        Self { host, shared, exchange: None, calls: HashMap::new(), body_size: 0, flow: Flow::Pause }
+        Self { host, shared, machine: None, calls: HashMap::new(), body_size: 0, flow: Flow::Pause }
     }
 
     /// The head has arrived.
     pub fn request_headers(&mut self, end_of_stream: bool) -> Flow {
-        let Some(policy) = self.shared.policy.get().map(Rc::clone) else {
+        let head = if let Some(signer) = self.shared.signer.get().map(Rc::clone) {
+            self.signed_head(signer, end_of_stream)
+        } else if let Some(policy) = self.shared.policy.get().map(Rc::clone) {
+            self.head(policy, end_of_stream)
+        } else {
             return self.refuse("it has no configuration");
         };
-        self.head(policy, end_of_stream)
-            .unwrap_or_else(|_| self.refuse("the request's headers could not be read"))
+        head.unwrap_or_else(|_| self.refuse("the request's headers could not be read"))
     }
 
     fn head(&mut self, policy: Rc<Policy>, end_of_stream: bool) -> Result<Flow, Failure> {
@@ -65,12 +70,23 @@ impl<H: Host> Stream<H> {
             shared.worker.borrow_mut().wall_seconds = self.host.wall_seconds().ok();
         }
         let mut exchange = Exchange::new(policy);
-        let known = Known { host: &self.host, failed: Cell::new(false) };
+        let process = Rc::clone(&shared.worker.borrow().process);
+        let known = Known { host: &self.host, process, failed: Cell::new(false) };
         let step = exchange.head(&mut shared.worker.borrow_mut(), &headers, end_of_stream, &known, now);
         if known.failed.get() {
             return Ok(self.refuse("an attribute of the request could not be read"));
         }
-        self.exchange = Some(exchange);
+        self.machine = Some(Machine::Gateway(exchange));
+        Ok(self.take(step))
+    }
+
+    fn signed_head(&mut self, signer: Rc<Signer>, end_of_stream: bool) -> Result<Flow, Failure> {
+        let map = self.host.request_headers()?;
+        let mut signing = Signing::new(signer);
+        let headers = map.headers()?;
+        let fresh = || fresh(&self.host);
+        let step = signing.head(&mut self.shared.worker.borrow_mut(), &headers, end_of_stream, &fresh);
+        self.machine = Some(Machine::Agent(signing));
         Ok(self.take(step))
     }
 
@@ -78,12 +94,12 @@ impl<H: Host> Stream<H> {
     pub fn request_body(&mut self, size: usize, end_of_stream: bool) -> Flow {
         self.body_size = size;
         let shared = Rc::clone(&self.shared);
-        let Some(exchange) = &mut self.exchange else { return self.flow };
-        if !exchange.wants_body() {
+        let Some(machine) = &mut self.machine else { return self.flow };
+        if !machine.wants_body() {
             return self.flow;
         }
         let now = self.host.now();
-        let step = exchange.body_progress(&mut shared.worker.borrow_mut(), size, now);
+        let step = machine.body_progress(&mut shared.worker.borrow_mut(), size, now);
         let flow = self.take(step);
         if end_of_stream { self.whole_body() } else { flow }
     }
@@ -95,13 +111,13 @@ impl<H: Host> Stream<H> {
 
     fn whole_body(&mut self) -> Flow {
         let shared = Rc::clone(&self.shared);
-        if !self.exchange.as_ref().is_some_and(Exchange::wants_body) {
+        if !self.machine.as_ref().is_some_and(Machine::wants_body) {
             return self.flow;
         }
         let body = self.kept_body();
         let now = self.host.now();
-        let Some(exchange) = &mut self.exchange else { return self.flow };
-        let step = exchange.body(&mut shared.worker.borrow_mut(), body, now);
+        let Some(machine) = &mut self.machine else { return self.flow };
+        let step = machine.body(&mut shared.worker.borrow_mut(), body, &|| fresh(&self.host), now);
         self.take(step)
     }
 
@@ -113,12 +129,16 @@ impl<H: Host> Stream<H> {
         self.take(step);
     }
 
-    fn read_answer(&self) -> Option<Answer> {
+    fn exchange(&mut self) -> Option<&mut Exchange> {
+        self.machine.as_mut().and_then(Machine::exchange)
+    }
+
+    fn read_answer(&mut self) -> Option<Answer> {
         let map = self.host.answer_headers().ok()?;
         let headers = map.headers().ok()?;
         let number = |name| core::str::from_utf8(headers.first(name)?).ok()?.parse().ok();
         let status = number(":status").and_then(|status: u32| u16::try_from(status).ok())?;
-        let wanted = self.exchange.as_ref().map_or(0, |exchange| exchange.answer_bytes(status));
+        let wanted = self.exchange().map_or(0, |exchange| exchange.answer_bytes(status));
         let message = if wanted == 0 { None } else { self.host.answer_body(wanted).ok() };
         Some(Answer {
             status: Some(status),
@@ -131,13 +151,13 @@ impl<H: Host> Stream<H> {
     fn answered(&mut self, id: u32, answer: Answer) -> Step {
         let shared = Rc::clone(&self.shared);
         let now = self.host.now();
-        let Some(exchange) = &mut self.exchange else { return Step::Wait };
+        let Some(exchange) = self.exchange() else { return Step::Wait };
         let step = exchange.answered(&mut shared.worker.borrow_mut(), id, answer, now);
         if !matches!(step, Step::Read) {
             return step;
         }
         let body = self.kept_body();
-        match &mut self.exchange {
+        match self.exchange() {
             Some(exchange) => exchange.body(&mut shared.worker.borrow_mut(), body, now),
             None => Step::Wait,
         }
@@ -155,9 +175,10 @@ impl<H: Host> Stream<H> {
 
     /// The answer to the request begins.
     pub fn response_headers(&mut self) {
-        let Some(exchange) = self.exchange.as_mut().filter(|exchange| exchange.wants_response()) else {
+        let Some(Machine::Gateway(exchange)) = &mut self.machine else { return };
+        if !exchange.wants_response() {
             return;
-        };
+        }
         let status = self.host.response_status().ok();
         exchange.responded(&mut self.shared.worker.borrow_mut(), status, self.host.now());
         self.tell();
@@ -165,7 +186,7 @@ impl<H: Host> Stream<H> {
 
     /// The request is gone.
     pub fn closed(&mut self) {
-        if let Some(mut exchange) = self.exchange.take() {
+        if let Some(Machine::Gateway(mut exchange)) = self.machine.take() {
             exchange.closed(&mut self.shared.worker.borrow_mut());
         }
         self.tell();
@@ -244,7 +265,7 @@ impl<H: Host> Stream<H> {
         self.shared.worker.borrow_mut().count_failure(&refusal);
         self.give(&reply(&refusal, None));
         self.tell();
-        self.exchange = None;
+        self.machine = None;
         self.flow = Flow::Pause;
         self.flow
     }
@@ -268,6 +289,7 @@ impl<H: Host> Stream<H> {
 /// caller that is not recognised may be recognised as another: the step that was decided without it is not taken.
 struct Known<'a, H> {
     host: &'a H,
+    process: Rc<dyn Process>,
     failed: Cell<bool>,
 }
 
@@ -282,6 +304,21 @@ impl<H: Host> Attributes for Known<'_, H> {
             }
         }
     }
+
+    fn wall_seconds(&self) -> Option<u64> {
+        self.host.wall_seconds().ok()
+    }
+
+    fn process(&self) -> Option<&dyn Process> {
+        Some(&*self.process)
+    }
+}
+
+/// What a proof is made with.
+fn fresh(host: &impl Host) -> Result<Fresh, &'static str> {
+    let time = host.wall_seconds().map_err(|_| "the date is not known")?;
+    let nonce = host.nonce().map_err(|_| "there are no random bytes")?;
+    Ok(Fresh { time, nonce })
 }
 
 #[cfg(test)]

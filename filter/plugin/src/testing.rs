@@ -26,12 +26,13 @@ pub(crate) enum Op {
     Call,
     Get,
     Date,
+    Nonce,
     AnswerHeaders,
     AnswerBody,
 }
 
 impl Op {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Headers,
         Self::Set,
         Self::Remove,
@@ -42,6 +43,7 @@ impl Op {
         Self::Call,
         Self::Get,
         Self::Date,
+        Self::Nonce,
         Self::AnswerHeaders,
         Self::AnswerBody,
     ];
@@ -119,6 +121,11 @@ impl Host for Fake {
 
     fn random(&self) -> u64 {
         std::ptr::from_ref(&*self.0) as u64
+    }
+
+    fn nonce(&self) -> Result<[u8; 16], Failure> {
+        self.ask(Op::Nonce)?;
+        Ok([u8::try_from(self.0.asked.borrow()[&Op::Nonce]).unwrap(); 16])
     }
 
     fn set_tick_period(&self, period_ms: u32) -> Result<(), Failure> {

@@ -9,6 +9,7 @@ mod claims;
 mod jwt;
 mod metadata;
 mod rights;
+mod session;
 mod tenants;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -22,13 +23,16 @@ pub use claims::{ClaimPath, Named};
 pub use rights::{Impersonate, Rights};
 
 use crate::config::{CallerConfig, ConfigError, SourceConfig};
+use crate::exchange::{Process, SlotFailure};
 use crate::http::Headers;
 use crate::report::Refusal;
+use crate::session::{BodyDigest, HEADER};
 use crate::tenant::TenantSet;
 
 use basic::Basic;
 use jwt::Jwt;
 use metadata::Metadata;
+use session::Session;
 use tenants::Tenants;
 
 /// What the host knows about a request besides its headers, asked for only when it is needed.
@@ -38,6 +42,17 @@ pub trait Attributes {
     ///
     /// Reference: <https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/advanced/attributes>.
     fn get(&self, path: &[&str]) -> Option<Vec<u8>>;
+
+    /// The date, in seconds since 1970; `None` where it is not known, and then no proof is good.
+    fn wall_seconds(&self) -> Option<u64> {
+        None
+    }
+
+    /// What the workers of the process share, where proofs are remembered; `None` where there is nothing, and then no
+    /// proof is good.
+    fn process(&self) -> Option<&dyn Process> {
+        None
+    }
 }
 
 /// One kind of caller, compiled from its configuration.
@@ -57,6 +72,7 @@ enum Source {
     Jwt(Jwt),
     Metadata(Metadata),
     Basic(Basic),
+    Session(Session),
 }
 
 /// What a source makes of a request.
@@ -77,6 +93,8 @@ enum Facts<'a> {
     Claims(claims::Claims<'a>),
     /// A listed user, with tenants of its own or without.
     User(Option<&'a Tenants>),
+    /// Claims that the request proves, which is as good as this digest is the body's.
+    Proven(claims::Claims<'a>, BodyDigest),
 }
 
 /// Who is calling.
@@ -88,6 +106,8 @@ pub struct Identity {
     pub tenants: TenantSet,
     /// What it has in the claims that were asked for, in their order.
     pub claims: Vec<Named>,
+    /// The digest that the body must have, where that is part of who it is.
+    pub body: Option<BodyDigest>,
 }
 
 /// Where secrets come from: the value of an environment variable.
@@ -103,6 +123,9 @@ impl Caller {
             }
             Ok(SourceConfig::Basic(basic)) => {
                 Source::Basic(Basic::compile(basic, &format!("{path}.basic"), env)?)
+            }
+            Ok(SourceConfig::Session(session)) => {
+                Source::Session(Session::compile(session, &format!("{path}.session"), env)?)
             }
             Err(problem) => {
                 return Err(ConfigError::new(path, format!("{problem} {}", CallerConfig::SOURCES)));
@@ -131,12 +154,28 @@ impl Caller {
         Ok(Self { name: config.name.0.clone(), rights, source, tenants })
     }
 
+    /// The attribute that it proves with every request, where it is such a caller.
+    pub fn attribute(&self) -> Option<&str> {
+        match &self.source {
+            Source::Session(session) => Some(session.attribute()),
+            Source::Jwt(_) | Source::Metadata(_) | Source::Basic(_) => None,
+        }
+    }
+
+    /// Makes what the workers of a process share about such callers, before any of them serves.
+    pub fn make_slots(&self, process: &dyn Process) -> Result<(), SlotFailure> {
+        match &self.source {
+            Source::Session(session) => session.make_slots(process),
+            Source::Jwt(_) | Source::Metadata(_) | Source::Basic(_) => Ok(()),
+        }
+    }
+
     /// The challenge for `WWW-Authenticate` that leads a client to this source, where there is one.
     fn challenge(&self) -> Option<String> {
         match &self.source {
             Source::Jwt(_) => Some("Bearer".to_owned()),
             Source::Basic(basic) => Some(basic.challenge()),
-            Source::Metadata(_) => None,
+            Source::Metadata(_) | Source::Session(_) => None,
         }
     }
 }
@@ -149,13 +188,14 @@ pub fn recognise(
     asked: &[ClaimPath],
 ) -> Result<Identity, Refusal> {
     let authorization = headers.only("authorization").map_err(|_| Refusal::Repeated("authorization"))?;
-    let evidence = Evidence { authorization, attributes, metadata: OnceCell::new() };
+    let evidence = Evidence { headers, authorization, attributes, metadata: OnceCell::new() };
     let mut unproven = false;
     for (position, caller) in callers.iter().enumerate() {
         let recognition = match &caller.source {
             Source::Jwt(jwt) => jwt.recognise(&evidence),
             Source::Metadata(metadata) => metadata.recognise(&evidence),
             Source::Basic(basic) => basic.recognise(&evidence),
+            Source::Session(session) => session.recognise(&evidence),
         };
         let facts = match recognition {
             Recognition::NotMine => continue,
@@ -174,9 +214,10 @@ pub fn recognise(
             Facts::User(Some(tenants)) => Some(*tenants),
             _ => caller.tenants.as_ref(),
         };
-        let claims = match facts {
-            Facts::Claims(claims) => Some(claims),
-            Facts::User(_) => None,
+        let (claims, body) = match facts {
+            Facts::Claims(claims) => (Some(claims), None),
+            Facts::Proven(claims, body) => (Some(claims), Some(body)),
+            Facts::User(_) => (None, None),
         };
         let tenants = own.map(|own| own.resolve(claims.as_ref())).transpose()?.unwrap_or_default();
         if tenants.as_slice().is_empty() {
@@ -184,16 +225,18 @@ pub fn recognise(
         }
         let named = |path| claims.as_ref().map_or(Named::Absent, |claims| claims.names(path));
         let claims = asked.iter().map(named).collect();
-        return Ok(Identity { caller: position, tenants, claims });
+        return Ok(Identity { caller: position, tenants, claims, body });
     }
     let mut challenges: Vec<String> = callers.iter().filter_map(Caller::challenge).collect();
     challenges.sort_unstable();
     challenges.dedup();
-    Err(Refusal::NoCaller { presented: authorization.is_some(), challenges })
+    let presented = authorization.is_some() || headers.first(HEADER).is_some();
+    Err(Refusal::NoCaller { presented, challenges })
 }
 
 /// What a request brings to prove who sent it.
 struct Evidence<'a> {
+    headers: &'a Headers<'a>,
     authorization: Option<&'a [u8]>,
     attributes: &'a dyn Attributes,
     /// Envoy's metadata, read at most once.

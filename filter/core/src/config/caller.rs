@@ -6,9 +6,10 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
 
 use super::scalar::{OneOrMany, Text};
+use super::session::SessionConfig;
 use crate::operation::Class;
 
-/// One kind of caller. Exactly one of the sources (`jwt`, `metadata`, `basic`) says how it is recognised.
+/// One kind of caller. Exactly one of the sources (`jwt`, `metadata`, `basic`, `session`) says how it is recognised.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -21,6 +22,8 @@ pub struct CallerConfig {
     pub metadata: Option<MetadataConfig>,
     /// Recognised by user name and password (HTTP basic authentication).
     pub basic: Option<BasicConfig>,
+    /// Recognised by a proof that comes with the request, made with a shared secret.
+    pub session: Option<SessionConfig>,
     /// The caller's own tenants. A user listed under `basic` may have its own instead.
     pub tenants: Option<TenantsConfig>,
     /// What it may do: `write`, `read` (queries, and the state of rules and alerts), `rules` (change
@@ -43,11 +46,13 @@ pub enum SourceConfig<'a> {
     Metadata(&'a MetadataConfig),
     /// See [`BasicConfig`].
     Basic(&'a BasicConfig),
+    /// See [`SessionConfig`].
+    Session(&'a SessionConfig),
 }
 
 impl CallerConfig {
     /// The names of the sources, as they are written.
-    pub const SOURCES: &'static str = "jwt, metadata, basic";
+    pub const SOURCES: &'static str = "jwt, metadata, basic, session";
 
     /// The one source, or what is wrong with their number.
     pub fn source(&self) -> Result<SourceConfig<'_>, &'static str> {
@@ -55,6 +60,7 @@ impl CallerConfig {
             self.jwt.as_ref().map(SourceConfig::Jwt),
             self.metadata.as_ref().map(SourceConfig::Metadata),
             self.basic.as_ref().map(SourceConfig::Basic),
+            self.session.as_ref().map(SourceConfig::Session),
         ]
         .into_iter()
         .flatten();

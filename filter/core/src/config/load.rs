@@ -74,6 +74,14 @@ impl Role {
 }
 
 impl Config {
+    /// Reads what Envoy gives a filter that stands in front of backends; see [`Role::from_envoy`].
+    pub fn from_envoy(bytes: &[u8]) -> Result<Self, ConfigError> {
+        match Role::from_envoy(bytes)? {
+            Role::Gateway(config) => Ok(*config),
+            Role::Agent(_) => Err(ConfigError::new("role", "this is the configuration of an agent's side")),
+        }
+    }
+
     /// Reads a configuration that is parsed already.
     pub fn from_json(value: Value) -> Result<Self, ConfigError> {
         super::tree::read(value)

@@ -4,17 +4,9 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 use crate::caller::testing::{environment, hashed};
-use crate::config::{Config, ConfigError, Role};
+use crate::config::Config;
 use crate::policy::Policy;
 use crate::wire::testing;
-
-/// The configuration of a gateway that Envoy gives as these bytes.
-fn gateway(bytes: &[u8]) -> Result<Config, ConfigError> {
-    match Role::from_envoy(bytes)? {
-        Role::Gateway(config) => Ok(*config),
-        Role::Agent(_) => panic!("this is an agent's"),
-    }
-}
 
 /// A configuration with every field there is.
 fn everything() -> Json {
@@ -51,7 +43,7 @@ fn everything() -> Json {
 
 /// The configuration as it is understood, in words, or what is wrong with it.
 fn read(bytes: &[u8]) -> Result<String, String> {
-    let config = gateway(bytes).map_err(|error| error.to_string())?;
+    let config = Config::from_envoy(bytes).map_err(|error| error.to_string())?;
     let policy = Policy::compile(&config, &environment).map_err(|error| error.to_string())?;
     // Not the whole policy: its tables are maps in no order.
     Ok(format!("{config:?} {:?} {:?} {:?}", policy.callers, policy.limits, policy.tenancy_headers()))
@@ -98,7 +90,7 @@ fn both_forms_have_the_same_errors() {
             "callers[1].impersonate.c: unknown",
         ),
         (with("/callers/0/tenants", json!({})), "callers[0].tenants: give exactly one of `claim`"),
-        (with("/callers", json!({})), "callers: expected a sequence, found an object"),
+        (with("/callers", json!({})), "callers: expected a list, found an object"),
         (
             with("/write/metrics/calls/timeout", json!(5)),
             "write.metrics.calls.timeout: expected a time with its unit",
@@ -142,7 +134,7 @@ fn numbers_are_doubles() {
         let as_value = [&[0x2a, u8::try_from(limits.len()).unwrap()][..], &limits].concat();
         // The last of several entries wins.
         bytes.extend(testing::map([("limits", as_value)].into_iter()));
-        gateway(&bytes).map(|config| config.limits.series.0).map_err(|error| error.to_string())
+        Config::from_envoy(&bytes).map(|config| config.limits.series.0).map_err(|error| error.to_string())
     };
     for (number, expected) in [(1.0, 1), (50_000.0, 50_000), (4_294_967_295.0, u32::MAX), (-0.0, 0)] {
         assert_eq!(with(number), Ok(expected), "{number}");

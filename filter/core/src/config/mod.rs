@@ -13,6 +13,7 @@ mod limits;
 mod load;
 mod metrics;
 mod scalar;
+mod session;
 mod table;
 mod tree;
 mod write;
@@ -21,7 +22,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-pub use agent::{AgentConfig, AgentRole, SignConfig};
+pub use agent::{AgentConfig, AgentLimits, SignConfig};
 pub use answers::{AnswersConfig, GiveUpConfig, RateLimited, SoftErrors};
 pub use backend::{BackendConfig, Isolation};
 pub use caller::{
@@ -35,6 +36,7 @@ pub use load::ConfigError;
 pub(crate) use load::whole as load_whole;
 pub use metrics::{ByTenant, MetricsConfig, ReportConfig, TenantNamesConfig};
 pub use scalar::{ByteSize, Count, Millis, OneOrMany, Text};
+pub use session::{SessionConfig, SessionKeysConfig};
 pub use table::{HttpTableConfig, KubernetesTableConfig, TableConfig, UntilLoaded};
 pub use write::{
     AlsoWriteConfig, CallsConfig, Fallback, KeyConfig, MetadataPolicy, RemoteWriteConfig, RetriesConfig,
@@ -46,9 +48,9 @@ pub use write::{
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// `gateway`, which is what all of this is about. A filter with `role: agent` has a configuration of its own.
+    /// `gateway`. A filter with `role: agent` has a configuration of its own.
     #[serde(default)]
-    pub role: GatewayRole,
+    pub role: RoleName,
     /// Whether decisions take effect.
     #[serde(default)]
     pub mode: Mode,
@@ -79,14 +81,16 @@ pub struct Config {
     pub report: Option<ReportConfig>,
 }
 
-/// The role of the filter in front of backends.
+/// What a filter does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
-pub enum GatewayRole {
-    /// It decides who may reach what.
+pub enum RoleName {
+    /// In front of backends it decides who may reach what.
     #[default]
     Gateway,
+    /// Beside an agent it signs what that sends.
+    Agent,
 }
 
 /// The configuration of a filter, in either of its roles.

@@ -16,6 +16,7 @@ use crate::write::fanout::Target;
 use crate::write::{Format, Plan, Wanted, plan};
 
 /// What becomes of a request, as far as its head tells.
+#[derive(Debug)]
 pub(super) enum Decided {
     /// It goes on to these tenants (as `X-Scope-OrgID` names them), its body unseen. The backend is told by `edits`.
     Whole { backend: usize, class: Class, edits: Edits, tenants: String },
@@ -64,6 +65,7 @@ fn decide_knowing(
     // Who is not known learns nothing about which paths there are.
     let identity = recognise(&policy.callers, headers, attributes, backend.write.labels.claims())?;
     known.caller = Some(identity.caller);
+    known.body = identity.body;
     let operation = operation.map_err(unclassified)?;
     known.class = Some(operation.class);
     let caller = policy.callers.get(identity.caller).ok_or(Refusal::Host { what: "the caller was lost" })?;
@@ -103,6 +105,7 @@ fn own_page(
 ) -> Result<Decided, Refusal> {
     let identity = recognise(&policy.callers, headers, attributes, &[])?;
     known.caller = Some(identity.caller);
+    known.body = identity.body;
     known.class = Some(page.class());
     if headers.pseudo(":method") != Method::Get.as_str() {
         return Err(Refusal::Method { allow: Methods::of(&[Method::Get]) });

@@ -9,6 +9,7 @@ mod note;
 mod observe;
 mod pages;
 mod process;
+mod proven;
 mod retries;
 mod send;
 mod settle;
@@ -20,6 +21,7 @@ mod worker;
 use std::rc::Rc;
 
 pub use pages::{Page, Pages};
+pub(crate) use process::change;
 pub use process::{Alone, Process, SlotFailure, Stored};
 pub use retries::prepare;
 pub use worker::Worker;
@@ -37,6 +39,7 @@ use crate::write::{Format, SplitPlan};
 
 use head::Decided;
 use observe::Observed;
+use proven::Proven;
 use settle::{Keeping, Sending};
 use tell::{Asked, Tracked};
 
@@ -80,8 +83,10 @@ pub struct Exchange {
 enum Phase {
     /// Nothing is known yet.
     Head,
-    /// The body is being kept.
+    /// The body is being kept, to be looked into.
     Body(Box<Held>),
+    /// The body is being kept, since it belongs to the proof of who sent it.
+    Proven(Box<Proven>),
     /// The parts are on their way.
     Calls(Box<Sent>),
     /// All parts are answered, and the body is wanted once more to remember that.
@@ -143,6 +148,37 @@ impl Exchange {
         let policy = Rc::clone(&self.policy);
         worker.arrive(now);
         let (decided, asked) = head::decide(&policy, headers, attributes, worker);
+        let step = match (decided, asked.body) {
+            (Ok(decided), Some(body)) => {
+                self.phase = Phase::Proven(Box::new(Proven { body, decided, asked, observed }));
+                Step::Buffer
+            }
+            (decided, _) => self.act(worker, decided, asked, observed, now),
+        };
+        if !self.wants_body() {
+            return step;
+        }
+        let limit = self.policy.limits.request_bytes.0;
+        let announced = headers.first("content-length").and_then(parse_number).unwrap_or(0);
+        if announced > u64::from(limit) {
+            self.refuse_body(worker, Refusal::BodyTooLarge { limit }, now)
+        } else if end_of_stream {
+            self.body(worker, Ok(Vec::new()), now)
+        } else {
+            step
+        }
+    }
+
+    /// Does what was decided about the request; [`Step::Buffer`] where its body must be looked into.
+    fn act(
+        &mut self,
+        worker: &mut Worker,
+        decided: Result<Decided, Refusal>,
+        asked: Asked,
+        observed: Option<Observed>,
+        now: Millis,
+    ) -> Step {
+        let policy = Rc::clone(&self.policy);
         match (decided, observed) {
             (Ok(Decided::Page(page)), _) => {
                 worker.count_request(None, asked.class, Decision::Page);
@@ -160,16 +196,8 @@ impl Exchange {
             }
             (Ok(Decided::Look(mut held)), observed) => {
                 held.observed = observed;
-                let limit = self.policy.limits.request_bytes.0;
-                let announced = headers.first("content-length").and_then(parse_number).unwrap_or(0);
                 self.phase = Phase::Body(held);
-                if announced > u64::from(limit) {
-                    self.refuse_body(worker, &Refusal::BodyTooLarge { limit }, now)
-                } else if end_of_stream {
-                    self.body(worker, Ok(Vec::new()), now)
-                } else {
-                    Step::Buffer
-                }
+                Step::Buffer
             }
             (Err(refusal), Some(observed)) => {
                 tell::journal(&policy, worker, asked, &refusal, now);
@@ -186,8 +214,8 @@ impl Exchange {
     pub fn body_progress(&mut self, worker: &mut Worker, size: usize, now: Millis) -> Step {
         let limit = self.policy.limits.request_bytes.0;
         match &self.phase {
-            Phase::Body(_) if size > limit as usize => {
-                self.refuse_body(worker, &Refusal::BodyTooLarge { limit }, now)
+            Phase::Body(_) | Phase::Proven(_) if size > limit as usize => {
+                self.refuse_body(worker, Refusal::BodyTooLarge { limit }, now)
             }
             _ => self.as_before(),
         }
@@ -195,17 +223,20 @@ impl Exchange {
 
     /// Whether the body is wanted once it is whole.
     pub fn wants_body(&self) -> bool {
-        matches!(self.phase, Phase::Body(_))
+        matches!(self.phase, Phase::Body(_) | Phase::Proven(_))
     }
 
     /// The whole body has arrived, or could not be read.
     pub fn body(&mut self, worker: &mut Worker, body: Result<Vec<u8>, &'static str>, now: Millis) -> Step {
-        if matches!(self.phase, Phase::Keeping(_))
-            && let Phase::Keeping(keeping) = core::mem::replace(&mut self.phase, Phase::Answered)
-        {
-            return self.keep(worker, *keeping, body.ok().as_deref(), now);
-        }
-        let Some(mut held) = self.take_held() else { return self.as_before() };
+        let mut held = match core::mem::replace(&mut self.phase, Phase::Answered) {
+            Phase::Body(held) => held,
+            Phase::Proven(proven) => return self.prove(worker, *proven, body, now),
+            Phase::Keeping(keeping) => return self.keep(worker, *keeping, body.ok().as_deref(), now),
+            other => {
+                self.phase = other;
+                return self.as_before();
+            }
+        };
         held.plan.attach(&worker.process);
         let policy = Rc::clone(&self.policy);
         let split = body.map_err(|what| Refusal::Host { what }).and_then(|body| {
@@ -218,7 +249,7 @@ impl Exchange {
             Ok((split, body)) => self.send(worker, *held, split, body, now),
             Err(refusal) => {
                 self.phase = Phase::Body(held);
-                self.refuse_body(worker, &refusal, now)
+                self.refuse_body(worker, refusal, now)
             }
         }
     }
@@ -310,17 +341,17 @@ impl Exchange {
         }
     }
 
-    /// A write that was to be looked into is refused; or goes on, where it is only observed.
-    fn refuse_body(&mut self, worker: &mut Worker, refusal: &Refusal, now: Millis) -> Step {
-        let Some(held) = self.take_held() else { return self.as_before() };
-        let policy = Rc::clone(&self.policy);
-        let asked = held.asked();
-        if let Some(observed) = held.observed {
-            tell::journal(&policy, worker, asked, refusal, now);
-            return self.observe(worker, Some(observed.refusal(refusal)), asked, now);
-        }
-        let reply = tell::refuse(&policy, worker, asked, refusal, now);
-        self.answer(reply)
+    /// A request whose body was to be seen is refused; or goes on, where it is only observed.
+    fn refuse_body(&mut self, worker: &mut Worker, refusal: Refusal, now: Millis) -> Step {
+        let (asked, observed) = match core::mem::replace(&mut self.phase, Phase::Answered) {
+            Phase::Body(held) => (held.asked(), held.observed),
+            Phase::Proven(proven) => (proven.asked, proven.observed),
+            other => {
+                self.phase = other;
+                return self.as_before();
+            }
+        };
+        self.act(worker, Err(refusal), asked, observed, now)
     }
 
     /// In observe mode a request goes on as it came; a difference is counted and logged.
@@ -340,22 +371,11 @@ impl Exchange {
         self.go_on(Edits::default(), None, None)
     }
 
-    /// Takes what is known of a write whose body is being kept.
-    fn take_held(&mut self) -> Option<Box<Held>> {
-        match core::mem::replace(&mut self.phase, Phase::Answered) {
-            Phase::Body(held) => Some(held),
-            other => {
-                self.phase = other;
-                None
-            }
-        }
-    }
-
     /// What an event means that changes nothing: what went on goes on, and all else stays held.
     fn as_before(&self) -> Step {
         match self.phase {
             Phase::WentOn(_) => Step::Continue(Changes::default()),
-            Phase::Body(_) => Step::Buffer,
+            Phase::Body(_) | Phase::Proven(_) => Step::Buffer,
             Phase::Head | Phase::Calls(_) | Phase::Keeping(_) | Phase::Answered => Step::Wait,
         }
     }

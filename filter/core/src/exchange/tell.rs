@@ -10,6 +10,7 @@ use crate::policy::Policy;
 use crate::report::{
     Decision, Metric, Refusal, Refused, SeriesOutcome, TenantCount, TenantTag, Voice, reply_in,
 };
+use crate::session::BodyDigest;
 use crate::tenant::TenantId;
 use crate::write::Split;
 use crate::write::fanout::Released;
@@ -24,12 +25,14 @@ pub(super) struct Asked {
     pub(super) caller: Option<usize>,
     /// In which form its sender reads errors.
     pub(super) voice: Voice,
+    /// The digest that its body must have, where that is part of who it is.
+    pub(super) body: Option<BodyDigest>,
 }
 
 impl Asked {
     /// A write whose body is looked into.
     pub(super) fn write(backend: usize, caller: usize, voice: Voice) -> Self {
-        Self { backend: Some(backend), class: Some(Class::Write), caller: Some(caller), voice }
+        Self { backend: Some(backend), class: Some(Class::Write), caller: Some(caller), voice, body: None }
     }
 }
 

@@ -4,6 +4,7 @@ use core::fmt;
 
 use super::excerpt::Excerpt;
 use crate::operation::{Class, Methods};
+use crate::session::BadProof;
 use crate::tenant::{InvalidTenant, TenantId};
 use crate::wire::{JsonProblem, Malformed};
 
@@ -22,6 +23,9 @@ pub enum Refusal {
     ClaimTenant { claim: String, reason: InvalidTenant },
     /// The caller is known and has no tenant.
     NoTenant { caller: String },
+
+    /// The proof of a session proves nothing.
+    Proof(BadProof),
 
     // What is asked
     /// Neither the route, the host nor the path leads to a backend.
@@ -98,6 +102,8 @@ pub enum Refusal {
     Body { problem: Malformed, offset: usize },
 
     // The gateway itself
+    /// The agent's side cannot prove a request. It may be sent again.
+    NotSigned { what: &'static str },
     /// The worker has no call, or no memory, to spare. The request may be sent again.
     Overloaded { what: &'static str },
     /// Something failed in Envoy that the filter needs.
@@ -108,7 +114,7 @@ impl Refusal {
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         match self {
-            Self::NoCaller { .. } | Self::BadCredential { .. } => 401,
+            Self::NoCaller { .. } | Self::BadCredential { .. } | Self::Proof(_) => 401,
             Self::ClaimType { .. }
             | Self::ClaimTenant { .. }
             | Self::NoTenant { .. }
@@ -141,7 +147,7 @@ impl Refusal {
             | Self::Json { .. }
             | Self::Body { .. } => 400,
             Self::UnknownBackend | Self::Host { .. } => 500,
-            Self::Overloaded { .. } | Self::TableNotLoaded { .. } => 503,
+            Self::Overloaded { .. } | Self::NotSigned { .. } | Self::TableNotLoaded { .. } => 503,
         }
     }
 
@@ -150,6 +156,10 @@ impl Refusal {
         match self {
             Self::NoCaller { .. } => "no_caller",
             Self::BadCredential { .. } => "bad_credential",
+            Self::Proof(BadProof::Stale(_)) => "stale_proof",
+            Self::Proof(BadProof::Used) => "replayed_proof",
+            Self::Proof(_) => "bad_proof",
+            Self::NotSigned { .. } => "not_signed",
             Self::ClaimType { .. } | Self::ClaimTenant { .. } => "bad_claim",
             Self::NoAccount { .. } => "no_account",
             Self::NotNarrowed => "not_narrowed",
@@ -195,6 +205,10 @@ impl fmt::Display for Refusal {
                 f.write_str("these credentials are not accepted: they are unknown, expired or from an issuer that is not accepted")
             }
             Self::NoCaller { presented: false, .. } => f.write_str("no credentials: say who is calling"),
+            Self::Proof(bad) => bad.fmt(f),
+            Self::NotSigned { what } => {
+                write!(f, "the request cannot be signed, so it is not sent: {what}; send again later")
+            }
             Self::BadCredential { .. } => f.write_str("the user name or the password is wrong"),
             Self::ClaimType { claim } => {
                 write!(f, "the claim {claim} of this caller must be a string or a list of strings")

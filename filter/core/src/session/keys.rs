@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit as _};
 use sha2::Sha256;
 
 use crate::caller::Environment;
-use crate::config::{ConfigError, EnvKey};
+use crate::config::{ConfigError, SessionKeysConfig};
 
 /// Fewer bytes could be guessed.
 const MIN_SECRET: usize = 32;
@@ -67,15 +67,20 @@ impl KeyRing {
     }
 }
 
-/// The keys in a variable of the filter's environment; `path` is the field that names it.
+/// The keys that a configuration names; `path` is where it stands.
 ///
 /// # Errors
-/// Where it is not set, or holds no keys.
-pub fn keys_from(config: &EnvKey, path: &str, env: &Environment<'_>) -> Result<KeyRing, ConfigError> {
+/// Where the variable is not set, or holds no keys.
+pub fn keys_from(
+    config: &SessionKeysConfig,
+    path: &str,
+    env: &Environment<'_>,
+) -> Result<KeyRing, ConfigError> {
+    let path = format!("{path}.env");
     let text = env(&config.env).ok_or_else(|| {
         let name = &config.env;
         ConfigError::new(
-            path,
+            &path,
             format!("the environment variable {name} is not set; pass it in vm_config.environment_variables"),
         )
     })?;
@@ -83,7 +88,7 @@ pub fn keys_from(config: &EnvKey, path: &str, env: &Environment<'_>) -> Result<K
 }
 
 /// Names in proofs stand in a header, and in what is signed.
-pub(super) fn is_name(text: &str) -> bool {
+pub(crate) fn is_name(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     (1..=64).contains(&text.len()) && text.bytes().all(plain)
 }

@@ -11,6 +11,7 @@ mod keys;
 mod proof;
 mod replay;
 
+pub(crate) use keys::is_name;
 pub use keys::{KeyRing, keys_from};
-pub use proof::{BadProof, Claim, HEADER, Proof, body_digest};
-pub use replay::{Replay, Replayed};
+pub use proof::{BadProof, BodyDigest, Claim, HEADER, Proof};
+pub use replay::{NotTaken, Replay};

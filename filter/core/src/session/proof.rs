@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
 
 use super::keys::{KeyRing, is_name};
 use crate::tenant::TenantId;
@@ -17,8 +18,25 @@ pub const HEADER: &str = "x-scopegate-session";
 const SCHEME: &[u8] = b"scopegate session 1\0";
 
 /// The digest of a body: SHA-256.
-pub fn body_digest(body: &[u8]) -> [u8; 32] {
-    Sha256::digest(body).into()
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct BodyDigest(pub(super) [u8; 32]);
+
+impl BodyDigest {
+    /// The digest of this body.
+    pub fn of(body: &[u8]) -> Self {
+        Self(Sha256::digest(body).into())
+    }
+
+    /// Whether this is the body, found in a time that does not depend on where it differs.
+    pub fn fits(&self, body: &[u8]) -> bool {
+        Self::of(body).0.ct_eq(&self.0).into()
+    }
+}
+
+impl fmt::Debug for BodyDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
 }
 
 /// What a proof says of its sender and of its request.
@@ -33,7 +51,7 @@ pub struct Claim<'a> {
     /// Random bytes that no other proof has.
     pub nonce: [u8; 16],
     /// The digest of the request's body; of nothing where there is none.
-    pub body: [u8; 32],
+    pub body: BodyDigest,
 }
 
 /// A proof as it came, of which nothing is proven yet.
@@ -46,23 +64,41 @@ pub struct Proof<'a> {
     mac: [u8; 32],
 }
 
-/// Why a proof proves nothing.
+/// Why a proof proves nothing. None of its words says which part of the secret side was wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadProof {
     /// The header has another form.
     Form,
     /// No such key, or another MAC: which of both is nobody's business.
     Mac,
-    /// It is too old, or from the future.
-    Stale,
+    /// It is older than the window, or from the future. Its window in seconds.
+    Stale(u32),
+    /// It was used before.
+    Used,
+    /// It is for another body.
+    Body,
+    /// The request is to become a connection, whose bytes no proof covers.
+    Upgrade,
 }
 
 impl fmt::Display for BadProof {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the proof in x-scopegate-session ")?;
         f.write_str(match self {
-            Self::Form => "the proof of the session cannot be read",
-            Self::Mac => "the proof of the session is not good for this request",
-            Self::Stale => "the proof of the session is too old, or made by a clock that is ahead",
+            Self::Form => "cannot be read",
+            Self::Mac => {
+                "is not good for this request: it is made with no key that is known here, or method or path were \
+                 changed on the way"
+            }
+            Self::Stale(seconds) => {
+                return write!(
+                    f,
+                    "is too old, or made by a clock that is ahead: both clocks must agree within {seconds}s"
+                );
+            }
+            Self::Used => "was used before: every request needs one of its own, also one that is sent again",
+            Self::Body => "is for another body: it was changed, or cut short, on the way",
+            Self::Upgrade => "cannot prove an upgrade, since what follows is no body",
         })
     }
 }
@@ -83,7 +119,7 @@ impl Claim<'_> {
         Some(format!(
             "attribute={attribute},agent={agent},key={id},time={time},nonce={},body={},mac={}",
             text(nonce),
-            text(body),
+            text(&body.0),
             text(&mac)
         ))
     }
@@ -93,7 +129,7 @@ impl Claim<'_> {
         mac.update(SCHEME);
         let time = self.time.to_string();
         let texts = [self.attribute, self.agent, key, method, path, &time].map(str::as_bytes);
-        for field in texts.into_iter().chain([self.nonce.as_slice(), self.body.as_slice()]) {
+        for field in texts.into_iter().chain([self.nonce.as_slice(), self.body.0.as_slice()]) {
             mac.update(&(field.len() as u64).to_be_bytes());
             mac.update(field);
         }
@@ -115,7 +151,7 @@ impl<'a> Proof<'a> {
         let mut next = |name: &str| fields.next()?.strip_prefix(name)?.strip_prefix('=');
         let (attribute, agent, key) = (next("attribute")?, next("agent")?, next("key")?);
         let time = next("time")?;
-        let (nonce, body, mac) = (bytes(next("nonce")?)?, bytes(next("body")?)?, bytes(next("mac")?)?);
+        let (nonce, body, mac) = (bytes(next("nonce")?)?, BodyDigest(bytes(next("body")?)?), bytes(next("mac")?)?);
         if fields.next().is_some() || !is_name(attribute) || !is_name(key) || TenantId::new(agent).is_err() {
             return None;
         }
@@ -144,7 +180,7 @@ impl<'a> Proof<'a> {
         if !good || !known {
             return Err(BadProof::Mac);
         }
-        if self.claim.time.abs_diff(now) > u64::from(window) { Err(BadProof::Stale) } else { Ok(()) }
+        if self.claim.time.abs_diff(now) > u64::from(window) { Err(BadProof::Stale(window)) } else { Ok(()) }
     }
 
     /// What tells this proof from every other: no two requests have the same MAC.
@@ -172,7 +208,7 @@ mod tests {
             agent: "central",
             time: NOW,
             nonce: *b"0123456789abcdef",
-            body: body_digest(body),
+            body: BodyDigest::of(body),
         }
     }
 
@@ -200,9 +236,9 @@ mod tests {
             ("POST", path, NOW, Ok(())),
             ("POST", path, NOW + 60, Ok(())),
             ("POST", path, NOW - 60, Ok(())),
-            ("POST", path, NOW + 61, Err(BadProof::Stale)),
-            ("POST", path, NOW - 61, Err(BadProof::Stale)),
-            ("POST", path, 0, Err(BadProof::Stale)),
+            ("POST", path, NOW + 61, Err(BadProof::Stale(60))),
+            ("POST", path, NOW - 61, Err(BadProof::Stale(60))),
+            ("POST", path, 0, Err(BadProof::Stale(60))),
             ("PUT", path, NOW, Err(BadProof::Mac)),
             ("POST", "/api/v1/push?x=2", NOW, Err(BadProof::Mac)),
             ("POST/", "api/v1/push?x=1", NOW, Err(BadProof::Mac)),

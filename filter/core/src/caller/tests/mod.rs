@@ -5,6 +5,7 @@ mod basic;
 mod jwt;
 mod metadata;
 mod order;
+mod session;
 mod tenants;
 
 use serde::Deserialize as _;

@@ -17,6 +17,7 @@ mod protocols;
 mod refusals;
 mod retries;
 mod second;
+mod sessions;
 mod single;
 mod sources;
 mod telling;
