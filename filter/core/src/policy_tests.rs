@@ -112,7 +112,7 @@ fn every_error_says_where_and_what() {
         (with("/write", json!({"metric": {}})), "write.metric: no backend has this name; there are: metrics"),
         (
             with("/write", json!({"metrics": {"tenant": ["caler"]}})),
-            "write.metrics.tenant[0]: invalid value: string \"caler\", expected caller, {header: NAME}, {label: NAME}, {labels: [NAME, NAME]} or {metadata: NAME}",
+            "write.metrics.tenant[0]: expected caller, {header: NAME}, {label: NAME}, {labels: [NAME, NAME]} or {metadata: NAME}, found `caler`",
         ),
         (
             with("/write", json!({"metrics": {"tenant": []}})),

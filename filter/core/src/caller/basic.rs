@@ -12,7 +12,7 @@ use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq as _};
 
 use super::tenants::Tenants;
-use super::{Environment, Evidence, Facts, Recognition};
+use super::{Environment, Evidence, Facts, Recognition, Why};
 use crate::config::{BasicConfig, ConfigError, UserConfig};
 use crate::report::Refusal;
 
@@ -119,13 +119,14 @@ impl Basic {
     /// another entry's.
     pub(super) fn recognise<'a>(&'a self, evidence: &Evidence<'_>) -> Recognition<'a> {
         let Some(encoded) = evidence.authorization.and_then(basic_credentials) else {
-            return Recognition::NotMine;
+            return Recognition::NotMine(Why::Words("no basic credentials"));
         };
         let decoded = STANDARD.decode(encoded.trim_ascii()).ok();
         let Some((username, password)) = decoded.as_deref().and_then(split_at_colon) else {
             return Recognition::Refused(Refusal::BadCredential { challenge: self.challenge() });
         };
-        let user = core::str::from_utf8(username).ok().and_then(|name| self.users.get(name));
+        let listed = core::str::from_utf8(username).ok().and_then(|name| self.users.get_key_value(name));
+        let user = listed.map(|(_, user)| user);
         // An unknown user costs the same as a known one.
         let given = digest(self.key.clone(), username, password);
         let mut matched = Choice::from(0);
@@ -134,9 +135,11 @@ impl Basic {
             let equal = expected.unwrap_or(&[0; 32]).ct_eq(&given);
             matched |= equal & Choice::from(u8::from(expected.is_some()));
         }
-        match user {
-            None => Recognition::NotMine,
-            Some(user) if bool::from(matched) => Recognition::Known(Facts::User(user.tenants.as_ref())),
+        match listed {
+            None => Recognition::NotMine(Why::Words("another user")),
+            Some((name, user)) if bool::from(matched) => {
+                Recognition::Known(Facts::User { name, tenants: user.tenants.as_ref() })
+            }
             Some(_) => Recognition::Refused(Refusal::BadCredential { challenge: self.challenge() }),
         }
     }

@@ -2,6 +2,7 @@
 
 use serde_json::Value as Json;
 
+use super::Why;
 use crate::config::{ConditionConfig, ConfigError, OneOrMany, load_whole};
 use crate::wire::{Datum, List, Structure};
 
@@ -133,7 +134,13 @@ impl Condition {
         configs.iter().enumerate().map(compile).collect()
     }
 
-    pub(super) fn holds(&self, claims: &Claims<'_>) -> bool {
+    /// The first of the conditions that is not met.
+    pub(super) fn unmet<'a>(conditions: &'a [Self], claims: &Claims<'_>) -> Option<Why<'a>> {
+        let unmet = conditions.iter().find(|condition| !condition.holds(claims))?;
+        Some(Why::Claim(&unmet.claim))
+    }
+
+    fn holds(&self, claims: &Claims<'_>) -> bool {
         match claims.names(&self.claim) {
             Named::Names(names) => names.iter().any(|name| self.values.contains(name)),
             Named::Absent | Named::Other => false,

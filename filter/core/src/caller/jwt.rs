@@ -1,7 +1,7 @@
 //! A JWT that Envoy's `jwt_authn` filter verified.
 
 use super::claims::{Claims, Condition};
-use super::{Evidence, Facts, Recognition};
+use super::{Evidence, Facts, Recognition, Why};
 use crate::config::{ConfigError, JwtConfig};
 use crate::wire::Datum;
 
@@ -33,24 +33,30 @@ impl Jwt {
 
     /// Only a payload in Envoy's metadata counts, and only from an accepted issuer: Istio puts the payloads
     /// of all issuers in the same place.
-    pub(super) fn recognise<'a>(&self, evidence: &'a Evidence<'_>) -> Recognition<'a> {
+    pub(super) fn recognise<'a>(&'a self, evidence: &'a Evidence<'_>) -> Recognition<'a> {
         let payload = match evidence.namespace(&self.namespace) {
             Some(Claims::Envoy(filter)) => filter.get(&self.provider).ok().flatten(),
             _ => None,
         };
         let Some(Datum::Structure(payload)) = payload else {
-            return if evidence.bears_token() { Recognition::Unproven } else { Recognition::NotMine };
+            return if evidence.bears_token() {
+                Recognition::Unproven
+            } else {
+                Recognition::NotMine(Why::Words("no verified token of this provider"))
+            };
         };
         // RFC 7519, 4.1.1: the issuer is a string, and nothing that merely reads like it.
         let issued = match payload.get("iss") {
             Ok(Some(Datum::Text(issuer))) => self.issuers.iter().any(|accepted| accepted == issuer),
             _ => false,
         };
+        if !issued {
+            return Recognition::NotMine(Why::Words("a token of another issuer"));
+        }
         let claims = Claims::Envoy(payload);
-        if issued && self.conditions.iter().all(|condition| condition.holds(&claims)) {
-            Recognition::Known(Facts::Claims(claims))
-        } else {
-            Recognition::NotMine
+        match Condition::unmet(&self.conditions, &claims) {
+            None => Recognition::Known(Facts::Claims(claims)),
+            Some(why) => Recognition::NotMine(why),
         }
     }
 }

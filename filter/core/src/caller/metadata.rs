@@ -1,7 +1,7 @@
 //! A session: what another authenticating filter left about the request.
 
 use super::claims::{Claims, Condition};
-use super::{Evidence, Facts, Recognition};
+use super::{Evidence, Facts, Recognition, Why};
 use crate::config::{ConfigError, MetadataConfig};
 
 /// See [`MetadataConfig`].
@@ -27,18 +27,19 @@ impl Metadata {
         Ok(Self { place, conditions: Condition::compile_all(&config.conditions, &format!("{path}.where"))? })
     }
 
-    pub(super) fn recognise<'a>(&self, evidence: &'a Evidence<'_>) -> Recognition<'a> {
+    pub(super) fn recognise<'a>(&'a self, evidence: &'a Evidence<'_>) -> Recognition<'a> {
         let claims = match &self.place {
             Place::Namespace(namespace) => evidence.namespace(namespace),
             Place::FilterState(key) => {
                 evidence.attributes.get(&["filter_state", key]).as_deref().and_then(from_filter_state)
             }
         };
-        match claims {
-            Some(claims) if self.conditions.iter().all(|condition| condition.holds(&claims)) => {
-                Recognition::Known(Facts::Claims(claims))
-            }
-            _ => Recognition::NotMine,
+        let Some(claims) = claims else {
+            return Recognition::NotMine(Why::Words("no session"));
+        };
+        match Condition::unmet(&self.conditions, &claims) {
+            None => Recognition::Known(Facts::Claims(claims)),
+            Some(why) => Recognition::NotMine(why),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Who is calling: the sources of identity, and the rights that come with it.
 //!
 //! A new source is a file of its own and a variant of `Source`. A source answers one of three things:
-//! the request is not its own, it knows the caller, or it knows the credential and the credential is bad.
+//! the request is not its own (and why), it knows the caller, or it knows the credential and the credential is bad.
 //! The last is final: a bad credential never falls through to another source.
 
 mod basic;
@@ -77,8 +77,8 @@ enum Source {
 
 /// What a source makes of a request.
 enum Recognition<'a> {
-    /// Nothing here is for this source.
-    NotMine,
+    /// Nothing here is for this source, and why.
+    NotMine(Why<'a>),
     /// There is a credential of this source's kind, and nothing proves it.
     Unproven,
     /// The caller is known.
@@ -87,14 +87,33 @@ enum Recognition<'a> {
     Refused(Refusal),
 }
 
+/// Why a source leaves a request to the other entries. Callers that another entry recognises are told, so it is said in the
+/// configuration's words and never in the request's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why<'a> {
+    /// In these words, such as `no basic credentials`.
+    Words(&'static str),
+    /// A condition on this claim is not met.
+    Claim(&'a ClaimPath),
+}
+
 /// What a source knows about a caller it recognised.
 enum Facts<'a> {
     /// Claims, from a verified token or a session.
     Claims(claims::Claims<'a>),
     /// A listed user, with tenants of its own or without.
-    User(Option<&'a Tenants>),
-    /// Claims that the request proves, which is as good as this digest is the body's.
+    User { name: &'a str, tenants: Option<&'a Tenants> },
+    /// Claims that the request proves, as long as its body has this digest.
     Proven(claims::Claims<'a>, BodyDigest),
+}
+
+/// A caller that an entry has recognised.
+pub(crate) struct Recognised<'a> {
+    /// The entry's position in the configuration.
+    pub(crate) position: usize,
+    /// The entry.
+    pub(crate) caller: &'a Caller,
+    facts: Facts<'a>,
 }
 
 /// Who is calling.
@@ -106,8 +125,6 @@ pub struct Identity {
     pub tenants: TenantSet,
     /// What it has in the claims that were asked for, in their order.
     pub claims: Vec<Named>,
-    /// The digest that the body must have, where that is part of who it is.
-    pub body: Option<BodyDigest>,
 }
 
 /// Where secrets come from: the value of an environment variable.
@@ -158,7 +175,7 @@ impl Caller {
     pub fn attribute(&self) -> Option<&str> {
         match &self.source {
             Source::Session(session) => Some(session.attribute()),
-            Source::Jwt(_) | Source::Metadata(_) | Source::Basic(_) => None,
+            _ => None,
         }
     }
 
@@ -166,7 +183,7 @@ impl Caller {
     pub fn make_slots(&self, process: &dyn Process) -> Result<(), SlotFailure> {
         match &self.source {
             Source::Session(session) => session.make_slots(process),
-            Source::Jwt(_) | Source::Metadata(_) | Source::Basic(_) => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -187,20 +204,32 @@ pub fn recognise(
     attributes: &dyn Attributes,
     asked: &[ClaimPath],
 ) -> Result<Identity, Refusal> {
-    let authorization = headers.only("authorization").map_err(|_| Refusal::Repeated("authorization"))?;
-    let evidence = Evidence { headers, authorization, attributes, metadata: OnceCell::new() };
+    let evidence = Evidence::new(headers, attributes)?;
+    first(callers, &evidence, &mut |_, _| ())?.identity(asked)
+}
+
+/// The first entry that recognises a request. Every entry before it is `passed`, with the reason.
+pub(crate) fn first<'a>(
+    callers: &'a [Caller],
+    evidence: &'a Evidence<'a>,
+    passed: &mut dyn FnMut(&'a Caller, Why<'a>),
+) -> Result<Recognised<'a>, Refusal> {
     let mut unproven = false;
     for (position, caller) in callers.iter().enumerate() {
         let recognition = match &caller.source {
-            Source::Jwt(jwt) => jwt.recognise(&evidence),
-            Source::Metadata(metadata) => metadata.recognise(&evidence),
-            Source::Basic(basic) => basic.recognise(&evidence),
-            Source::Session(session) => session.recognise(&evidence),
+            Source::Jwt(jwt) => jwt.recognise(evidence),
+            Source::Metadata(metadata) => metadata.recognise(evidence),
+            Source::Basic(basic) => basic.recognise(evidence),
+            Source::Session(session) => session.recognise(evidence),
         };
         let facts = match recognition {
-            Recognition::NotMine => continue,
+            Recognition::NotMine(why) => {
+                passed(caller, why);
+                continue;
+            }
             Recognition::Unproven => {
                 unproven = true;
+                passed(caller, Why::Words("a credential that nothing proves"));
                 continue;
             }
             Recognition::Refused(refusal) => return Err(refusal),
@@ -210,37 +239,75 @@ pub fn recognise(
         if unproven && !matches!(caller.source, Source::Jwt(_)) {
             break;
         }
-        let own = match &facts {
-            Facts::User(Some(tenants)) => Some(*tenants),
-            _ => caller.tenants.as_ref(),
-        };
-        let (claims, body) = match facts {
-            Facts::Claims(claims) => (Some(claims), None),
-            Facts::Proven(claims, body) => (Some(claims), Some(body)),
-            Facts::User(_) => (None, None),
-        };
-        let tenants = own.map(|own| own.resolve(claims.as_ref())).transpose()?.unwrap_or_default();
-        if tenants.as_slice().is_empty() {
-            return Err(Refusal::NoTenant { caller: caller.name.clone() });
-        }
-        let named = |path| claims.as_ref().map_or(Named::Absent, |claims| claims.names(path));
-        let claims = asked.iter().map(named).collect();
-        return Ok(Identity { caller: position, tenants, claims, body });
+        return Ok(Recognised { position, caller, facts });
     }
     let mut challenges: Vec<String> = callers.iter().filter_map(Caller::challenge).collect();
     challenges.sort_unstable();
     challenges.dedup();
-    let presented = authorization.is_some() || headers.first(HEADER).is_some();
+    let presented = evidence.authorization.is_some() || evidence.headers.first(HEADER).is_some();
     Err(Refusal::NoCaller { presented, challenges })
 }
 
+impl Recognised<'_> {
+    /// The caller's name within its entry, where the source gives one.
+    #[allow(dead_code)] // for who asks who it is
+    pub(crate) fn user(&self) -> Option<&str> {
+        match &self.facts {
+            Facts::User { name, .. } => Some(name),
+            Facts::Claims(_) | Facts::Proven(..) => None,
+        }
+    }
+
+    /// The digest that the body must have, where that is part of the proof.
+    pub(crate) fn body(&self) -> Option<BodyDigest> {
+        match &self.facts {
+            Facts::Proven(_, body) => Some(*body),
+            Facts::Claims(_) | Facts::User { .. } => None,
+        }
+    }
+
+    /// What it has in a claim.
+    pub(crate) fn claim(&self, path: &ClaimPath) -> Named {
+        self.claims().map_or(Named::Absent, |claims| claims.names(path))
+    }
+
+    /// The caller with its tenants and what it has in these claims; refused, if it has no tenant.
+    pub(crate) fn identity(&self, asked: &[ClaimPath]) -> Result<Identity, Refusal> {
+        let own = match &self.facts {
+            Facts::User { tenants: Some(tenants), .. } => Some(*tenants),
+            _ => self.caller.tenants.as_ref(),
+        };
+        let tenants = own.map(|own| own.resolve(self.claims())).transpose()?.unwrap_or_default();
+        if tenants.as_slice().is_empty() {
+            return Err(Refusal::NoTenant { caller: self.caller.name.clone() });
+        }
+        let claims = asked.iter().map(|path| self.claim(path)).collect();
+        Ok(Identity { caller: self.position, tenants, claims })
+    }
+
+    fn claims(&self) -> Option<&claims::Claims<'_>> {
+        match &self.facts {
+            Facts::Claims(claims) | Facts::Proven(claims, _) => Some(claims),
+            Facts::User { .. } => None,
+        }
+    }
+}
+
 /// What a request brings to prove who sent it.
-struct Evidence<'a> {
+pub(crate) struct Evidence<'a> {
     headers: &'a Headers<'a>,
     authorization: Option<&'a [u8]>,
     attributes: &'a dyn Attributes,
     /// Envoy's metadata, read at most once.
     metadata: OnceCell<Option<Vec<u8>>>,
+}
+
+impl<'a> Evidence<'a> {
+    /// What there is to go by; refused, if it could be read in more than one way.
+    pub(crate) fn new(headers: &'a Headers<'a>, attributes: &'a dyn Attributes) -> Result<Self, Refusal> {
+        let authorization = headers.only("authorization").map_err(|_| Refusal::Repeated("authorization"))?;
+        Ok(Self { headers, authorization, attributes, metadata: OnceCell::new() })
+    }
 }
 
 impl Evidence<'_> {

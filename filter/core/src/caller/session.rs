@@ -7,7 +7,7 @@
 use serde_json::json;
 
 use super::claims::Claims;
-use super::{Environment, Evidence, Facts, Recognition};
+use super::{Environment, Evidence, Facts, Recognition, Why};
 use crate::config::{ConfigError, SessionConfig};
 use crate::exchange::{Process, SlotFailure};
 use crate::report::Refusal;
@@ -67,12 +67,14 @@ impl Session {
     /// A request is this source's own as soon as it brings a proof of the attribute, or one that cannot be read.
     pub(super) fn recognise(&self, evidence: &Evidence<'_>) -> Recognition<'static> {
         let value = match evidence.headers.only(HEADER) {
-            Ok(None) => return Recognition::NotMine,
+            Ok(None) => return Recognition::NotMine(Why::Words("no proof of a session")),
             Ok(Some(value)) => value,
             Err(_) => return Recognition::Refused(Refusal::Repeated(HEADER)),
         };
         match Proof::parse(value) {
-            Ok(proof) if proof.claim.attribute != self.attribute => Recognition::NotMine,
+            Ok(proof) if proof.claim.attribute != self.attribute => {
+                Recognition::NotMine(Why::Words("a proof of another attribute"))
+            }
             Ok(proof) => match self.check(&proof, evidence) {
                 Ok(()) => {
                     let claims = json!({"attribute": self.attribute, "agent": proof.claim.agent});

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-
 use super::RoleName;
 use super::scalar::{ByteSize, Text};
 use super::session::SessionKeysConfig;
+use super::shape::Shape;
 
 /// The whole configuration of a filter that signs (`role: agent`). It stands in the Envoy of the agent, before the
 /// router, and nothing after it may change method, path or body.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AgentConfig {
@@ -24,7 +23,7 @@ pub struct AgentConfig {
 }
 
 /// What proofs say, and the key they are made with.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SignConfig {
@@ -40,7 +39,7 @@ pub struct SignConfig {
 }
 
 /// Bounds of a filter that signs.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub struct AgentLimits {

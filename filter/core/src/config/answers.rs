@@ -1,11 +1,10 @@
 //! What the sender is told where its parts were answered differently, and what is remembered for when it comes again.
 
-use serde::Deserialize;
-
 use super::scalar::{Count, Millis};
+use super::shape::Shape;
 
 /// How the answers to the parts of a request become one. Only requests that are looked into have parts.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub struct AnswersConfig {
@@ -21,7 +20,7 @@ pub struct AnswersConfig {
 }
 
 /// What becomes of a part that its backend answers with 429.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum RateLimited {
@@ -34,7 +33,7 @@ pub enum RateLimited {
 }
 
 /// What a 400 counts as that says only that samples are too old, out of order or there already.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum SoftErrors {
@@ -47,7 +46,7 @@ pub enum SoftErrors {
 
 /// When a tenant that keeps failing stops holding up the others: its parts are then dropped, the answer is 400 and
 /// names the tenant, and the drop is counted. Never while the backend accepts nobody else's writes either.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub struct GiveUpConfig {

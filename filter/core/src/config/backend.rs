@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-
 use super::scalar::{OneOrMany, Text};
+use super::shape::Shape;
 use crate::operation::{ExtraPath, Kind, Prefixes};
 
 /// One system behind this Envoy.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BackendConfig {
@@ -39,7 +38,7 @@ pub struct BackendConfig {
 }
 
 /// How a backend keeps tenants apart.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Isolation {

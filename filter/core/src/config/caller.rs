@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
+use serde_json::Value;
 
 use super::scalar::{OneOrMany, Text};
 use super::session::SessionConfig;
+use super::shape::{Node, ReadResult, Shape};
 use crate::operation::Class;
 
 /// One kind of caller. Exactly one of the sources (`jwt`, `metadata`, `basic`, `session`) says how it is recognised.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CallerConfig {
@@ -74,7 +74,7 @@ impl CallerConfig {
 
 /// A JWT that Envoy's `jwt_authn` filter verified. A token it did not verify is never read: a request that
 /// brings one, and is recognised by nothing else that proves it, is answered 401.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct JwtConfig {
@@ -91,7 +91,7 @@ pub struct JwtConfig {
 
 /// What another filter left about the request: the session. The filter must run before this one, and only
 /// it may be able to write there; Envoy does not let a client do so.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MetadataConfig {
@@ -105,7 +105,7 @@ pub struct MetadataConfig {
 }
 
 /// A condition on a claim: a string out of a list, or a list that holds one out of it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ConditionConfig {
@@ -117,7 +117,7 @@ pub struct ConditionConfig {
 }
 
 /// Users with passwords. The configuration holds keyed hashes only; `scopegate hash` makes them.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BasicConfig {
@@ -131,7 +131,7 @@ pub struct BasicConfig {
 
 /// A secret in the environment of the filter (`vm_config.environment_variables`), so that it stands in no
 /// configuration. At least 16 bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EnvKey {
@@ -140,7 +140,7 @@ pub struct EnvKey {
 }
 
 /// One user.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct UserConfig {
@@ -171,9 +171,13 @@ pub enum TenantsConfig {
     },
 }
 
-impl<'de> Deserialize<'de> for TenantsConfig {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
+impl Shape for TenantsConfig {
+    fn blank() -> Self {
+        Self::Union(Vec::new())
+    }
+
+    fn read(&mut self, node: &Node<'_>) -> ReadResult {
+        #[derive(Shape)]
         #[serde(deny_unknown_fields)]
         struct Map {
             union: Option<Vec<TenantsConfig>>,
@@ -182,49 +186,37 @@ impl<'de> Deserialize<'de> for TenantsConfig {
             prefix: Option<Text>,
         }
 
-        struct Tenants;
-        impl<'de> Visitor<'de> for Tenants {
-            type Value = TenantsConfig;
-
-            fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                f.write_str("a tenant, a list, {claim: …}, {union: […]} or {first: […]}")
-            }
-
-            fn visit_str<E: serde::de::Error>(self, tenant: &str) -> Result<TenantsConfig, E> {
-                Ok(TenantsConfig::Tenant(Text(tenant.to_owned())))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<TenantsConfig, A::Error> {
+        *self = match node.value() {
+            Value::String(tenant) => Self::Tenant(Text(tenant.clone())),
+            Value::Array(_) => {
                 let mut items = Vec::new();
-                while let Some(item) = list.next_element()? {
-                    items.push(item);
-                }
-                Ok(TenantsConfig::Union(items))
+                items.read(node)?;
+                Self::Union(items)
             }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TenantsConfig, A::Error> {
-                match Map::deserialize(MapAccessDeserializer::new(map))? {
-                    Map { union: Some(items), first: None, claim: None, prefix: None } => {
-                        Ok(TenantsConfig::Union(items))
-                    }
-                    Map { union: None, first: Some(items), claim: None, prefix: None } => {
-                        Ok(TenantsConfig::First(items))
-                    }
+            Value::Object(_) => {
+                let mut map = Map::blank();
+                map.read(node)?;
+                match map {
+                    Map { union: Some(items), first: None, claim: None, prefix: None } => Self::Union(items),
+                    Map { union: None, first: Some(items), claim: None, prefix: None } => Self::First(items),
                     Map { union: None, first: None, claim: Some(claim), prefix } => {
-                        Ok(TenantsConfig::Claim { claim, prefix })
+                        Self::Claim { claim, prefix }
                     }
-                    _ => Err(serde::de::Error::custom(
-                        "give exactly one of `claim` (with an optional `prefix`), `union`, `first`",
-                    )),
+                    _ => {
+                        return Err(node.error(
+                            "give exactly one of `claim` (with an optional `prefix`), `union`, `first`",
+                        ));
+                    }
                 }
             }
-        }
-        deserializer.deserialize_any(Tenants)
+            _ => return Err(node.expected("a tenant, a list, {claim: …}, {union: […]} or {first: […]}")),
+        };
+        Ok(())
     }
 }
 
 /// The right to write single series for other tenants, named by a label that is taken off.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ImpersonateConfig {

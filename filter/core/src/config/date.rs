@@ -1,22 +1,28 @@
 //! Points in time, as people write them: RFC 3339.
 
-use serde::de::{self, Deserialize, Deserializer};
-
 use super::scalar::Text;
+use super::shape::{Node, ReadResult, Shape};
 
 /// A point in time, in seconds since 1970: `2026-12-31T00:00:00Z`, or with an offset instead of `Z`.
 /// Specification: RFC 3339; fractions of a second are cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Date(pub u64);
 
-impl<'de> Deserialize<'de> for Date {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Text::deserialize(deserializer)?;
-        parse(&text).map(Self).ok_or_else(|| {
-            de::Error::custom(format_args!(
+impl Shape for Date {
+    fn blank() -> Self {
+        Self(0)
+    }
+
+    fn read(&mut self, node: &Node<'_>) -> ReadResult {
+        let mut text = Text::blank();
+        text.read(node)?;
+        let parsed = parse(&text).ok_or_else(|| {
+            node.error(&format!(
                 "expected a date with its time and zone, such as \"2026-12-31T00:00:00Z\", found \"{text}\""
             ))
-        })
+        })?;
+        *self = Self(parsed);
+        Ok(())
     }
 }
 

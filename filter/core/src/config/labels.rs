@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
+use serde_json::Value;
 
 use super::scalar::{OneOrMany, Text};
+use super::shape::{Node, ReadResult, Shape};
 
 /// Changes to the labels of what is written, or a list of them for different protocols: the first that is for the
 /// protocol of a request holds for it, alone.
@@ -20,7 +20,7 @@ pub struct LabelsConfig {
 /// Changes to the labels of every series (for Loki every stream, for OTLP the attributes of every resource). First some
 /// are removed, then renamed, then replaced, then set. No label may stand in two places here. The tenant of a series is
 /// found before, from the labels as they came.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct LabelEditsConfig {
@@ -38,7 +38,7 @@ pub struct LabelEditsConfig {
 }
 
 /// A protocol whose labels can be changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LabelProtocol {
@@ -67,7 +67,7 @@ pub enum LabelValueConfig {
 }
 
 /// What is known about the request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Shape)]
 #[serde(rename_all = "snake_case")]
 pub enum LabelFrom {
     /// The tenant that the series goes to.
@@ -78,63 +78,57 @@ pub enum LabelFrom {
     OwnTenant,
 }
 
-impl<'de> Deserialize<'de> for LabelValueConfig {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
+impl Shape for LabelValueConfig {
+    fn blank() -> Self {
+        Self::Text(Shape::blank())
+    }
+
+    fn read(&mut self, node: &Node<'_>) -> ReadResult {
+        #[derive(Shape)]
         #[serde(deny_unknown_fields)]
         struct Map {
             from: Option<LabelFrom>,
             claim: Option<OneOrMany>,
         }
 
-        struct Value;
-        impl<'de> Visitor<'de> for Value {
-            type Value = LabelValueConfig;
-
-            fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                f.write_str("a text (quote it), {from: tenant | caller | own_tenant} or {claim: NAME}")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<LabelValueConfig, E> {
-                Ok(LabelValueConfig::Text(Text(text.to_owned())))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<LabelValueConfig, A::Error> {
-                match Map::deserialize(MapAccessDeserializer::new(map))? {
-                    Map { from: Some(from), claim: None } => Ok(LabelValueConfig::From(from)),
-                    Map { from: None, claim: Some(claim) } => Ok(LabelValueConfig::Claim(claim)),
-                    _ => Err(de::Error::custom("give exactly one of `from`, `claim`")),
+        *self = match node.value() {
+            Value::String(text) => Self::Text(Text(text.clone())),
+            Value::Object(_) => {
+                let mut map = Map::blank();
+                map.read(node)?;
+                match map {
+                    Map { from: Some(from), claim: None } => Self::From(from),
+                    Map { from: None, claim: Some(claim) } => Self::Claim(claim),
+                    _ => return Err(node.error("give exactly one of `from`, `claim`")),
                 }
             }
-        }
-        deserializer.deserialize_any(Value)
+            _ => {
+                return Err(
+                    node.expected("a text (quote it), {from: tenant | caller | own_tenant} or {claim: NAME}")
+                );
+            }
+        };
+        Ok(())
     }
 }
 
-impl<'de> Deserialize<'de> for LabelsConfig {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Labels;
-        impl<'de> Visitor<'de> for Labels {
-            type Value = LabelsConfig;
+impl Shape for LabelsConfig {
+    fn blank() -> Self {
+        Self::default()
+    }
 
-            fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                f.write_str("{set: …, replace: …, remove: […], rename: …} or a list of such")
+    fn read(&mut self, node: &Node<'_>) -> ReadResult {
+        self.is_list = node.value().is_array();
+        match node.value() {
+            Value::Array(_) => self.entries.read(node),
+            Value::Object(_) => {
+                let mut entry = LabelEditsConfig::blank();
+                entry.read(node)?;
+                self.entries = vec![entry];
+                Ok(())
             }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<LabelsConfig, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = list.next_element()? {
-                    entries.push(entry);
-                }
-                Ok(LabelsConfig { entries, is_list: true })
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<LabelsConfig, A::Error> {
-                let entry = LabelEditsConfig::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(LabelsConfig { entries: vec![entry], is_list: false })
-            }
+            _ => Err(node.expected("{set: …, replace: …, remove: […], rename: …} or a list of such")),
         }
-        deserializer.deserialize_any(Labels)
     }
 }
 

@@ -1,11 +1,10 @@
 //! Bounds. Every one of them has a default, and nothing is without one.
 
-use serde::Deserialize;
-
 use super::scalar::{ByteSize, Count};
+use super::shape::Shape;
 
 /// Bounds on what one request, and one worker of Envoy, may use.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {

@@ -83,15 +83,17 @@ impl Config {
     }
 
     /// Reads a configuration that is parsed already.
+    #[allow(clippy::needless_pass_by_value)] // who has read a tree has no more use for it
     pub fn from_json(value: Value) -> Result<Self, ConfigError> {
-        super::tree::read(value)
+        super::read(&value)
     }
 }
 
 impl AgentConfig {
     /// Reads a configuration that is parsed already.
+    #[allow(clippy::needless_pass_by_value)] // who has read a tree has no more use for it
     pub fn from_json(value: Value) -> Result<Self, ConfigError> {
-        super::tree::read(value)
+        super::read(&value)
     }
 }
 

@@ -1,11 +1,10 @@
 //! What is told to the outside: counters by tenant, the access log, the administrators' report.
 
-use serde::Deserialize;
-
 use super::scalar::{Count, Millis, OneOrMany, Text};
+use super::shape::Shape;
 
 /// What is counted, and how finely.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct MetricsConfig {
@@ -19,7 +18,7 @@ pub struct MetricsConfig {
 }
 
 /// Of which requests counters by tenant are kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ByTenant {
@@ -36,7 +35,7 @@ pub enum ByTenant {
 /// Which tenants have counters of their own; all others share the tenant `~other`. Envoy keeps a counter for ever, so
 /// their number is bounded. Tenants that this configuration names are pinned by themselves: those in the `tenants` of
 /// callers and users, and those that the `write` rules fall back to.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct TenantNamesConfig {
@@ -57,7 +56,7 @@ impl Default for TenantNamesConfig {
 }
 
 /// A page for administrators: the most frequent keys that lead to no tenant, and recent refusals.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ReportConfig {

@@ -14,13 +14,11 @@ mod load;
 mod metrics;
 mod scalar;
 mod session;
+mod shape;
 mod table;
-mod tree;
 mod write;
 
 use std::collections::BTreeMap;
-
-use serde::Deserialize;
 
 pub use agent::{AgentConfig, AgentLimits, SignConfig};
 pub use answers::{AnswersConfig, GiveUpConfig, RateLimited, SoftErrors};
@@ -37,6 +35,7 @@ pub(crate) use load::whole as load_whole;
 pub use metrics::{ByTenant, MetricsConfig, ReportConfig, TenantNamesConfig};
 pub use scalar::{ByteSize, Count, Millis, OneOrMany, Text};
 pub use session::{SessionConfig, SessionKeysConfig};
+pub use shape::{Node, ReadResult, Shape, read};
 pub use table::{HttpTableConfig, KubernetesTableConfig, TableConfig, UntilLoaded};
 pub use write::{
     AlsoWriteConfig, CallsConfig, Fallback, KeyConfig, MetadataPolicy, RemoteWriteConfig, RetriesConfig,
@@ -44,7 +43,7 @@ pub use write::{
 };
 
 /// The whole configuration of the filter.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -82,7 +81,7 @@ pub struct Config {
 }
 
 /// What a filter does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum RoleName {
@@ -103,7 +102,7 @@ pub enum Role {
 }
 
 /// Whether decisions take effect.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {

@@ -7,7 +7,10 @@
 use core::fmt;
 use core::ops::Deref;
 
-use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
+use serde_json::Value;
+
+use super::ConfigError;
+use super::shape::{Node, ReadResult, Shape};
 
 /// A name: a string, and never what YAML made of an unquoted one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,78 +30,44 @@ impl fmt::Display for Text {
     }
 }
 
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Name;
-        impl Visitor<'_> for Name {
-            type Value = Text;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Text, E> {
-                Ok(Text(text.to_owned()))
-            }
-
-            // What was found is not shown: it may be a password.
-            fn visit_bool<E: de::Error>(self, _: bool) -> Result<Text, E> {
-                Err(quote_it("a boolean"))
-            }
-
-            fn visit_i64<E: de::Error>(self, _: i64) -> Result<Text, E> {
-                Err(quote_it("a number"))
-            }
-
-            fn visit_u64<E: de::Error>(self, _: u64) -> Result<Text, E> {
-                Err(quote_it("a number"))
-            }
-
-            fn visit_f64<E: de::Error>(self, _: f64) -> Result<Text, E> {
-                Err(quote_it("a number"))
-            }
-
-            fn visit_unit<E: de::Error>(self) -> Result<Text, E> {
-                Err(quote_it("null"))
-            }
-        }
-        deserializer.deserialize_any(Name)
+impl Shape for Text {
+    fn blank() -> Self {
+        Self(String::new())
     }
-}
 
-fn quote_it<E: de::Error>(found: &str) -> E {
-    E::custom(format_args!(
-        "expected a string, found {found}: quote it, since YAML reads it as something else"
-    ))
+    fn read(&mut self, node: &Node<'_>) -> ReadResult {
+        // What was found is not shown: it may be a password.
+        let found = match node.value() {
+            Value::String(text) => {
+                self.0.clone_from(text);
+                return Ok(());
+            }
+            Value::Bool(_) => "a boolean",
+            Value::Number(_) => "a number",
+            Value::Null => "null",
+            _ => return Err(node.expected("a string")),
+        };
+        let quote_it = ": quote it, since YAML reads it as something else";
+        Err(node.error(&["expected a string, found ", found, quote_it].concat()))
+    }
 }
 
 /// One string, or a list of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OneOrMany(pub Vec<Text>);
 
-impl<'de> Deserialize<'de> for OneOrMany {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Names;
-        impl<'de> Visitor<'de> for Names {
-            type Value = OneOrMany;
+impl Shape for OneOrMany {
+    fn blank() -> Self {
+        Self(Vec::new())
+    }
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string or a list of strings")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<OneOrMany, E> {
-                Ok(OneOrMany(vec![Text(text.to_owned())]))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<OneOrMany, A::Error> {
-                let mut names = Vec::new();
-                while let Some(name) = list.next_element()? {
-                    names.push(name);
-                }
-                Ok(OneOrMany(names))
-            }
+    fn read(&mut self, node: &Node<'_>) -> ReadResult {
+        match node.value() {
+            Value::String(text) => self.0 = vec![Text(text.clone())],
+            Value::Array(_) => self.0.read(node)?,
+            _ => return Err(node.expected("a string or a list of strings")),
         }
-        deserializer.deserialize_any(Names)
+        Ok(())
     }
 }
 
@@ -114,78 +83,64 @@ pub struct ByteSize(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Millis(pub u32);
 
-impl<'de> Deserialize<'de> for Count {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        number(deserializer, "a whole number up to 4294967295", &[("", 1)]).map(Self)
+/// Units and what they count.
+type Units = &'static [(&'static str, u64)];
+
+impl Shape for Count {
+    fn blank() -> Self {
+        Self(0)
+    }
+
+    fn read(&mut self, node: &Node<'_>) -> ReadResult {
+        self.0 = number(node, "a whole number up to 4294967295", &[("", 1)])?;
+        Ok(())
     }
 }
 
-impl<'de> Deserialize<'de> for ByteSize {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        const UNITS: &[(&str, u64)] =
-            &[("", 1), ("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
-        number(deserializer, "a number of bytes such as \"512KiB\" or \"8MiB\", less than 4GiB", UNITS)
-            .map(Self)
+impl Shape for ByteSize {
+    fn blank() -> Self {
+        Self(0)
+    }
+
+    fn read(&mut self, node: &Node<'_>) -> ReadResult {
+        const UNITS: Units = &[("", 1), ("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
+        self.0 = number(node, "a number of bytes such as \"512KiB\" or \"8MiB\", less than 4GiB", UNITS)?;
+        Ok(())
     }
 }
 
-impl<'de> Deserialize<'de> for Millis {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        const UNITS: &[(&str, u64)] = &[("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
-        number(
-            deserializer,
-            "a time with its unit, such as \"500ms\", \"30s\" or \"2m\", of at most 1193h",
-            UNITS,
-        )
-        .map(Self)
+impl Shape for Millis {
+    fn blank() -> Self {
+        Self(0)
+    }
+
+    fn read(&mut self, node: &Node<'_>) -> ReadResult {
+        const UNITS: Units = &[("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
+        let expected = "a time with its unit, such as \"500ms\", \"30s\" or \"2m\", of at most 1193h";
+        self.0 = number(node, expected, UNITS)?;
+        Ok(())
     }
 }
 
 /// Reads a number with one of the `units`; a number without a unit is taken only where `""` is one.
-fn number<'de, D: Deserializer<'de>>(
-    deserializer: D,
-    expected: &'static str,
-    units: &'static [(&'static str, u64)],
-) -> Result<u32, D::Error> {
-    struct Number {
-        expected: &'static str,
-        units: &'static [(&'static str, u64)],
-    }
-    impl Number {
-        fn scale<E: de::Error>(&self, number: u64, unit: &str) -> Result<u32, E> {
-            self.units
-                .iter()
-                .find(|(name, _)| *name == unit)
-                .and_then(|(_, factor)| number.checked_mul(*factor))
-                .and_then(|scaled| u32::try_from(scaled).ok())
-                .ok_or_else(|| {
-                    E::custom(format_args!("expected {}, found \"{number}{unit}\"", self.expected))
-                })
-        }
-    }
-    impl Visitor<'_> for Number {
-        type Value = u32;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str(self.expected)
-        }
-
-        fn visit_u64<E: de::Error>(self, number: u64) -> Result<u32, E> {
-            self.scale(number, "")
-        }
-
-        fn visit_str<E: de::Error>(self, text: &str) -> Result<u32, E> {
+fn number(node: &Node<'_>, expected: &str, units: Units) -> Result<u32, ConfigError> {
+    let (number, unit, text) = match node.value() {
+        Value::Number(number) => match number.as_u64() {
+            Some(value) => (Some(value), "", number.to_string()),
+            None => return Err(node.expected(expected)),
+        },
+        Value::String(text) => {
             let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-            let parsed = text
-                .split_at_checked(digits)
-                .and_then(|(number, unit)| Some((number.parse().ok()?, unit.trim())));
-            match parsed {
-                Some((number, unit)) => self.scale(number, unit),
-                None => Err(E::custom(format_args!("expected {}, found \"{text}\"", self.expected))),
-            }
+            let (number, unit) = text.split_at_checked(digits).unwrap_or_default();
+            (number.parse().ok(), unit.trim(), text.clone())
         }
-    }
-    deserializer.deserialize_any(Number { expected, units })
+        _ => return Err(node.expected(expected)),
+    };
+    let factor = units.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor);
+    let scaled = number.zip(factor).and_then(|(number, factor)| number.checked_mul(factor));
+    scaled
+        .and_then(|scaled| u32::try_from(scaled).ok())
+        .ok_or_else(|| node.error(&["expected ", expected, ", found \"", &text, "\""].concat()))
 }
 
 #[cfg(feature = "schema")]
@@ -257,11 +212,12 @@ mod schema {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::read;
     use serde_json::json;
 
     #[test]
     fn numbers_with_units() {
-        let size = |json| ByteSize::deserialize(&json).map(|size| size.0);
+        let size = |json| read::<ByteSize>(&json).map(|size| size.0);
         assert_eq!(size(json!(7)).unwrap(), 7);
         assert_eq!(size(json!("7")).unwrap(), 7);
         assert_eq!(size(json!("8MiB")).unwrap(), 8 << 20);
@@ -271,21 +227,21 @@ mod tests {
             let error = size(wrong.clone()).unwrap_err().to_string();
             assert!(error.contains("a number of bytes"), "{wrong}: {error}");
         }
-        let time = |json| Millis::deserialize(&json).map(|time| time.0);
+        let time = |json| read::<Millis>(&json).map(|time| time.0);
         assert_eq!(time(json!("500ms")).unwrap(), 500);
         assert_eq!(time(json!("2m")).unwrap(), 120_000);
         assert!(time(json!(30)).unwrap_err().to_string().contains("with its unit"));
-        assert_eq!(Count::deserialize(&json!("5000000")).unwrap(), Count(5_000_000));
-        assert!(Count::deserialize(&json!("5000000000")).is_err());
+        assert_eq!(read::<Count>(&json!("5000000")).unwrap(), Count(5_000_000));
+        assert!(read::<Count>(&json!("5000000000")).is_err());
     }
 
     #[test]
     fn a_name_must_be_quoted() {
         for wrong in [json!(7), json!(1.5), json!(false), json!(null)] {
-            let error = Text::deserialize(&wrong).unwrap_err().to_string();
+            let error = read::<Text>(&wrong).unwrap_err().to_string();
             assert!(error.contains("quote it"), "{wrong}: {error}");
         }
-        assert_eq!(OneOrMany::deserialize(&json!("a")).unwrap().0, vec![Text("a".into())]);
-        assert_eq!(OneOrMany::deserialize(&json!(["a", "b"])).unwrap().0.len(), 2);
+        assert_eq!(read::<OneOrMany>(&json!("a")).unwrap().0, vec![Text("a".into())]);
+        assert_eq!(read::<OneOrMany>(&json!(["a", "b"])).unwrap().0.len(), 2);
     }
 }

@@ -1,14 +1,13 @@
 //! Sessions: attributes that a sender proves with every request.
 
-use serde::Deserialize;
-
 use super::scalar::{Count, Millis, Text};
+use super::shape::Shape;
 
 /// A proof in the header `x-scopegate-session`, made for this one request, that its sender holds a secret; `role: agent`
 /// makes such proofs. A request without one, or with one of another attribute, is another entry's. A proof that is
 /// bad, stale or used before is refused. The body of a request that brings one is held until its digest is known, up to
 /// `limits.request_bytes`. Claims of the caller, for `tenants` and labels, are `agent` and `attribute`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SessionConfig {
@@ -34,7 +33,7 @@ fn default_rate() -> Count {
 }
 
 /// The keys of proofs, so that they stand in no configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SessionKeysConfig {

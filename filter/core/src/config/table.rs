@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-
 use super::scalar::{ByteSize, Count, Millis, Text};
+use super::shape::Shape;
 
 /// A table of tenants. Exactly one of the sources (`static`, `http`, `kubernetes`) says where it comes from.
 ///
 /// What is fetched is fetched by one worker for all of a process, from time to time, and swapped whole. Over a
 /// failure, a restart of the filter's VM and a new configuration the last good table stays. The age of a table is
 /// a metric.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TableConfig {
@@ -37,7 +36,7 @@ pub struct TableConfig {
 }
 
 /// What becomes of a request that needs a table before it was fetched for the first time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum UntilLoaded {
@@ -51,7 +50,7 @@ pub enum UntilLoaded {
 /// A table that a server gives as JSON: an object of keys and tenants (`{"shop": "org-1"}`) or a list of
 /// `{"key": "shop", "value": "org-1"}`. An entry that is no tenant is left out and counted; an answer without
 /// any entry counts as a failure.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct HttpTableConfig {
@@ -72,7 +71,7 @@ pub struct HttpTableConfig {
 
 /// A table made from the namespaces of a Kubernetes cluster (`GET /api/v1/namespaces`): the key is the
 /// namespace, the tenant stands in a label or an annotation of it. Namespaces without it are in no table.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct KubernetesTableConfig {

@@ -1,15 +1,15 @@
 //! How the writes to one backend find their tenants, and how the parts of a split one are sent.
 
-use serde::Deserialize;
-use serde::de::{self, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
+use serde_json::Value;
 
 use super::answers::AnswersConfig;
 use super::date::Date;
 use super::labels::LabelsConfig;
 use super::scalar::{Count, Millis, Text};
+use super::shape::{Node, ReadResult, Shape};
 
 /// The write rules of one backend.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct WriteConfig {
@@ -49,7 +49,7 @@ pub struct WriteConfig {
 }
 
 /// Where metadata of metrics goes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum MetadataPolicy {
@@ -66,7 +66,7 @@ pub enum MetadataPolicy {
 }
 
 /// What a backend knows of Prometheus remote write.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct RemoteWriteConfig {
@@ -78,7 +78,7 @@ pub struct RemoteWriteConfig {
 /// Series that are written to a second tenant too, until a date. Exactly one of `key` and `tenant` says which;
 /// an entry by `key` goes before one by `tenant`. The second tenant is the administrator's choice: it need not be
 /// one of the caller's.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AlsoWriteConfig {
@@ -141,9 +141,13 @@ pub struct KeyConfig {
     pub suffix: Option<Text>,
 }
 
-impl<'de> Deserialize<'de> for TenantSourceConfig {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
+impl Shape for TenantSourceConfig {
+    fn blank() -> Self {
+        Self::Caller
+    }
+
+    fn read(&mut self, node: &Node<'_>) -> ReadResult {
+        #[derive(Shape)]
         #[serde(deny_unknown_fields)]
         struct Map {
             header: Option<Text>,
@@ -157,60 +161,47 @@ impl<'de> Deserialize<'de> for TenantSourceConfig {
             prefix: Option<Text>,
             suffix: Option<Text>,
         }
+        const EXPECTED: &str =
+            "caller, {header: NAME}, {label: NAME}, {labels: [NAME, NAME]} or {metadata: NAME}";
 
-        struct Source;
-        impl<'de> Visitor<'de> for Source {
-            type Value = TenantSourceConfig;
-
-            fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                f.write_str(
-                    "caller, {header: NAME}, {label: NAME}, {labels: [NAME, NAME]} or {metadata: NAME}",
-                )
+        let mut map = Map::blank();
+        match node.value() {
+            Value::Object(_) => map.read(node)?,
+            Value::String(text) if text == "caller" => {
+                *self = Self::Caller;
+                return Ok(());
             }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<TenantSourceConfig, E> {
-                match text {
-                    "caller" => Ok(TenantSourceConfig::Caller),
-                    _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
-                }
+            Value::String(text) => {
+                return Err(node.error(&["expected ", EXPECTED, ", found `", text, "`"].concat()));
             }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TenantSourceConfig, A::Error> {
-                let Map { header, label, labels, separator, metadata, remove, regex, table, prefix, suffix } =
-                    Map::deserialize(MapAccessDeserializer::new(map))?;
-                let key = KeyConfig { regex, table, prefix, suffix };
-                match (header, label, labels, metadata, separator, remove) {
-                    (Some(header), None, None, None, None, None) => {
-                        Ok(TenantSourceConfig::Header { header, key })
-                    }
-                    (None, Some(label), None, None, None, remove) => Ok(TenantSourceConfig::Labels {
-                        labels: vec![label],
-                        separator: None,
-                        remove: remove.unwrap_or(false),
-                        key,
-                    }),
-                    (None, None, Some(labels), None, separator, remove) => Ok(TenantSourceConfig::Labels {
-                        labels,
-                        separator,
-                        remove: remove.unwrap_or(false),
-                        key,
-                    }),
-                    (None, None, None, Some(metadata), None, remove) => {
-                        Ok(TenantSourceConfig::Metadata { metadata, remove: remove.unwrap_or(false), key })
-                    }
-                    _ => Err(de::Error::custom(
-                        "give exactly one of `header`, `label`, `metadata` (these two with an optional `remove`), `labels` (with an \
-                         optional `separator` and `remove`)",
-                    )),
-                }
-            }
+            _ => return Err(node.expected(EXPECTED)),
         }
-        deserializer.deserialize_any(Source)
+        let Map { header, label, labels, separator, metadata, remove, regex, table, prefix, suffix } = map;
+        let key = KeyConfig { regex, table, prefix, suffix };
+        *self = match (header, label, labels, metadata, separator, remove) {
+            (Some(header), None, None, None, None, None) => Self::Header { header, key },
+            (None, Some(label), None, None, None, remove) => {
+                Self::Labels { labels: vec![label], separator: None, remove: remove.unwrap_or(false), key }
+            }
+            (None, None, Some(labels), None, separator, remove) => {
+                Self::Labels { labels, separator, remove: remove.unwrap_or(false), key }
+            }
+            (None, None, None, Some(metadata), None, remove) => {
+                Self::Metadata { metadata, remove: remove.unwrap_or(false), key }
+            }
+            _ => {
+                return Err(node.error(
+                    "give exactly one of `header`, `label`, `metadata` (these two with an optional `remove`), `labels` \
+                     (with an optional `separator` and `remove`)",
+                ));
+            }
+        };
+        Ok(())
     }
 }
 
 /// What becomes of a series without a tenant.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Fallback {
@@ -224,7 +215,7 @@ pub enum Fallback {
 }
 
 /// How the parts of a split request are sent.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct CallsConfig {
@@ -248,7 +239,7 @@ pub struct CallsConfig {
 }
 
 /// Which way the parts of a split request go.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Via {
@@ -261,7 +252,7 @@ pub enum Via {
 }
 
 /// Retries by Envoy.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RetriesConfig {

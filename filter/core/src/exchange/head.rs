@@ -3,7 +3,7 @@
 use super::pages::Page;
 use super::tell::Asked;
 use super::{Held, Worker};
-use crate::caller::{Attributes, Identity, recognise};
+use crate::caller::{Attributes, Evidence, Identity, first};
 use crate::http::{Edits, Headers, split_query, without_arguments};
 use crate::isolate::{Address, Isolate, add_extra_label};
 use crate::operation::{Class, Kind, Method, Methods, Operation, Unclassified};
@@ -35,9 +35,6 @@ pub(super) fn decide(
 ) -> (Result<Decided, Refusal>, Asked) {
     let mut known = Asked::default();
     let decided = decide_knowing(policy, headers, attributes, worker, &mut known);
-    if let Err(Refusal::NoTenant { caller }) = &decided {
-        known.caller = policy.callers.iter().position(|known| known.name == *caller);
-    }
     (decided, known)
 }
 
@@ -63,12 +60,14 @@ fn decide_knowing(
     let protocol = operation.as_ref().ok().map(|operation| operation.protocol);
     known.voice = Voice::of(protocol, headers.first("content-type"));
     // Who is not known learns nothing about which paths there are.
-    let identity = recognise(&policy.callers, headers, attributes, backend.write.labels.claims())?;
-    known.caller = Some(identity.caller);
-    known.body = identity.body;
+    let evidence = Evidence::new(headers, attributes)?;
+    let recognised = first(&policy.callers, &evidence, &mut |_, _| ())?;
+    known.caller = Some(recognised.position);
+    known.body = recognised.body();
+    let caller = recognised.caller;
+    let identity = recognised.identity(backend.write.labels.claims())?;
     let operation = operation.map_err(unclassified)?;
     known.class = Some(operation.class);
-    let caller = policy.callers.get(identity.caller).ok_or(Refusal::Host { what: "the caller was lost" })?;
     if !caller.rights.may.contains(&operation.class) {
         return Err(Refusal::NotPermitted { class: operation.class });
     }
@@ -103,15 +102,16 @@ fn own_page(
     attributes: &dyn Attributes,
     known: &mut Asked,
 ) -> Result<Decided, Refusal> {
-    let identity = recognise(&policy.callers, headers, attributes, &[])?;
-    known.caller = Some(identity.caller);
-    known.body = identity.body;
+    let evidence = Evidence::new(headers, attributes)?;
+    let recognised = first(&policy.callers, &evidence, &mut |_, _| ())?;
+    known.caller = Some(recognised.position);
+    known.body = recognised.body();
+    recognised.identity(&[])?;
     known.class = Some(page.class());
     if headers.pseudo(":method") != Method::Get.as_str() {
         return Err(Refusal::Method { allow: Methods::of(&[Method::Get]) });
     }
-    let caller = policy.callers.get(identity.caller).ok_or(Refusal::Host { what: "the caller was lost" })?;
-    if !caller.rights.may.contains(&page.class()) {
+    if !recognised.caller.rights.may.contains(&page.class()) {
         return Err(Refusal::NotPermitted { class: page.class() });
     }
     Ok(Decided::Page(page))

@@ -1,12 +1,12 @@
 //! What a backend's configuration says about its paths: moved prefixes and further paths.
 
-use serde::Deserialize;
+use crate::config::Shape;
 
 use super::{Class, Method, Tenancy};
 
 /// Path prefixes that were changed in the backend's own configuration. Each starts with a slash and does
 /// not end with one. Giving a prefix to a kind of backend that has none is an error.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Prefixes {
@@ -25,7 +25,7 @@ pub struct Prefixes {
 /// Such a request goes on with the tenant header set and with nothing else read or rewritten: neither is a
 /// write split, nor a read narrowed on a backend that keeps tenants apart by a label. What the table opens
 /// stays as it is, also below a `/*`; naming it again is an error.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ExtraPath {
@@ -50,10 +50,15 @@ fn get() -> Vec<Method> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{self, ConfigError};
+
+    fn read<T: Shape>(text: &str) -> Result<T, ConfigError> {
+        config::read(&serde_json::from_str(text).unwrap())
+    }
 
     #[test]
     fn defaults_are_narrow() {
-        let extra: ExtraPath = serde_json::from_str(r#"{"path":"/x","class":"admin"}"#).unwrap();
+        let extra: ExtraPath = read(r#"{"path":"/x","class":"admin"}"#).unwrap();
         assert_eq!(
             extra,
             ExtraPath {
@@ -63,7 +68,7 @@ mod tests {
                 tenants: Tenancy::One
             }
         );
-        assert_eq!(serde_json::from_str::<Prefixes>("{}").unwrap(), Prefixes::default());
+        assert_eq!(read::<Prefixes>("{}").unwrap(), Prefixes::default());
     }
 
     #[test]
@@ -71,9 +76,9 @@ mod tests {
         for text in
             [r#"{"path":"/x"}"#, r#"{"path":"/x","class":"Read"}"#, r#"{"path":"/x","class":"read","a":1}"#]
         {
-            assert!(serde_json::from_str::<ExtraPath>(text).is_err(), "{text}");
+            assert!(read::<ExtraPath>(text).is_err(), "{text}");
         }
-        assert!(serde_json::from_str::<Prefixes>(r#"{"promethues":"/x"}"#).is_err());
-        assert_eq!(serde_json::from_str::<Tenancy>(r#""many""#).unwrap(), Tenancy::Many);
+        assert!(read::<Prefixes>(r#"{"promethues":"/x"}"#).is_err());
+        assert_eq!(read::<Tenancy>(r#""many""#).unwrap(), Tenancy::Many);
     }
 }

@@ -2,10 +2,10 @@
 
 use core::fmt;
 
-use serde::Deserialize;
+use crate::config::Shape;
 
 /// A method that a route can take. Methods outside this list are taken by none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "UPPERCASE")]
 #[repr(u8)]
@@ -111,6 +111,7 @@ impl fmt::Display for Methods {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config;
 
     #[test]
     fn parses_exactly() {
@@ -133,9 +134,9 @@ mod tests {
 
     #[test]
     fn reads_the_names_of_the_configuration() {
-        let read = |text| serde_json::from_str::<Vec<Method>>(text);
-        assert_eq!(read(r#"["GET","DELETE"]"#).unwrap(), [Method::Get, Method::Delete]);
-        let error = read(r#"["get"]"#).unwrap_err().to_string();
+        let read = |names: &[&str]| config::read::<Vec<Method>>(&names.into());
+        assert_eq!(read(&["GET", "DELETE"]).unwrap(), [Method::Get, Method::Delete]);
+        let error = read(&["get"]).unwrap_err().to_string();
         assert!(error.contains("expected one of `GET`, `HEAD`"), "{error}");
     }
 }

@@ -28,7 +28,7 @@ mod properties;
 #[cfg(test)]
 mod testing;
 
-use serde::Deserialize;
+use crate::config::Shape;
 
 pub use compile::RouterError;
 pub use configured::{ExtraPath, Prefixes};
@@ -37,7 +37,7 @@ pub use method::{Method, Methods};
 pub use router::{Router, Unclassified};
 
 /// Which system stands behind: decides the table of routes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -94,7 +94,7 @@ impl Kind {
 }
 
 /// What a caller needs the right for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Class {
@@ -181,7 +181,7 @@ impl Protocol {
 }
 
 /// How many tenants one request may name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Tenancy {

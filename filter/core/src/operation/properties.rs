@@ -6,6 +6,7 @@ use super::Method::{Get, Post};
 use super::table::Answer;
 use super::testing::{admin, describe, router, with};
 use super::{Class, Kind, Methods, Operation, Prefixes, Router, Tenancy, Unclassified, compile};
+use crate::config;
 
 const KINDS: [Kind; 6] =
     [Kind::Cortex, Kind::Mimir, Kind::Loki, Kind::Tempo, Kind::Prometheus, Kind::VictoriaMetrics];
@@ -99,13 +100,13 @@ fn a_write_is_a_post_for_one_tenant() {
 #[test]
 fn names_match_the_configuration() {
     for kind in KINDS {
-        assert_eq!(serde_json::from_value::<Kind>(kind.as_str().into()).unwrap(), kind);
+        assert_eq!(config::read::<Kind>(&kind.as_str().into()).unwrap(), kind);
     }
     for class in [Class::Write, Class::Read, Class::Rules, Class::Alerts, Class::Admin] {
-        assert_eq!(serde_json::from_value::<Class>(class.as_str().into()).unwrap(), class);
+        assert_eq!(config::read::<Class>(&class.as_str().into()).unwrap(), class);
     }
     for tenancy in [Tenancy::One, Tenancy::Many] {
-        assert_eq!(serde_json::from_value::<Tenancy>(tenancy.as_str().into()).unwrap(), tenancy);
+        assert_eq!(config::read::<Tenancy>(&tenancy.as_str().into()).unwrap(), tenancy);
     }
 }
 

@@ -67,7 +67,7 @@ mod tests {
             (&["a", "b", "c", "d"], &[], Tenancy::Many, Err("too_many_tenants")),
         ];
         for (own, header, tenancy, expected) in cases {
-            let identity = Identity { caller: 0, tenants: set(own), claims: Vec::new(), body: None };
+            let identity = Identity { caller: 0, tenants: set(own), claims: Vec::new() };
             let pairs = header.iter().map(|value| (CHOICE.as_bytes(), value.as_bytes())).collect();
             let result = tenants(&identity, &Headers::new(pairs), *tenancy, 3);
             let result = result.map(|set| set.header());

@@ -4,13 +4,12 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::config::TableConfig;
+use crate::config;
 use crate::exchange::{Alone, SlotFailure, Stored};
-use serde::Deserialize as _;
 
 fn rules(refresh: &str) -> Vec<TableRules> {
     let config = json!({"http": {"cluster": "c", "path": "/", "refresh": refresh, "timeout": "1s"}});
-    let config = TableConfig::deserialize(config).unwrap();
+    let config = config::read(&config).unwrap();
     TableRules::compile(&[("orgs".to_owned(), config)].into()).unwrap()
 }
 
@@ -178,7 +177,7 @@ fn gauges_tell_age_and_size() {
 
 #[test]
 fn a_static_table_needs_no_ticks() {
-    let config = TableConfig::deserialize(json!({"static": {"ns": "a"}})).unwrap();
+    let config = config::read(&json!({"static": {"ns": "a"}})).unwrap();
     let rules = TableRules::compile(&[("orgs".to_owned(), config)].into()).unwrap();
     let mut tables = Tables::new(&rules, process(), 1);
     assert_eq!(tables.period(), None);

@@ -105,18 +105,19 @@ fn is_soft(message: &[u8]) -> bool {
 mod tests {
     use super::super::outcome::{Answer, PartAnswer};
     use super::*;
+    use crate::config;
     use crate::tenant::TenantId;
     use crate::write::written::Written;
     use serde_json::{Value, json};
 
-    fn rules(config: Value) -> Result<AnswerRules, String> {
-        let config: AnswersConfig = serde_json::from_value(config).map_err(|error| error.to_string())?;
+    fn rules(config: &Value) -> Result<AnswerRules, String> {
+        let config: AnswersConfig = config::read(config).map_err(|error| error.to_string())?;
         AnswerRules::compile(&config, "answers").map_err(|error| error.to_string())
     }
 
     #[test]
     fn the_defaults_are_safe() {
-        let rules = rules(json!({})).unwrap();
+        let rules = rules(&json!({})).unwrap();
         assert!(!rules.change_answers());
         assert_eq!(rules.remember_ms, 300_000);
         let hour = GiveUp { after_ms: Some(3_600_000), attempts: None, try_every_ms: 60_000 };
@@ -125,7 +126,7 @@ mod tests {
 
     #[test]
     fn giving_up_is_compiled() {
-        let give_up = |config| rules(json!({"give_up": config})).map(|rules| rules.give_up);
+        let give_up = |config| rules(&json!({"give_up": config})).map(|rules| rules.give_up);
         let of = |after_ms, attempts, try_every_ms| Some(GiveUp { after_ms, attempts, try_every_ms });
         assert_eq!(give_up(json!({"after": "0s"})), Ok(None));
         assert_eq!(give_up(json!({"after": "2h"})), Ok(of(Some(7_200_000), None, 60_000)));
@@ -137,13 +138,13 @@ mod tests {
         for (wrong, expected) in [
             (json!({"give_up": {"attempts": 0}}), "answers.give_up.attempts: 0 would give up"),
             (json!({"give_up": {"try_every": "0s"}}), "answers.give_up.try_every: with 0s every request"),
-            (json!({"give_up": {"after": 60}}), "expected a time with its unit"),
-            (json!({"give_up": "never"}), "invalid type"),
+            (json!({"give_up": {"after": 60}}), "give_up.after: expected a time with its unit"),
+            (json!({"give_up": "never"}), "give_up: expected an object, found a string"),
             (json!({"rate_limited": "ignore"}), "unknown variant `ignore`, expected `pass` or `drop`"),
-            (json!({"soft_errors": true}), "invalid type"),
-            (json!({"429": "drop"}), "unknown field `429`"),
+            (json!({"soft_errors": true}), "soft_errors: expected a string, found a boolean"),
+            (json!({"429": "drop"}), "429: unknown field `429`"),
         ] {
-            let error = rules(wrong).map(|_| ()).unwrap_err();
+            let error = rules(&wrong).map(|_| ()).unwrap_err();
             assert!(error.contains(expected), "{error}");
         }
     }
@@ -174,7 +175,7 @@ mod tests {
                 written: Written::Untold,
             };
             let mut part = PartAnswer::new(TenantId::new("own").unwrap(), answer);
-            rules((*config).clone()).unwrap().judge(&mut part);
+            rules(config).unwrap().judge(&mut part);
             assert_eq!(part.judged, *expected, "{config} {status:?} {message}");
         }
     }

@@ -8,12 +8,11 @@ mod order;
 mod session;
 mod tenants;
 
-use serde::Deserialize as _;
 use serde_json::{Value as Json, json};
 
 use super::testing::{Known, environment};
 use super::{Caller, recognise};
-use crate::config::CallerConfig;
+use crate::config::{self, CallerConfig};
 use crate::http::Headers;
 
 /// Callers as a configuration lists them; what a table does not care for is filled in.
@@ -25,7 +24,7 @@ fn compile(mut caller: Json) -> Result<Caller, String> {
     for (key, value) in [("name", json!("it")), ("may", json!(["read"]))] {
         caller.as_object_mut().unwrap().entry(key).or_insert(value);
     }
-    let config = CallerConfig::deserialize(caller).map_err(|error| error.to_string())?;
+    let config = config::read::<CallerConfig>(&caller).map_err(|error| error.to_string())?;
     Caller::compile(&config, "callers[0]", &environment).map_err(|error| error.to_string())
 }
 

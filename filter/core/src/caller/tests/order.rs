@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::super::testing::{Known, hashed, metadata};
 use super::{callers, who};
-use crate::caller::recognise;
+use crate::caller::{Evidence, Why, first, recognise};
 use crate::http::Headers;
 use crate::report::Refusal;
 
@@ -68,5 +68,96 @@ fn the_first_that_recognises_is_the_caller() {
         (json!({"d": {}}), "no_caller"),
     ] {
         assert_eq!(who(&list, &[], &known(&namespaces)), expected, "{namespaces}");
+    }
+}
+
+/// Every entry before the one that recognises a request says why it does not.
+#[test]
+fn who_is_passed_says_why() {
+    let encoded = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, "u:p");
+    let basic_credentials = format!("Basic {encoded}");
+    let asking = |mut entry: Json, source: &str| {
+        entry[source]["where"] =
+            json!([{"claim": "ok", "in": "yes"}, {"claim": ["real", "role"], "in": ["a"]}]);
+        entry
+    };
+    let verified = |payload: Json| json!({"envoy.filters.http.jwt_authn": payload});
+    let token = |iss: &str, ok: &str| json!({"iss": iss, "ok": ok});
+    let list = callers(&[
+        asking(jwt("one"), "jwt"),
+        asking(session("s", &json!(["t"])), "metadata"),
+        basic("b", "other"),
+        basic("c", "u"),
+        jwt("last"),
+    ]);
+    let none = "one: no verified token of this provider";
+    // (what another filter left, the credentials, who was passed and why)
+    let cases: Vec<(Json, &str, Result<usize, &str>, Vec<&str>)> = vec![
+        (json!({}), &basic_credentials, Ok(3), vec![none, "s: no session", "b: another user"]),
+        (
+            json!({"s": {"ok": "yes"}}),
+            &basic_credentials,
+            Ok(3),
+            vec![none, "s: the claim real › role", "b: another user"],
+        ),
+        (
+            verified(json!({"one": token("https://evil", "yes"), "last": token("https://idp", "no")})),
+            "Bearer x",
+            Ok(4),
+            vec![
+                "one: a token of another issuer",
+                "s: no session",
+                "b: no basic credentials",
+                "c: no basic credentials",
+            ],
+        ),
+        (
+            verified(json!({"one": token("https://idp", "no"), "last": token("https://idp", "no")})),
+            "Bearer x",
+            Ok(4),
+            vec!["one: the claim ok", "s: no session", "b: no basic credentials", "c: no basic credentials"],
+        ),
+        (
+            verified(json!({"last": token("https://idp", "no")})),
+            "Bearer x",
+            Ok(4),
+            vec![
+                "one: a credential that nothing proves",
+                "s: no session",
+                "b: no basic credentials",
+                "c: no basic credentials",
+            ],
+        ),
+        (
+            json!({}),
+            "",
+            Err("no_caller"),
+            vec![
+                none,
+                "s: no session",
+                "b: no basic credentials",
+                "c: no basic credentials",
+                "last: no verified token of this provider",
+            ],
+        ),
+    ];
+    for (left, credentials, expected, passed) in cases {
+        let mut known = Known::default();
+        known.set("metadata", &metadata(&left));
+        let mut pairs: Vec<(&[u8], &[u8])> = Vec::new();
+        if !credentials.is_empty() {
+            pairs.push((b"authorization", credentials.as_bytes()));
+        }
+        let headers = Headers::new(pairs);
+        let evidence = Evidence::new(&headers, &known).unwrap();
+        let mut told = Vec::new();
+        let recognised = first(&list, &evidence, &mut |caller, why| {
+            told.push(match why {
+                Why::Words(words) => format!("{}: {words}", caller.name),
+                Why::Claim(claim) => format!("{}: the claim {claim}", caller.name),
+            });
+        });
+        let position = recognised.map(|recognised| recognised.position).map_err(|refusal| refusal.reason());
+        assert_eq!((position, told.iter().map(String::as_str).collect()), (expected, passed), "{left}");
     }
 }

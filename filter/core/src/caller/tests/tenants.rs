@@ -103,11 +103,11 @@ fn what_is_refused_at_load() {
         (json!(""), "callers[0].tenants: a tenant ID must not be empty"),
         (json!(["a", ".."]), "callers[0].tenants[1]: this name is reserved"),
         (json!({"claim": []}), "callers[0].tenants.claim: name the claim"),
-        (json!({"prefix": "x"}), "give exactly one of `claim`"),
-        (json!({"union": ["a"], "prefix": "x"}), "give exactly one of `claim`"),
-        (json!({"claim": "a", "first": ["b"]}), "give exactly one of `claim`"),
-        (json!(7), "invalid type: integer `7`"),
-        (json!({"claim": 7}), "invalid type: integer `7`"),
+        (json!({"prefix": "x"}), "tenants: give exactly one of `claim`"),
+        (json!({"union": ["a"], "prefix": "x"}), "tenants: give exactly one of `claim`"),
+        (json!({"claim": "a", "first": ["b"]}), "tenants: give exactly one of `claim`"),
+        (json!(7), "tenants: expected a tenant, a list, {claim: …}"),
+        (json!({"claim": 7}), "tenants.claim: expected a string or a list of strings, found a number"),
     ];
     for (expression, expected) in cases {
         let error = compile(json!({"metadata": {"namespace": "n"}, "tenants": expression})).unwrap_err();

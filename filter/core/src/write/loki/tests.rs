@@ -2,7 +2,6 @@
 //! notations alike.
 
 use proptest::prelude::*;
-use serde::Deserialize as _;
 use serde_json::{Value as Json, json};
 
 use super::super::encoding::Encoding;
@@ -12,7 +11,7 @@ use super::super::testing::{self as split_testing, Source};
 use super::testing::{NOTATIONS, Notation, Pairs, Plain, plain};
 use super::*;
 use crate::caller::Caller;
-use crate::config::CallerConfig;
+use crate::config;
 use crate::wire::put_len;
 
 /// A caller that owns `own`, impersonates `cluster-*` and writes on behalf of `team-*`.
@@ -21,7 +20,7 @@ fn rights() -> Rights {
         "name": "agent", "jwt": {"provider": "p", "issuer": "i"}, "tenants": ["own"], "may": ["write"],
         "impersonate": {"label": "imp", "tenants": ["cluster-*"]}, "on_behalf_of": ["team-*"],
     });
-    Caller::compile(&CallerConfig::deserialize(config).unwrap(), "", &|_| None).unwrap().rights
+    Caller::compile(&config::read(&config).unwrap(), "", &|_| None).unwrap().rights
 }
 
 const IMPERSONATED: Source<'_> = ("imp", Place::Label, true, Allowed::Impersonation);
@@ -158,7 +157,7 @@ fn a_stream_falls_apart_by_the_metadata_of_its_entries() {
 fn entries_that_decide_are_bounded() {
     let entry: &[(&str, &str)] = &[("mt", "team-a")];
     let rich: &[(&str, &str)] = &[("a", "1"), ("b", "2"), ("c", "3")];
-    let limits: Limits = serde_json::from_value(json!({"series": 4, "labels_per_series": 2})).unwrap();
+    let limits: Limits = config::read(&json!({"series": 4, "labels_per_series": 2})).unwrap();
     let cases: &[(&str, Vec<Plain>, SplitPlan, Result<u32, Refusal>)] = &[
         ("as many as there may be", vec![plain(&[("app", "x")], &[entry; 4])], plan(), Ok(0)),
         (
@@ -408,7 +407,7 @@ fn what_parts_share_does_not_multiply_without_bound() {
         let message = notation.write(&[plain(&[("big", &big)], &entries)]);
         let push = push(notation);
         let body = push.encoding.encoder().encode(&message).unwrap();
-        let limits: Limits = serde_json::from_value(json!({"decoded_bytes": "1MiB"})).unwrap();
+        let limits: Limits = config::read(&json!({"decoded_bytes": "1MiB"})).unwrap();
         let refused = split(push, &body, &plan(), &rights(), &limits).unwrap_err();
         assert_eq!(refused, Refusal::DecodedTooLarge { limit: 1 << 20 }, "{notation:?}");
     }

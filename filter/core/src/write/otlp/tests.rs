@@ -3,7 +3,6 @@
 
 use proptest::prelude::*;
 use prost::Message as _;
-use serde::Deserialize as _;
 use serde_json::{Value as Json, json};
 
 use super::super::encoding::Encoding;
@@ -17,7 +16,7 @@ use super::super::written::Written;
 use super::testing::{Plain, Response, SIGNALS, Status, plain, read, write};
 use super::*;
 use crate::caller::Caller;
-use crate::config::CallerConfig;
+use crate::config;
 use crate::tenant::TenantId;
 use crate::wire::put_len;
 
@@ -30,7 +29,7 @@ fn rights() -> Rights {
         "name": "agent", "jwt": {"provider": "p", "issuer": "i"}, "tenants": ["own"], "may": ["write"],
         "impersonate": {"label": "imp", "tenants": ["cluster-*"]}, "on_behalf_of": ["team-*"],
     });
-    Caller::compile(&CallerConfig::deserialize(config).unwrap(), "", &|_| None).unwrap().rights
+    Caller::compile(&config::read(&config).unwrap(), "", &|_| None).unwrap().rights
 }
 
 /// Impersonation, then an attribute, then the own tenant.

@@ -53,6 +53,7 @@ impl Accepted {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config;
     use serde_json::json;
 
     #[test]
@@ -67,7 +68,7 @@ mod tests {
             (json!({"versions": ["1.0", "2"]}), Err("w.versions[1]: there are \"1.0\" and \"2.0\"")),
         ];
         for (config, expected) in cases {
-            let config: RemoteWriteConfig = serde_json::from_value(config.clone()).unwrap();
+            let config: RemoteWriteConfig = config::read(&config).unwrap();
             match (Accepted::compile(&config, "w"), expected) {
                 (Ok(accepted), Ok((v1, v2))) => {
                     assert_eq!(accepted.check(Version::V1).is_ok(), v1);

@@ -15,13 +15,12 @@ use super::super::testing::{
 };
 use super::*;
 use crate::caller::{Caller, Rights};
-use crate::config::CallerConfig;
+use crate::config;
 use crate::tenant::{TenantId, TenantSet};
 use crate::wire::{put_len, put_varint};
 use crate::write::Part;
 use crate::write::labels::LabelEdits;
 use crate::write::metadata::Spread;
-use serde::Deserialize as _;
 
 pub(crate) fn tenant(id: &str) -> TenantId {
     TenantId::new(id).unwrap()
@@ -34,7 +33,7 @@ pub(crate) fn rights() -> Rights {
         "name": "agent", "jwt": {"provider": "p", "issuer": "i"}, "tenants": ["own"], "may": ["write"],
         "impersonate": {"label": "imp", "tenants": ["cluster-*"]}, "on_behalf_of": ["team-*"],
     });
-    let config = CallerConfig::deserialize(config).unwrap();
+    let config = config::read(&config).unwrap();
     Caller::compile(&config, "", &|_| None).unwrap().rights
 }
 
