@@ -73,7 +73,8 @@ async fn an_unmodified_prometheus() -> Result<()> {
             ensure!(samples > 2, "{tenant} has {samples} samples");
         }
         let own = state.store("central").context("nothing for central")?;
-        let named = |name: &str| own.series().keys().any(|labels| labels.contains(&Label::new("__name__", name)));
+        let named =
+            |name: &str| own.series().keys().any(|labels| labels.contains(&Label::new("__name__", name)));
         ensure!(named("own_metric") && named("up") && !named("about"), "central has others");
         Ok(())
     })
@@ -95,7 +96,8 @@ async fn an_unmodified_prometheus() -> Result<()> {
 async fn what_came_along_is_not_believed() -> Result<()> {
     let world = World::start().await?;
     let client = world.agent.http2()?;
-    let call = write("up").push().header(HEADER, "evil").header(HEADER, "worse").header("x-scope-impersonate", "no");
+    let call =
+        write("up").push().header(HEADER, "evil").header(HEADER, "worse").header("x-scope-impersonate", "no");
     client.send(call).await?.expect(200)?;
     let body = write("up").push().whole_body();
     let chunked = write("up").push().chunks([body[..3].to_vec(), body[3..].to_vec()]).trailer("x-more", "1");

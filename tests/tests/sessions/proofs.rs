@@ -34,7 +34,10 @@ async fn good_proofs() -> Result<()> {
             arrived.sort();
             ensure!(arrived == tenants, "{what}: {}", state.summary());
             for request in &state.requests {
-                ensure!(request.header_values(HEADER).is_empty(), "{what}: the proof went upstream: {request}");
+                ensure!(
+                    request.header_values(HEADER).is_empty(),
+                    "{what}: the proof went upstream: {request}"
+                );
                 ensure!(tenants.len() > 1 || request.body == sent, "{what}: another body");
                 ensure!(!write || request.push.is_some(), "{what}: {request}");
             }
@@ -65,18 +68,43 @@ async fn proofs_that_are_not_good_for_their_request() -> Result<()> {
         ("in quotes", with(&format!("\"{}\"", proof())), 401, "cannot be read"),
         ("not even text", pushed.clone().header(HEADER, b"\xff\xfe"), 401, "cannot be read"),
         ("twice", with(&proof()).header(HEADER, proof()), 400, "more than once"),
-        ("in another case, twice", with(&proof()).header("X-Scopegate-Session", proof()), 400, "more than once"),
+        (
+            "in another case, twice",
+            with(&proof()).header("X-Scopegate-Session", proof()),
+            400,
+            "more than once",
+        ),
         ("joined", with(&format!("{}, {}", proof(), proof())), 401, "cannot be read"),
         ("an unknown key", Session::new("local", "central", &unknown).sign(pushed.clone()), 401, "not good"),
         ("another secret", Session::new("local", "central", &wrong).sign(pushed.clone()), 401, "not good"),
         ("another agent", with(&proof().replace("=central,", "=cluster-1,")), 401, "not good"),
-        ("another method", Call::new("PUT", "/api/v1/push").header(HEADER, proof()).body(body.clone()), 401, "not good"),
+        (
+            "another method",
+            Call::new("PUT", "/api/v1/push").header(HEADER, proof()).body(body.clone()),
+            401,
+            "not good",
+        ),
         ("another path", Call::post("/api/prom/push", body.clone()).header(HEADER, proof()), 401, "not good"),
-        ("another query", Call::post("/api/v1/push?x=1", body.clone()).header(HEADER, proof()), 401, "not good"),
+        (
+            "another query",
+            Call::post("/api/v1/push?x=1", body.clone()).header(HEADER, proof()),
+            401,
+            "not good",
+        ),
         ("another body", other.header(HEADER, proof()), 401, "another body"),
         ("a longer body", pushed.clone().body(longer.clone()).header(HEADER, proof()), 401, "another body"),
-        ("a longer body in chunks", pushed.clone().chunks([body.clone(), b"x".to_vec()]).header(HEADER, proof()), 401, "another body"),
-        ("a shorter body", pushed.clone().body(body[..body.len() - 1].to_vec()).header(HEADER, proof()), 401, "another body"),
+        (
+            "a longer body in chunks",
+            pushed.clone().chunks([body.clone(), b"x".to_vec()]).header(HEADER, proof()),
+            401,
+            "another body",
+        ),
+        (
+            "a shorter body",
+            pushed.clone().body(body[..body.len() - 1].to_vec()).header(HEADER, proof()),
+            401,
+            "another body",
+        ),
         ("no body", pushed.clone().body("").header(HEADER, proof()), 401, "another body"),
     ];
     for (what, call, status, words) in cases {

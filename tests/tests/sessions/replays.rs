@@ -43,7 +43,12 @@ async fn a_proof_is_used_up_by_its_head() -> Result<()> {
     let to_another_path = Call::post("/api/prom/push", call.whole_body());
     let proof = agent().proof("POST", "/api/v1/push", &call.whole_body());
     let header = scopegate_core::session::HEADER;
-    refused("another path", &gateway.http1("both")?.send(to_another_path.header(header, &proof)).await?, 401, "not good")?;
+    refused(
+        "another path",
+        &gateway.http1("both")?.send(to_another_path.header(header, &proof)).await?,
+        401,
+        "not good",
+    )?;
     gateway.nothing_arrived("before");
     gateway.http1("both")?.send(write("up").push().header(header, &proof)).await?.expect(200)?;
     Ok(())

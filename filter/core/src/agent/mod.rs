@@ -76,10 +76,12 @@ impl Signing {
     ) -> Step {
         let text = |name| headers.first(name).and_then(|value| core::str::from_utf8(value).ok());
         let (Some(method), Some(path)) = (text(":method"), text(":path")) else {
-            return self.refuse(worker, &Refusal::NotSigned { what: "it has no method or no path that is text" });
+            return self
+                .refuse(worker, &Refusal::NotSigned { what: "it has no method or no path that is text" });
         };
         if headers.first("upgrade").is_some() || method == "CONNECT" {
-            return self.refuse(worker, &Refusal::NotSigned { what: "no proof covers the bytes of an upgrade" });
+            return self
+                .refuse(worker, &Refusal::NotSigned { what: "no proof covers the bytes of an upgrade" });
         }
         let mut edits = Edits::default();
         for (name, value) in self.signer.headers() {
@@ -87,8 +89,7 @@ impl Signing {
         }
         // A proof that came along is not ours.
         edits.remove(headers, HEADER);
-        self.phase =
-            Phase::Body(Box::new(Held { method: method.to_owned(), path: path.to_owned(), edits }));
+        self.phase = Phase::Body(Box::new(Held { method: method.to_owned(), path: path.to_owned(), edits }));
         if end_of_stream { self.body(worker, Ok(Vec::new()), fresh) } else { Step::Buffer }
     }
 
@@ -96,9 +97,7 @@ impl Signing {
     pub fn body_progress(&mut self, worker: &mut Worker, size: usize) -> Step {
         let limit = self.signer.request_bytes();
         match self.phase {
-            Phase::Body(_) if size > limit as usize => {
-                self.refuse(worker, &Refusal::BodyTooLarge { limit })
-            },
+            Phase::Body(_) if size > limit as usize => self.refuse(worker, &Refusal::BodyTooLarge { limit }),
             Phase::Body(_) => Step::Buffer,
             Phase::WentOn => Step::Continue(Changes::default()),
             Phase::Head | Phase::Answered => Step::Wait,

@@ -81,8 +81,18 @@ fn what_cannot_be_signed_does_not_go_on() {
     let without_nonce = |s: &mut Signing, w: &mut Worker, _: Step| s.body(w, Ok(vec![]), &failing);
     let upgrade = [HEAD, &[("upgrade", "websocket")]].concat();
     let cases: Vec<(&[(&str, &str)], &dyn Fn(&mut Signing, &mut Worker, Step) -> Step, u16, &str)> = vec![
-        (HEAD, &|s, w, _| s.body_progress(w, 11), 413, "the body is larger than 10 bytes (limits.request_bytes)"),
-        (HEAD, &|s, w, _| s.body(w, Err("the body could not be read"), &fresh), 503, "the body could not be read"),
+        (
+            HEAD,
+            &|s, w, _| s.body_progress(w, 11),
+            413,
+            "the body is larger than 10 bytes (limits.request_bytes)",
+        ),
+        (
+            HEAD,
+            &|s, w, _| s.body(w, Err("the body could not be read"), &fresh),
+            503,
+            "the body could not be read",
+        ),
         (HEAD, &without_nonce, 503, "there are no random bytes"),
         (&HEAD[..1], &|_, _, step| step, 503, "no path that is text"),
         (&HEAD[1..], &|_, _, step| step, 503, "it has no method"),

@@ -98,9 +98,9 @@ impl Session {
         let Some(process) = attributes.process() else { return Err(unknown) };
         self.replay.take(process, &proof.identity(), proof.claim.time, now).map_err(|why| match why {
             NotTaken::Bad(bad) => Refusal::Proof(bad),
-            NotTaken::Full => {
-                Refusal::Overloaded { what: "too many requests bring a proof of their session (session.rate)" }
-            }
+            NotTaken::Full => Refusal::Overloaded {
+                what: "too many requests bring a proof of their session (session.rate)",
+            },
             NotTaken::Host => unknown,
         })
     }

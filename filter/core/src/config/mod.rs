@@ -94,6 +94,7 @@ pub enum RoleName {
 
 /// The configuration of a filter, in either of its roles.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(untagged))]
 pub enum Role {
     /// In front of backends.
     Gateway(Box<Config>),

@@ -151,7 +151,8 @@ impl<'a> Proof<'a> {
         let mut next = |name: &str| fields.next()?.strip_prefix(name)?.strip_prefix('=');
         let (attribute, agent, key) = (next("attribute")?, next("agent")?, next("key")?);
         let time = next("time")?;
-        let (nonce, body, mac) = (bytes(next("nonce")?)?, BodyDigest(bytes(next("body")?)?), bytes(next("mac")?)?);
+        let (nonce, body, mac) =
+            (bytes(next("nonce")?)?, BodyDigest(bytes(next("body")?)?), bytes(next("mac")?)?);
         if fields.next().is_some() || !is_name(attribute) || !is_name(key) || TenantId::new(agent).is_err() {
             return None;
         }
@@ -231,7 +232,9 @@ mod tests {
             };
             let hex = |name: &str| -> Vec<u8> {
                 let digits = field(name).trim_start_matches('-').as_bytes().chunks(2);
-                digits.map(|pair| u8::from_str_radix(core::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+                digits
+                    .map(|pair| u8::from_str_radix(core::str::from_utf8(pair).unwrap(), 16).unwrap())
+                    .collect()
             };
             let keys = KeyRing::parse(field("key").as_bytes()).unwrap();
             let claim = Claim {

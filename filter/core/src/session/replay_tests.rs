@@ -148,8 +148,7 @@ impl Process for Busy {
 
 #[test]
 fn only_one_of_two_workers_takes_it() {
-    for (disturbs, takes, expected) in
-        [(1, true, USED), (3, false, Ok(())), (4, false, Err(NotTaken::Host))]
+    for (disturbs, takes, expected) in [(1, true, USED), (3, false, Ok(())), (4, false, Err(NotTaken::Host))]
     {
         let process = Busy { inner: Alone::default(), disturbs: Cell::new(disturbs), takes };
         replay().make(&process).unwrap();

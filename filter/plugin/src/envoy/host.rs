@@ -67,7 +67,10 @@ impl Host for Envoy {
     }
 
     fn random(&self) -> u64 {
-        ffi::random_bytes().map(u64::from_le_bytes).or_else(|_| ffi::nanoseconds(Clock::Monotonic)).unwrap_or_default()
+        ffi::random_bytes()
+            .map(u64::from_le_bytes)
+            .or_else(|_| ffi::nanoseconds(Clock::Monotonic))
+            .unwrap_or_default()
     }
 
     fn nonce(&self) -> Result<[u8; 16], Failure> {

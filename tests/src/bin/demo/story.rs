@@ -51,7 +51,9 @@ pub(crate) async fn tell(arguments: Arguments) -> Result<bool> {
         Envoy::start(&Example::load_file("impersonation", "agent-envoy.yaml")?.cluster("gateway", gateway)?)
             .await?;
     let agent = beside.address()?;
-    line(&format!("agent    {agent} (a real Envoy with agent-envoy.yaml, which signs what the sender sends)"));
+    line(&format!(
+        "agent    {agent} (a real Envoy with agent-envoy.yaml, which signs what the sender sends)"
+    ));
     let prometheus = if arguments.no_prometheus { None } else { Traffic::prometheus(agent).await? };
     let traffic = prometheus.unwrap_or_else(|| Traffic::generator(agent));
     line(&format!("sender   {}", traffic.sender));

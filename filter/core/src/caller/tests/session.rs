@@ -170,7 +170,10 @@ fn every_error_says_where_and_what() {
     for (error, expected) in [
         (with("attribute", json!("a b")), "callers[0].session.attribute: an attribute is made of 1 to 64"),
         (with("attribute", json!("")), "callers[0].session.attribute: an attribute is made of 1 to 64"),
-        (with("keys", json!({"env": "NO"})), "callers[0].session.keys.env: the environment variable NO is not"),
+        (
+            with("keys", json!({"env": "NO"})),
+            "callers[0].session.keys.env: the environment variable NO is not",
+        ),
         (with("keys", json!({"env": "KEY"})), "callers[0].session.keys.env: a key is written as ID:SECRET"),
         (with("window", json!("999ms")), "callers[0].session.window: give \"1s\" to \"10m\""),
         (with("window", json!("11m")), "callers[0].session.window: give \"1s\" to \"10m\""),

@@ -130,7 +130,10 @@ fn what_is_held_is_bounded() {
     config["limits"]["request_bytes"] = json!(10);
     let form = [(":method", "POST"), (":path", "/prometheus/api/v1/query"), (":authority", "x")];
     let mut world = world(config);
-    assert_eq!(words(whole(&mut world, &form, &proof(&form, &[0; 11]), Some(&[0; 11]))), "413 body_too_large");
+    assert_eq!(
+        words(whole(&mut world, &form, &proof(&form, &[0; 11]), Some(&[0; 11]))),
+        "413 body_too_large"
+    );
     let announced = [&form[..], &[("content-length", "11")]].concat();
     let [first, second] = [proof(&form, b""), proof(&form, b"")];
     let with_proof = [&announced[..], &[(HEADER, &first)]].concat();
