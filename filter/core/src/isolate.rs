@@ -38,12 +38,19 @@ impl Isolate {
             Err(ConfigError::new(path, format!("{problem}: {} {}", kind.as_str(), takes.words())))
         };
         match (config, takes) {
-            (None, Takes::Header) | (Some(Isolation::Header), _) => Ok(Self::Header),
+            (None, Takes::Header | Takes::HeaderOrLabel) | (Some(Isolation::Header), _) => Ok(Self::Header),
             (None, _) => error("missing"),
-            (Some(Isolation::Label(label)), Takes::Label | Takes::LabelInUrl) if label.is_empty() => {
-                Err(ConfigError::new(format!("{path}.label"), "a label has a name"))
+            (Some(Isolation::Label(label)), Takes::Label | Takes::HeaderOrLabel | Takes::LabelInUrl)
+                if !can_keep_apart(label) =>
+            {
+                Err(ConfigError::new(
+                    format!("{path}.label"),
+                    "a label has a name; one that keeps tenants apart is made of A-Z a-z 0-9 _ and does not begin with a digit or `__`",
+                ))
             }
-            (Some(Isolation::Label(label)), Takes::Label) => Ok(Self::Label(label.0.clone())),
+            (Some(Isolation::Label(label)), Takes::Label | Takes::HeaderOrLabel) => {
+                Ok(Self::Label(label.0.clone()))
+            }
             (Some(Isolation::Label(label)), Takes::LabelInUrl) => Ok(Self::LabelInUrl(label.0.clone())),
             (Some(Isolation::Label(_)), _) => error("not by a label"),
             (Some(Isolation::Account(accounts)), Takes::AccountInPath) => {
@@ -64,6 +71,17 @@ impl Isolate {
         }
     }
 
+    /// The labels by which a client could name an account itself, where accounts stand in the path. What VictoriaMetrics
+    /// reads at its multitenant endpoint (`GetLocalAuthToken`).
+    pub fn account_labels(&self) -> &'static [&'static str] {
+        match self {
+            Self::AccountInPath(_) => {
+                &["vm_account_id", "vm_project_id", "VictoriaMetrics_AccountID", "VictoriaMetrics_ProjectID"]
+            }
+            _ => &[],
+        }
+    }
+
     /// Whether the backend can be told this tenant.
     pub fn knows(&self, tenant: &TenantId) -> bool {
         match self {
@@ -75,10 +93,18 @@ impl Isolate {
     }
 }
 
+/// Whether every language of queries, and every protocol of writes, takes this name of a label as it is.
+fn can_keep_apart(label: &str) -> bool {
+    label.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && !label.starts_with("__")
+        && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
 /// What a kind of backend can keep tenants apart by, besides what stands in front of it.
 #[derive(Clone, Copy)]
 enum Takes {
     Header,
+    HeaderOrLabel,
     Label,
     LabelInUrl,
     AccountInPath,
@@ -88,7 +114,8 @@ enum Takes {
 impl Takes {
     fn of(kind: Kind) -> Self {
         match kind {
-            Kind::Cortex | Kind::Mimir | Kind::Loki | Kind::Tempo => Self::Header,
+            Kind::Cortex | Kind::Mimir | Kind::Tempo => Self::Header,
+            Kind::Loki => Self::HeaderOrLabel,
             Kind::Prometheus => Self::Label,
             Kind::VictoriaMetrics => Self::LabelInUrl,
             Kind::VictoriaMetricsCluster => Self::AccountInPath,
@@ -99,6 +126,9 @@ impl Takes {
     fn words(self) -> &'static str {
         match self {
             Self::Header => "knows X-Scope-OrgID: leave it out, or say `header`",
+            Self::HeaderOrLabel => {
+                "knows X-Scope-OrgID: leave it out, or say `header`; or `{label: NAME}` for one that runs without tenants"
+            }
             Self::Label | Self::LabelInUrl => {
                 "knows no X-Scope-OrgID, so that every tenant would see everything; say `{label: NAME}`, or `header` only \
                  if something behind this Envoy does"

@@ -11,7 +11,7 @@
 //!
 //! The rooms follow a request's life: [`config`] and [`policy`] before it, then [`caller`] (who),
 //! [`operation`] (what), [`tenant`] and [`table`] (whose), [`mod@write`] and [`read`] (how it is rewritten), [`isolate`]
-//! (how the backend is told), and [`report`] (what is told to the outside). [`wire`] and [`http`] are the vocabulary.
+//! (how the backend is told), [`rollout`] (whether it takes effect), and [`report`] (what is told to the outside). [`wire`] and [`http`] are the vocabulary.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
@@ -36,6 +36,7 @@ pub mod operation;
 pub mod policy;
 pub mod read;
 pub mod report;
+pub mod rollout;
 pub mod session;
 pub mod table;
 pub mod tenant;

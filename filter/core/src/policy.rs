@@ -3,12 +3,14 @@
 use std::rc::Rc;
 
 use crate::caller::{Caller, Environment, Impersonate};
-use crate::config::{BackendConfig, ByTenant, Config, ConfigError, Limits, Mode, WriteConfig};
+use crate::config::{BackendConfig, ByTenant, Config, ConfigError, Limits, WriteConfig};
 use crate::exchange::{Pages, Process, SlotFailure};
 use crate::http::{host_name, under_prefix};
 use crate::isolate::Isolate;
 use crate::operation::{Kind, Router};
+use crate::read::LabelPolicies;
 use crate::report::{NamingRules, Refusal};
+use crate::rollout::Rollout;
 use crate::session::HEADER;
 use crate::table::TableRules;
 use crate::write::{Rules, metadata};
@@ -16,8 +18,8 @@ use crate::write::{Rules, metadata};
 /// A compiled configuration. Made at load, shared by all requests of a worker.
 #[derive(Debug)]
 pub struct Policy {
-    /// Whether decisions take effect.
-    pub mode: Mode,
+    /// For whom decisions take effect.
+    pub rollout: Rollout,
     /// The backends, in the order of the configuration.
     pub backends: Vec<Backend>,
     /// The callers, in the order of the configuration.
@@ -62,6 +64,10 @@ pub struct Backend {
     pub isolate: Rc<Isolate>,
     /// Which paths it has.
     pub router: Router,
+    /// Whether it reads experimental syntax of its query language.
+    pub experimental: bool,
+    /// What its reads may see of each tenant.
+    pub label_policies: LabelPolicies,
     /// How its writes find their tenants.
     pub write: Rules,
     /// Whether the client's `Authorization` goes on to it.
@@ -102,14 +108,8 @@ impl Policy {
                 "name at least one caller; without one every request is refused",
             ));
         }
-        let stray = config.write.keys().find(|name| config.backends.iter().all(|b| b.name.0 != **name));
-        if let Some(name) = stray {
-            let known: Vec<&str> = config.backends.iter().map(|backend| &*backend.name).collect();
-            return Err(ConfigError::new(
-                format!("write.{name}"),
-                format!("no backend has this name; there are: {}", known.join(", ")),
-            ));
-        }
+        check_backends(config, "write", config.write.keys())?;
+        check_backends(config, "read", config.read.keys())?;
         let tables = TableRules::compile(&config.tables)?;
         let mut backends: Vec<Backend> = Vec::new();
         for (position, backend) in config.backends.iter().enumerate() {
@@ -132,7 +132,26 @@ impl Policy {
                 let path = format!("{path}.session.attribute");
                 return Err(ConfigError::new(path, "another caller is recognised by this attribute"));
             }
+            let impersonated = caller.rights.impersonate.as_ref().map(|right| &right.label);
+            let of_a_pair = |label| backends.iter().find(|backend| backend.write.ha_labels.contains(label));
+            if let Some(backend) = impersonated.and_then(of_a_pair) {
+                return Err(ConfigError::new(
+                    format!("{path}.impersonate.label"),
+                    format!(
+                        "it is taken off, and an HA tracker of {} decides by it (write.{}.ha_labels)",
+                        backend.name, backend.name
+                    ),
+                ));
+            }
             callers.push(caller);
+        }
+        for backend in &mut backends {
+            if let Some(read) = config.read.get(&backend.name) {
+                let path = format!("read.{}.label_policy", backend.name);
+                backend.experimental = read.experimental;
+                backend.label_policies =
+                    LabelPolicies::compile(&read.label_policy, backend.kind, &callers, &path)?;
+            }
         }
         let limits = config.limits.clone();
         check_limits(&limits)?;
@@ -166,8 +185,8 @@ impl Policy {
             journal: config.report.is_some(),
         };
         let pages = Pages::compile(config)?;
-        let (mode, version) = (config.mode, [0; 16]);
-        Ok(Self { mode, backends, callers, tables, limits, version, telling, pages, tenancy_headers })
+        let (rollout, version) = (Rollout::compile(config), [0; 16]);
+        Ok(Self { rollout, backends, callers, tables, limits, version, telling, pages, tenancy_headers })
     }
 
     /// The backend a request is for: the one that the route's metadata names, else the one with the best
@@ -273,7 +292,18 @@ impl Backend {
             write.calls.headers.push("authorization".to_owned());
         }
         let isolate = Rc::new(isolate);
-        Ok(Self { name, kind: config.kind, isolate, router, write, forward_authorization, hosts, prefix })
+        Ok(Self {
+            name,
+            kind: config.kind,
+            isolate,
+            router,
+            experimental: false,
+            label_policies: LabelPolicies::default(),
+            write,
+            forward_authorization,
+            hosts,
+            prefix,
+        })
     }
 
     /// How well the backend fits a host: `None` not at all, 0 for one that names no hosts.
@@ -309,6 +339,21 @@ impl HostPattern {
             }
         }
     }
+}
+
+/// What is said by backend, under `field`, is said of backends that there are.
+fn check_backends<'a>(
+    config: &Config,
+    field: &str,
+    mut names: impl Iterator<Item = &'a String>,
+) -> Result<(), ConfigError> {
+    let stray = names.find(|name| config.backends.iter().all(|backend| backend.name.0 != **name));
+    let Some(name) = stray else { return Ok(()) };
+    let known: Vec<&str> = config.backends.iter().map(|backend| &*backend.name).collect();
+    Err(ConfigError::new(
+        format!("{field}.{name}"),
+        format!("no backend has this name; there are: {}", known.join(", ")),
+    ))
 }
 
 /// Names stand in metrics, where they must not look like anything else.

@@ -47,7 +47,19 @@ fn every_error_says_where_and_what() {
             with("/mod", json!("enforce")),
             "mod: unknown field `mod`, expected one of `role`, `mode`, `backends`",
         ),
-        (with("/mode", json!("on")), "mode: unknown variant `on`, expected `enforce` or `observe`"),
+        (
+            with("/mode", json!("on")),
+            "mode: unknown variant `on`, expected one of `enforce`, `observe`, `enforce_for`",
+        ),
+        (
+            with("/mode", json!({"enforce_for": 25})),
+            "mode.enforce_for: expected a share with its sign, such as \"25%\"",
+        ),
+        (
+            with("/backends/0/mode", json!({"enforce_for": "101%"})),
+            "backends[0].mode.enforce_for: expected a share with its sign, such as \"25%\"",
+        ),
+        (with("/callers/0/mode", json!("25%")), "callers[0].mode: unknown variant `25%`, expected one of"),
         (with("/backends", json!([])), "backends: name at least one backend"),
         (with("/callers", json!([])), "callers: name at least one caller"),
         (

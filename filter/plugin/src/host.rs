@@ -74,6 +74,8 @@ pub trait Host {
     fn count(&self, metric: Metric, by: u64);
     /// Sets a gauge of a table, or adds to a counter.
     fn tell_table(&self, table: &str, metric: TableMetric, value: u64);
+    /// Sets a gauge.
+    fn set(&self, metric: Metric, value: u64);
     /// Adds a value to a histogram.
     fn record(&self, metric: Metric, value: u64);
 }

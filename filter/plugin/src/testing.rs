@@ -75,6 +75,7 @@ pub(crate) struct State {
     pub(crate) gets: RefCell<Vec<(u32, Get)>>,
     pub(crate) told: RefCell<Vec<(String, TableMetric, u64)>>,
     pub(crate) tick_period: Cell<u32>,
+    pub(crate) gauges: RefCell<Vec<(Metric, u64)>>,
     pub(crate) values: RefCell<Vec<(Metric, u64)>>,
     pub(crate) notes: RefCell<Vec<String>>,
     /// The status of the request's own answer; 0 where it cannot be read.
@@ -231,6 +232,10 @@ impl Host for Fake {
 
     fn tell_table(&self, table: &str, metric: TableMetric, value: u64) {
         self.0.told.borrow_mut().push((table.to_owned(), metric, value));
+    }
+
+    fn set(&self, metric: Metric, value: u64) {
+        self.0.gauges.borrow_mut().push((metric, value));
     }
 
     fn record(&self, metric: Metric, value: u64) {

@@ -4,6 +4,9 @@ use std::rc::Rc;
 
 use hashbrown::HashMap;
 use scopegate_core::exchange::Process;
+use scopegate_core::policy::Policy;
+use scopegate_core::report::Metric;
+use scopegate_core::rollout::warnings;
 use scopegate_core::table::{Failure as TableFailure, Fetched, Get, Tables};
 
 use crate::host::{Failure, Host, Level};
@@ -25,12 +28,22 @@ impl<H: Host> Ticker<H> {
         Self { host, shared, calls: HashMap::new(), period: None }
     }
 
-    /// The policy is there. Slots are made, and what is in them already is taken.
+    /// The policy is there. Slots are made, what is in them already is taken, and who is not enforced is told.
     pub fn configured(&mut self, process: Rc<dyn Process>) {
         let Some(policy) = self.shared.policy.get().map(Rc::clone) else { return };
+        self.warn(&policy, &*process);
         let tables = Tables::new(&policy.tables, process, self.host.random());
         self.shared.worker.borrow_mut().tables = tables;
         self.keep_time();
+    }
+
+    fn warn(&self, policy: &Policy, process: &dyn Process) {
+        for line in warnings(policy, process) {
+            self.host.log(Level::Warn, &line);
+        }
+        for backend in 0..policy.backends.len() {
+            self.host.set(Metric::NotEnforced { backend }, policy.rollout.not_enforced(backend));
+        }
     }
 
     /// Time has passed.

@@ -54,6 +54,22 @@ const FIRST: &str =
 const LAST: &str = r#"{"metadata": {}, "items": []}"#;
 
 #[test]
+fn who_is_not_enforced_is_told_at_once() {
+    for (mode, open, lines) in [("enforce", 0, 0), ("observe", 2, 1)] {
+        let config = CONFIG.replacen('{', &format!("{{\"mode\": \"{mode}\","), 1);
+        let (fake, _) = ticker(&config);
+        assert_eq!(*fake.0.gauges.borrow(), [(Metric::NotEnforced { backend: 0 }, open)], "{mode}");
+        let logs = fake.0.logs.borrow();
+        let warned = logs.iter().filter(|(level, line)| {
+            *level == Level::Warn
+                && line.contains("metrics is open to")
+                && line.ends_with(": c, (not recognised)")
+        });
+        assert_eq!((warned.count(), logs.len()), (lines, lines), "{logs:?}");
+    }
+}
+
+#[test]
 fn nothing_is_asked_before_the_first_tick_and_then_page_by_page() {
     let (fake, mut ticker) = ticker(CONFIG);
     assert_eq!(fake.0.tick_period.get(), 100);

@@ -16,14 +16,14 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    batch::{Batch, Naming, assert_all_received},
+    batch::{Batch, Naming, assert_all_received, assert_received},
     gateway::{LABEL, OWN, known, plugin, policy, wait_for_rest},
 };
 
 /// An Envoy whose listener stands in a file.
-struct Dynamic {
-    envoy: Envoy,
-    cortex: Cortex,
+pub(crate) struct Dynamic {
+    pub(crate) envoy: Envoy,
+    pub(crate) cortex: Cortex,
     files: Files,
     port: Reservation,
 }
@@ -65,7 +65,7 @@ fn listeners(address: SocketAddr, configuration: &Value) -> Result<String> {
 
 impl Dynamic {
     /// Starts with this configuration of the filter.
-    async fn start(configuration: &Value) -> Result<Self> {
+    pub(crate) async fn start(configuration: &Value) -> Result<Self> {
         let (cortex, port, mut files) = (Cortex::start()?, Reservation::any()?, Files::new()?);
         files.write(&listeners(port.address(), configuration)?)?;
         let source = json!({"path_config_source": {
@@ -79,14 +79,16 @@ impl Dynamic {
         Ok(Self { envoy, cortex, files, port })
     }
 
-    fn client(&self, protocol: Protocol) -> Client {
+    /// A client of it.
+    pub(crate) fn client(&self, protocol: Protocol) -> Client {
         match protocol {
             Protocol::Http1 => Client::http1(self.port.address()),
             Protocol::Http2 => Client::http2(self.port.address()),
         }
     }
 
-    fn update(&mut self, configuration: &Value) -> Result<()> {
+    /// Puts this configuration in the place of the one before.
+    pub(crate) fn update(&mut self, configuration: &Value) -> Result<()> {
         self.files.write(&listeners(self.port.address(), configuration)?)
     }
 
@@ -184,6 +186,68 @@ async fn updates_change_what_comes_after_them() -> Result<()> {
     let mut state = dynamic.cortex.state();
     state.requests.retain(|request| request.path() == "/api/v1/push");
     assert_all_received("over all updates", &state, &arrived.iter().collect::<Vec<_>>());
+    Ok(())
+}
+
+/// What is remembered of a request for when it comes again was decided by one configuration, and leaves out nothing
+/// under another, however little that differs; under the first one it holds still.
+#[tokio::test]
+async fn under_a_new_configuration_nothing_is_left_out() -> Result<()> {
+    const TENANTS: [&str; 3] = ["team-a", "team-b", "team-c"];
+    let (mut first, mut second) = (policy(), policy());
+    first["callers"][0]["may"] = json!(["write", "read", "admin"]);
+    second["callers"][0]["may"] = first["callers"][0]["may"].clone();
+    second["report"] = json!({});
+    let mut dynamic = Dynamic::start(&first).await?;
+    let batch = Batch::of(&TENANTS);
+    let attempt = async |dynamic: &Dynamic, status: u16| {
+        let answer = dynamic.client(Protocol::Http1).send(batch.push()).await?.expect(status)?;
+        let outcome = answer.header("x-scopegate-outcome").unwrap_or_default();
+        let mut parts: Vec<_> = outcome.split(", ").map(str::to_owned).collect();
+        parts.sort_unstable();
+        anyhow::Ok(parts)
+    };
+    // Only the second one has a report.
+    let in_force = async |dynamic: &Dynamic, status: u16| {
+        let report = || known(Call::get("/-/scopegate/report"));
+        let client = dynamic.client(Protocol::Http1);
+        eventually(DEADLINE, || async { client.send(report()).await?.expect(status).map(drop) }).await
+    };
+
+    dynamic.cortex.fault("team-b", Fault::answer(503).times(2));
+    in_force(&dynamic, 404).await?;
+    assert_eq!(attempt(&dynamic, 503).await?, ["team-a=200", "team-b=503", "team-c=200"]);
+    dynamic.update(&second)?;
+    in_force(&dynamic, 200).await?;
+    assert_eq!(attempt(&dynamic, 503).await?, ["team-a=200", "team-b=503", "team-c=200"], "all of it again");
+    assert_eq!(attempt(&dynamic, 200).await?, ["team-a=200;before", "team-b=200", "team-c=200;before"]);
+    dynamic.update(&first)?;
+    in_force(&dynamic, 404).await?;
+    assert_eq!(attempt(&dynamic, 200).await?, ["team-a=200;before", "team-b=200", "team-c=200;before"]);
+    // And where labels lead elsewhere, everybody who is meant now gets it.
+    dynamic.cortex.fault("team-b", Fault::answer(503).times(1));
+    assert_eq!(attempt(&dynamic, 503).await?, ["team-a=200", "team-b=503", "team-c=200"]);
+    let mut moved = second.clone();
+    moved["write"]["metrics"]["tenant"] = json!([{"label": LABEL, "table": "moved"}, "caller"]);
+    moved["tables"]["moved"] =
+        json!({"static": {"team-a": "team-b", "team-b": "team-b", "team-c": "team-a"}});
+    dynamic.update(&moved)?;
+    in_force(&dynamic, 200).await?;
+    assert_eq!(attempt(&dynamic, 200).await?, ["team-a=200", "team-b=200"]);
+    wait_for_rest(dynamic.envoy.admin()?).await?;
+
+    let mut state = dynamic.cortex.state();
+    state.requests.retain(|request| request.path() == "/api/v1/push");
+    let before = state.requests.len() - 2;
+    let last = state.requests.split_off(before);
+    let series = |tenant: &str| {
+        let of = last.iter().filter(|request| request.tenant.as_deref() == Some(tenant));
+        of.filter_map(|request| request.push.as_ref()?.as_ref().ok())
+            .map(|push| push.series.len())
+            .sum::<usize>()
+    };
+    assert_eq!((series("team-a"), series("team-b")), (3, 6));
+    assert_received("over all", &state, &[(&batch, &[("team-a", 3), ("team-b", 5), ("team-c", 3)])]);
     Ok(())
 }
 

@@ -140,6 +140,10 @@ impl Condition {
         Some(Why::Claim(&unmet.claim))
     }
 
+    pub(super) fn claim(&self) -> &ClaimPath {
+        &self.claim
+    }
+
     fn holds(&self, claims: &Claims<'_>) -> bool {
         match claims.names(&self.claim) {
             Named::Names(names) => names.iter().any(|name| self.values.contains(name)),

@@ -31,6 +31,10 @@ impl Jwt {
         })
     }
 
+    pub(super) fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+
     /// Only a payload in Envoy's metadata counts, and only from an accepted issuer: Istio puts the payloads
     /// of all issuers in the same place.
     pub(super) fn recognise<'a>(&'a self, evidence: &'a Evidence<'_>) -> Recognition<'a> {

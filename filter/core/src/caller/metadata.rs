@@ -27,6 +27,10 @@ impl Metadata {
         Ok(Self { place, conditions: Condition::compile_all(&config.conditions, &format!("{path}.where"))? })
     }
 
+    pub(super) fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+
     pub(super) fn recognise<'a>(&'a self, evidence: &'a Evidence<'_>) -> Recognition<'a> {
         let claims = match &self.place {
             Place::Namespace(namespace) => evidence.namespace(namespace),

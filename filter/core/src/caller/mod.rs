@@ -97,6 +97,15 @@ pub(crate) enum Why<'a> {
     Claim(&'a ClaimPath),
 }
 
+impl core::fmt::Display for Why<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Words(words) => f.write_str(words),
+            Self::Claim(claim) => write!(f, "a condition on the claim {claim} is not met"),
+        }
+    }
+}
+
 /// What a source knows about a caller it recognised.
 enum Facts<'a> {
     /// Claims, from a verified token or a session.
@@ -187,6 +196,30 @@ impl Caller {
         }
     }
 
+    /// The kind of its source, as it stands in the configuration.
+    pub(crate) fn kind(&self) -> &'static str {
+        match &self.source {
+            Source::Jwt(_) => "jwt",
+            Source::Metadata(_) => "metadata",
+            Source::Basic(_) => "basic",
+            Source::Session(_) => "session",
+        }
+    }
+
+    /// The claims that decide whether it is this caller, and which tenants it has.
+    pub(crate) fn claims(&self) -> Vec<&ClaimPath> {
+        let conditions = match &self.source {
+            Source::Jwt(jwt) => jwt.conditions(),
+            Source::Metadata(metadata) => metadata.conditions(),
+            Source::Basic(_) | Source::Session(_) => &[],
+        };
+        let mut claims: Vec<&ClaimPath> = conditions.iter().map(claims::Condition::claim).collect();
+        if let Some(tenants) = &self.tenants {
+            tenants.claims(&mut claims);
+        }
+        claims
+    }
+
     /// The challenge for `WWW-Authenticate` that leads a client to this source, where there is one.
     fn challenge(&self) -> Option<String> {
         match &self.source {
@@ -250,7 +283,6 @@ pub(crate) fn first<'a>(
 
 impl Recognised<'_> {
     /// The caller's name within its entry, where the source gives one.
-    #[allow(dead_code)] // for who asks who it is
     pub(crate) fn user(&self) -> Option<&str> {
         match &self.facts {
             Facts::User { name, .. } => Some(name),

@@ -9,6 +9,8 @@ use crate::tenant::AllowList;
 pub struct Rights {
     /// The classes of operations it may use.
     pub may: Vec<Class>,
+    /// Whether its reads are not narrowed where a label keeps tenants apart.
+    pub unfiltered: bool,
     /// The right to name the tenant of a single series.
     pub impersonate: Option<Impersonate>,
     /// Tenants besides its own that labels may lead to.
@@ -43,6 +45,7 @@ impl Rights {
             .transpose()?;
         Ok(Self {
             may: config.may.clone(),
+            unfiltered: config.unfiltered,
             impersonate,
             on_behalf_of: AllowList::new(config.on_behalf_of.0.iter().map(|pattern| &**pattern)),
         })

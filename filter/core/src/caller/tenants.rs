@@ -44,6 +44,19 @@ impl Tenants {
         }
     }
 
+    /// The claims that are read here.
+    pub(super) fn claims<'a>(&'a self, claims: &mut Vec<&'a ClaimPath>) {
+        match self {
+            Self::Tenant(_) => {}
+            Self::Claim { claim, .. } => claims.push(claim),
+            Self::Union(items) | Self::First(items) => {
+                for item in items {
+                    item.claims(claims);
+                }
+            }
+        }
+    }
+
     /// The tenants of a caller with these claims. A claim of another type than a name or a list of names,
     /// or with a value that is no tenant ID, is refused rather than passed over.
     pub(super) fn resolve(&self, claims: Option<&Claims<'_>>) -> Result<TenantSet, Refusal> {

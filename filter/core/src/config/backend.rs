@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::mode::Mode;
 use super::scalar::{OneOrMany, Text};
 use super::shape::Shape;
 use crate::operation::{ExtraPath, Kind, Prefixes};
@@ -35,6 +36,9 @@ pub struct BackendConfig {
     /// Lets the client's `Authorization` header go on to this backend. By default it ends here.
     #[serde(default)]
     pub forward_authorization: bool,
+    /// Whether decisions take effect for this backend, in place of what the configuration says for everything. A
+    /// caller's own `mode` counts more.
+    pub mode: Option<Mode>,
 }
 
 /// How a backend keeps tenants apart.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::mode::Mode;
 use super::scalar::{OneOrMany, Text};
 use super::session::SessionConfig;
 use super::shape::{Node, ReadResult, Shape};
@@ -29,12 +30,19 @@ pub struct CallerConfig {
     /// What it may do: `write`, `read` (queries, and the state of rules and alerts), `rules` (change
     /// rules), `alerts` (the alertmanager and its configuration), `admin` (paths configured as such).
     pub may: Vec<Class>,
+    /// Lets its reads see the data of all tenants on backends that keep tenants apart by a label: nothing is narrowed for
+    /// it there. For administrators only.
+    #[serde(default)]
+    pub unfiltered: bool,
     /// The right to write single series for other tenants.
     pub impersonate: Option<ImpersonateConfig>,
     /// Tenants, besides its own, for which it may write where the backend's `write` rules take the tenant
     /// from a label. `*` stands for any run of characters. By default none.
     #[serde(default)]
     pub on_behalf_of: OneOrMany,
+    /// Whether decisions take effect for this caller, in place of what the backend and the configuration say. A caller that
+    /// is observed reaches every tenant of every backend.
+    pub mode: Option<Mode>,
 }
 
 /// The sources, for those who want them as one.

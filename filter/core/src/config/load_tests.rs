@@ -73,7 +73,10 @@ fn both_forms_have_the_same_errors() {
         config
     };
     let cases = [
-        (with("/mode", json!("on")), "mode: unknown variant `on`, expected `enforce` or `observe`"),
+        (
+            with("/mode", json!("on")),
+            "mode: unknown variant `on`, expected one of `enforce`, `observe`, `enforce_for`",
+        ),
         (with("/backends/1/name", json!(7)), "backends[1].name: expected a string, found a number: quote it"),
         (
             with("/backends/1/name", json!(1.5)),

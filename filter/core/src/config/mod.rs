@@ -12,10 +12,13 @@ mod labels;
 mod limits;
 mod load;
 mod metrics;
+mod mode;
+mod read;
 mod scalar;
 mod session;
 mod shape;
 mod table;
+mod whoami;
 mod write;
 
 use std::collections::BTreeMap;
@@ -33,13 +36,16 @@ pub use limits::Limits;
 pub use load::ConfigError;
 pub(crate) use load::whole as load_whole;
 pub use metrics::{ByTenant, MetricsConfig, ReportConfig, TenantNamesConfig};
+pub use mode::{Mode, Percent};
+pub use read::{LabelPolicyConfig, ReadConfig};
 pub use scalar::{ByteSize, Count, Millis, OneOrMany, Text};
 pub use session::{SessionConfig, SessionKeysConfig};
 pub use shape::{Node, ReadResult, Shape, read};
 pub use table::{HttpTableConfig, KubernetesTableConfig, TableConfig, UntilLoaded};
+pub use whoami::WhoamiConfig;
 pub use write::{
-    AlsoWriteConfig, CallsConfig, Fallback, KeyConfig, MetadataPolicy, RemoteWriteConfig, RetriesConfig,
-    TenantSourceConfig, Via, WriteConfig,
+    AccountLabels, AlsoWriteConfig, CallsConfig, Fallback, KeyConfig, MetadataPolicy, RemoteWriteConfig,
+    RetriesConfig, TenantSourceConfig, Via, WriteConfig,
 };
 
 /// The whole configuration of the filter.
@@ -50,7 +56,8 @@ pub struct Config {
     /// `gateway`. A filter with `role: agent` has a configuration of its own.
     #[serde(default)]
     pub role: RoleName,
-    /// Whether decisions take effect.
+    /// Whether decisions take effect. A backend and a caller can say it otherwise for themselves; the caller's own word counts
+    /// most.
     #[serde(default)]
     pub mode: Mode,
     /// The systems behind this Envoy. Which one a request is for is decided by the route's metadata
@@ -63,6 +70,9 @@ pub struct Config {
     /// from the header `X-Scope-OrgID` (within the caller's tenants), else from the caller.
     #[serde(default)]
     pub write: BTreeMap<String, WriteConfig>,
+    /// How reads are narrowed, by the backend's name, besides what its `isolate` says.
+    #[serde(default)]
+    pub read: BTreeMap<String, ReadConfig>,
     /// Tables of tenants by their names, for the sources of tenants that name one.
     #[serde(default)]
     pub tables: BTreeMap<String, TableConfig>,
@@ -78,6 +88,8 @@ pub struct Config {
     pub access_log: bool,
     /// A page for administrators that tells what could not be placed and what was refused. By default there is none.
     pub report: Option<ReportConfig>,
+    /// A page that tells a caller who the gateway takes it to be, and why. By default there is none.
+    pub whoami: Option<WhoamiConfig>,
 }
 
 /// What a filter does.
@@ -100,17 +112,4 @@ pub enum Role {
     Gateway(Box<Config>),
     /// Beside an agent.
     Agent(AgentConfig),
-}
-
-/// Whether decisions take effect.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Shape)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// Requests are rewritten, split or refused.
-    #[default]
-    Enforce,
-    /// Every request goes on exactly as it came. What would have been done is decided all the same,
-    /// compared with the request's own `X-Scope-OrgID`, counted and logged. Protects nothing.
-    Observe,
 }

@@ -31,11 +31,16 @@ pub struct WriteConfig {
     /// What changes in the labels of the series, whatever their tenant. Every write is then looked into, but for one to
     /// `victoriametrics` that has one tenant and only gets labels: its URL says so (`extra_label`).
     pub labels: LabelsConfig,
-    /// Labels by which an HA tracker of the backend decides: `labels` must not change them. By default `cluster` and
-    /// `__replica__`.
+    /// Labels by which an HA tracker of the backend decides: `labels` must not change them, and nothing that names a tenant
+    /// may take them off. By default `cluster` and `__replica__`.
     pub ha_labels: Option<Vec<Text>>,
-    /// Where metadata of metrics goes in remote write 1.0, where it has no labels. It is looked at only in writes whose
-    /// tenants depend on the series; where the head decides it goes where the request goes.
+    /// What becomes of the labels by which a client of `victoriametrics-cluster` could name an account: `vm_account_id`,
+    /// `vm_project_id`, `VictoriaMetrics_AccountID` and `VictoriaMetrics_ProjectID`. Only for `isolate: {account: …}` of
+    /// that kind; by default `remove`.
+    pub account_labels: Option<AccountLabels>,
+    /// Where metadata of metrics goes in remote write 1.0, where it has no labels. With `drop`, and with `followers` and
+    /// `all` for callers that may write for several tenants, every such write is looked into; else metadata goes where
+    /// the request goes as long as the head decides that.
     pub metadata: MetadataPolicy,
     /// Which versions of Prometheus remote write the backend takes.
     pub remote_write: RemoteWriteConfig,
@@ -46,6 +51,19 @@ pub struct WriteConfig {
     pub calls: CallsConfig,
     /// How the answers to its parts become one, and what is remembered for when it comes again.
     pub answers: AnswersConfig,
+}
+
+/// What becomes of labels that name an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Shape)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum AccountLabels {
+    /// They are taken off every series. Every write is then looked into, and what cannot be (CSV, text, Influx, native) is
+    /// answered 415.
+    #[default]
+    Remove,
+    /// They are data like any other. That is right where the account in the path alone decides, as in `vminsert`.
+    Keep,
 }
 
 /// Where metadata of metrics goes.

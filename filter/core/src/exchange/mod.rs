@@ -10,6 +10,7 @@ mod observe;
 mod pages;
 mod process;
 mod proven;
+mod reading;
 mod retries;
 mod send;
 mod settle;
@@ -27,7 +28,6 @@ pub use retries::prepare;
 pub use worker::Worker;
 
 use crate::caller::Attributes;
-use crate::config::Mode;
 use crate::http::{Edits, Headers, Reply};
 use crate::isolate::Address;
 use crate::policy::Policy;
@@ -38,8 +38,9 @@ use crate::write::written::Written;
 use crate::write::{Format, SplitPlan};
 
 use head::Decided;
-use observe::Observed;
+use observe::{Comparison, Observed};
 use proven::Proven;
+use reading::HeldRead;
 use settle::{Keeping, Sending};
 use tell::{Asked, Tracked};
 
@@ -85,6 +86,8 @@ enum Phase {
     Head,
     /// The body is being kept, to be looked into.
     Body(Box<Held>),
+    /// The body of a read is being kept.
+    Reading(Box<HeldRead>),
     /// The body is being kept, since it belongs to the proof of who sent it.
     Proven(Box<Proven>),
     /// The parts are on their way.
@@ -144,10 +147,10 @@ impl Exchange {
         attributes: &dyn Attributes,
         now: Millis,
     ) -> Step {
-        let observed = (self.policy.mode == Mode::Observe).then(|| Observed::new(headers));
         let policy = Rc::clone(&self.policy);
         worker.arrive(now);
-        let (decided, asked) = head::decide(&policy, headers, attributes, worker);
+        let (decided, asked) = head::decide(&policy, headers, end_of_stream, attributes, worker);
+        let observed = asked.observed.then(|| Observed::new(headers));
         let step = match (decided, asked.body) {
             (Ok(decided), Some(body)) => {
                 self.phase = Phase::Proven(Box::new(Proven { body, decided, asked, observed }));
@@ -155,18 +158,7 @@ impl Exchange {
             }
             (decided, _) => self.act(worker, decided, asked, observed, now),
         };
-        if !self.wants_body() {
-            return step;
-        }
-        let limit = self.policy.limits.request_bytes.0;
-        let announced = headers.first("content-length").and_then(parse_number).unwrap_or(0);
-        if announced > u64::from(limit) {
-            self.refuse_body(worker, Refusal::BodyTooLarge { limit }, now)
-        } else if end_of_stream {
-            self.body(worker, Ok(Vec::new()), now)
-        } else {
-            step
-        }
+        if self.wants_body() { self.keep_body(worker, headers, end_of_stream, now) } else { step }
     }
 
     /// Does what was decided about the request; [`Step::Buffer`] where its body must be looked into.
@@ -180,19 +172,28 @@ impl Exchange {
     ) -> Step {
         let policy = Rc::clone(&self.policy);
         match (decided, observed) {
-            (Ok(Decided::Page(page)), _) => {
+            (Ok(Decided::Page(reply)), _) => {
                 worker.count_request(None, asked.class, Decision::Page);
                 tell::note_whole(&policy, worker, asked, "", Decision::Page);
-                self.answer(page.reply(worker, now))
+                self.answer(reply)
             }
             (Ok(Decided::Whole { tenants, .. }), Some(observed)) => {
-                self.observe(worker, observed.compare_whole(&tenants), asked, now)
+                let comparison = observed.compare_whole(&tenants);
+                self.observe(worker, &observed, comparison, asked, now)
             }
             (Ok(Decided::Whole { backend, class, edits, tenants }), None) => {
                 worker.count_request(Some(backend), Some(class), Decision::Forwarded);
                 tell::note_whole(&policy, worker, asked, &tenants, Decision::Forwarded);
                 let tracked = Tracked::whole(&policy, worker, (backend, class), &tenants, now);
                 self.go_on(edits, None, tracked)
+            }
+            (Ok(Decided::Read(held)), Some(observed)) => {
+                let comparison = observed.compare_whole(&held.tenants);
+                self.observe(worker, &observed, comparison, asked, now)
+            }
+            (Ok(Decided::Read(held)), None) => {
+                self.phase = Phase::Reading(held);
+                Step::Buffer
             }
             (Ok(Decided::Look(mut held)), observed) => {
                 held.observed = observed;
@@ -201,7 +202,7 @@ impl Exchange {
             }
             (Err(refusal), Some(observed)) => {
                 tell::journal(&policy, worker, asked, &refusal, now);
-                self.observe(worker, Some(observed.refusal(&refusal)), asked, now)
+                self.observe(worker, &observed, observed.refusal(&refusal), asked, now)
             }
             (Err(refusal), None) => {
                 let reply = tell::refuse(&policy, worker, asked, &refusal, now);
@@ -210,11 +211,30 @@ impl Exchange {
         }
     }
 
+    /// Keeps a body, as far as its head says that it can be kept.
+    fn keep_body(
+        &mut self,
+        worker: &mut Worker,
+        headers: &Headers<'_>,
+        end_of_stream: bool,
+        now: Millis,
+    ) -> Step {
+        let limit = self.policy.limits.request_bytes.0;
+        let announced = headers.first("content-length").and_then(parse_number).unwrap_or(0);
+        if announced > u64::from(limit) {
+            self.refuse_body(worker, Refusal::BodyTooLarge { limit }, now)
+        } else if end_of_stream {
+            self.body(worker, Ok(Vec::new()), now)
+        } else {
+            Step::Buffer
+        }
+    }
+
     /// More of the body has arrived: `size` bytes are kept by now.
     pub fn body_progress(&mut self, worker: &mut Worker, size: usize, now: Millis) -> Step {
         let limit = self.policy.limits.request_bytes.0;
         match &self.phase {
-            Phase::Body(_) | Phase::Proven(_) if size > limit as usize => {
+            Phase::Body(_) | Phase::Reading(_) | Phase::Proven(_) if size > limit as usize => {
                 self.refuse_body(worker, Refusal::BodyTooLarge { limit }, now)
             }
             _ => self.as_before(),
@@ -223,15 +243,16 @@ impl Exchange {
 
     /// Whether the body is wanted once it is whole.
     pub fn wants_body(&self) -> bool {
-        matches!(self.phase, Phase::Body(_) | Phase::Proven(_))
+        matches!(self.phase, Phase::Body(_) | Phase::Reading(_) | Phase::Proven(_))
     }
 
     /// The whole body has arrived, or could not be read.
     pub fn body(&mut self, worker: &mut Worker, body: Result<Vec<u8>, &'static str>, now: Millis) -> Step {
         let mut held = match core::mem::replace(&mut self.phase, Phase::Answered) {
-            Phase::Body(held) => held,
-            Phase::Proven(proven) => return self.prove(worker, *proven, body, now),
             Phase::Keeping(keeping) => return self.keep(worker, *keeping, body.ok().as_deref(), now),
+            Phase::Reading(held) => return self.read_body(worker, *held, body, now),
+            Phase::Proven(proven) => return self.prove(worker, *proven, body, now),
+            Phase::Body(held) => held,
             other => {
                 self.phase = other;
                 return self.as_before();
@@ -345,6 +366,7 @@ impl Exchange {
     fn refuse_body(&mut self, worker: &mut Worker, refusal: Refusal, now: Millis) -> Step {
         let (asked, observed) = match core::mem::replace(&mut self.phase, Phase::Answered) {
             Phase::Body(held) => (held.asked(), held.observed),
+            Phase::Reading(held) => (held.asked, None),
             Phase::Proven(proven) => (proven.asked, proven.observed),
             other => {
                 self.phase = other;
@@ -354,18 +376,20 @@ impl Exchange {
         self.act(worker, Err(refusal), asked, observed, now)
     }
 
-    /// In observe mode a request goes on as it came; a difference is counted and logged.
+    /// What is only observed goes on as it came; a difference is counted and logged.
     fn observe(
         &mut self,
         worker: &mut Worker,
-        difference: Option<String>,
+        observed: &Observed,
+        comparison: Comparison,
         asked: Asked,
         now: Millis,
     ) -> Step {
-        let decision = if difference.is_some() { Decision::Differed } else { Decision::Agreed };
+        let decision = if comparison.words.is_some() { Decision::Differed } else { Decision::Agreed };
         worker.count_request(asked.backend, asked.class, decision);
         tell::note_whole(&self.policy, worker, asked, "", decision);
-        if let Some(difference) = difference {
+        tell::observed(&self.policy, worker, asked, &observed.tenants, &comparison, now);
+        if let Some(difference) = comparison.words {
             worker.log(difference, now);
         }
         self.go_on(Edits::default(), None, None)
@@ -375,7 +399,7 @@ impl Exchange {
     fn as_before(&self) -> Step {
         match self.phase {
             Phase::WentOn(_) => Step::Continue(Changes::default()),
-            Phase::Body(_) | Phase::Proven(_) => Step::Buffer,
+            Phase::Body(_) | Phase::Reading(_) | Phase::Proven(_) => Step::Buffer,
             Phase::Head | Phase::Calls(_) | Phase::Keeping(_) | Phase::Answered => Step::Wait,
         }
     }

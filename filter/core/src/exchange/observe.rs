@@ -4,14 +4,25 @@ use core::fmt::Write as _;
 use std::collections::BTreeSet;
 
 use crate::http::Headers;
-use crate::report::{Excerpt, Refusal};
+use crate::report::{Excerpt, Observation, Refusal};
 use crate::write::Split;
 
 /// What a request said about its tenant when it came in.
 #[derive(Debug)]
 pub(super) struct Observed {
-    tenants: Vec<Vec<u8>>,
+    /// Every value of `X-Scope-OrgID`.
+    pub(super) tenants: Vec<Vec<u8>>,
     path: String,
+}
+
+/// What would have become of a request.
+#[derive(Debug)]
+pub(super) struct Comparison {
+    pub(super) observation: Observation,
+    /// The tenants that it would have gone to, with `|` between them; the first few of many.
+    pub(super) would_go_to: String,
+    /// What to log; `None` where nothing would have changed.
+    pub(super) words: Option<String>,
 }
 
 /// How many tenants of a split are named in the log.
@@ -27,39 +38,58 @@ impl Observed {
         }
     }
 
-    /// The difference to a request that goes on to `tenants`; `None` where there is none.
-    pub(super) fn compare_whole(&self, tenants: &str) -> Option<String> {
-        if matches!(self.tenants.as_slice(), [came] if same(came, tenants.as_bytes())) {
-            return None;
-        }
-        Some(self.difference(&format!("would go to {}", Excerpt::new(tenants.as_bytes(), 1024))))
+    /// Compared with a request that goes on to `tenants`.
+    pub(super) fn compare_whole(&self, tenants: &str) -> Comparison {
+        let observation = match self.tenants.as_slice() {
+            [] => Observation::TenantAdded,
+            [came] if same(came, tenants.as_bytes()) => Observation::Same,
+            _ => Observation::TenantChanged,
+        };
+        let words = (observation != Observation::Same)
+            .then(|| self.difference(&format!("would go to {}", Excerpt::new(tenants.as_bytes(), 1024))));
+        Comparison { observation, would_go_to: tenants.to_owned(), words }
     }
 
-    /// The difference to a request that is split; `None` where it would go on as it came.
-    pub(super) fn compare_split(&self, split: &Split) -> Option<String> {
-        let [part, ..] = split.parts.as_slice() else {
-            return Some(self.difference("would be sent to nobody"));
+    /// Compared with a request that is split.
+    pub(super) fn compare_split(&self, split: &Split) -> Comparison {
+        let any_rejected = split.rejected.any_rejected();
+        let [part, more @ ..] = split.parts.as_slice() else {
+            let observation =
+                if any_rejected { Observation::SeriesRejected } else { Observation::NothingSent };
+            let words = Some(self.difference("would be sent to nobody"));
+            return Comparison { observation, would_go_to: String::new(), words };
         };
-        if split.untouched && !split.rejected.any_rejected() {
+        if split.untouched && !any_rejected {
             return self.compare_whole(part.tenant.as_str());
         }
-        let mut words = String::from("would be rewritten for");
-        for part in split.parts.iter().take(NAMED) {
-            words.push(' ');
-            words.push_str(part.tenant.as_str());
+        let mut tenants = part.tenant.as_str().to_owned();
+        for part in more.iter().take(NAMED - 1) {
+            tenants.push('|');
+            tenants.push_str(part.tenant.as_str());
         }
+        let mut words = format!("would be rewritten for {}", tenants.replace('|', " "));
         if split.parts.len() > NAMED {
+            tenants.push_str("|…");
             words.push_str(" …");
         }
-        if split.rejected.any_rejected() {
+        if any_rejected {
             let _ = write!(words, ", with {} series rejected", split.rejected.total());
         }
-        Some(self.difference(&words))
+        let observation = match more {
+            _ if any_rejected => Observation::SeriesRejected,
+            [] => Observation::Rewritten,
+            _ => Observation::Split,
+        };
+        Comparison { observation, would_go_to: tenants, words: Some(self.difference(&words)) }
     }
 
-    /// The difference to a request that is refused.
-    pub(super) fn refusal(&self, refusal: &Refusal) -> String {
-        self.difference(&format!("would be refused with {}: {refusal}", refusal.status()))
+    /// Compared with a request that is refused.
+    pub(super) fn refusal(&self, refusal: &Refusal) -> Comparison {
+        Comparison {
+            observation: Observation::Refused(refusal.reason()),
+            would_go_to: String::new(),
+            words: Some(self.difference(&format!("would be refused with {}: {refusal}", refusal.status()))),
+        }
     }
 
     fn difference(&self, would: &str) -> String {

@@ -4,7 +4,7 @@
 use super::head::Decided;
 use super::observe::Observed;
 use super::tell::Asked;
-use super::{Exchange, Millis, Phase, Step, Worker};
+use super::{Exchange, Millis, Step, Worker};
 use crate::report::Refusal;
 use crate::session::{BadProof, BodyDigest};
 
@@ -34,6 +34,6 @@ impl Exchange {
         };
         let step = self.act(worker, decided, asked, observed, now);
         // What must be looked into is here already.
-        if matches!(self.phase, Phase::Body(_)) { self.body(worker, body, now) } else { step }
+        if self.wants_body() { self.body(worker, body, now) } else { step }
     }
 }

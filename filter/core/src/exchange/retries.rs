@@ -65,10 +65,7 @@ impl Earlier {
         let print = ledger::print(&part.tenant, &part.body);
         let settled = self.settled.iter().find(|settled| settled.print == print)?;
         let mut answer = Answer::remembered(settled.status, settled.message.clone());
-        if matches!(settled.status, 200..=299) {
-            // What it said that it wrote is not remembered, and a sender of remote write 2.0 counts.
-            answer.written = Written::Counts([u64::from(part.samples), 0, 0]);
-        }
+        answer.written = Written::Counts(settled.written);
         let new = PartAnswer::new(part.tenant.clone(), answer);
         let judged = if settled.soft { Judged::Soft } else { Judged::AsIs };
         let (series, samples) = (part.series, part.samples);
@@ -169,10 +166,14 @@ pub(super) fn newly_settled(outcome: &Outcome) -> Vec<Settled> {
     let new = outcome.answers.iter().filter(|part| part.is_settled() && !part.before && part.print != 0);
     let mut messages = 0_usize;
     new.filter_map(|part| {
-        let Answer { status, message, .. } = &part.answer;
+        let Answer { status, message, written, .. } = &part.answer;
+        let written = match written {
+            Written::Counts(counts) => *counts,
+            Written::Untold | Written::Missing => [0; 3],
+        };
         let said = if messages < MAX_MESSAGES { message.as_slice() } else { &[] };
         messages = messages.saturating_add(usize::from(!said.is_empty()));
-        status.map(|status| Settled::new(part.print, status, part.judged == Judged::Soft, said))
+        status.map(|status| Settled::new(part.print, status, part.judged == Judged::Soft, written, said))
     })
     .collect()
 }

@@ -28,7 +28,7 @@ impl Exchange {
         let Held { backend, caller, format, plan, target, address, announced, mut edits, observed } = held;
         if let Some(observed) = observed {
             tell::journal_series(&policy, worker, asked, &split.rejected, now);
-            return self.observe(worker, observed.compare_split(&split), asked, now);
+            return self.observe(worker, &observed, observed.compare_split(&split), asked, now);
         }
         let (Some(who), Some(Backend { name, write: Rules { answers: rules, .. }, .. })) =
             (policy.callers.get(caller), policy.backends.get(backend))

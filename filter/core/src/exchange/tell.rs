@@ -3,13 +3,16 @@
 use std::rc::Rc;
 
 use super::note::{Note, joined};
+use super::observe::Comparison;
 use super::{Millis, Worker};
 use crate::config::ByTenant;
 use crate::operation::Class;
 use crate::policy::Policy;
 use crate::report::{
-    Decision, Metric, Refusal, Refused, SeriesOutcome, TenantCount, TenantTag, Voice, reply_in,
+    Decision, Differs, Metric, Observation, Refusal, Refused, SeriesOutcome, TenantCount, TenantTag, Voice,
+    reply_in,
 };
+use crate::rollout::Seat;
 use crate::session::BodyDigest;
 use crate::tenant::TenantId;
 use crate::write::Split;
@@ -25,6 +28,10 @@ pub(super) struct Asked {
     pub(super) caller: Option<usize>,
     /// In which form its sender reads errors.
     pub(super) voice: Voice,
+    /// Where its caller sits, if that was asked for.
+    pub(super) seat: Option<Seat>,
+    /// Whether it goes on as it came, whatever is decided.
+    pub(super) observed: bool,
     /// The digest that its body must have, where that is part of who it is.
     pub(super) body: Option<BodyDigest>,
 }
@@ -32,7 +39,13 @@ pub(super) struct Asked {
 impl Asked {
     /// A write whose body is looked into.
     pub(super) fn write(backend: usize, caller: usize, voice: Voice) -> Self {
-        Self { backend: Some(backend), class: Some(Class::Write), caller: Some(caller), voice, body: None }
+        Self {
+            backend: Some(backend),
+            class: Some(Class::Write),
+            caller: Some(caller),
+            voice,
+            ..Self::default()
+        }
     }
 }
 
@@ -163,6 +176,46 @@ pub(super) fn journal_series(
             words: "series of a write were not sent on",
         };
         worker.journal.refused(refused, now);
+    }
+}
+
+/// Counts a request that was only observed, and keeps for administrators how it differs. `came_as` are the values of its
+/// `X-Scope-OrgID`.
+pub(super) fn observed(
+    policy: &Policy,
+    worker: &mut Worker,
+    asked: Asked,
+    came_as: &[Vec<u8>],
+    comparison: &Comparison,
+    now: Millis,
+) {
+    let caller = caller_name(policy, asked.caller);
+    let tenant = match came_as {
+        [] => TenantTag::None,
+        _ if policy.telling.by_tenant == ByTenant::None => TenantTag::Other,
+        [one] => match TenantId::from_bytes(one) {
+            Ok(tenant) if caller.is_some() => worker.tag(policy, &tenant, now),
+            Ok(tenant) => worker.tag_unproven(policy, &tenant),
+            Err(_) if one.contains(&b'|') => TenantTag::Several,
+            Err(_) => TenantTag::Other,
+        },
+        _ => TenantTag::Several,
+    };
+    let observation = comparison.observation;
+    let (backend, caller) = (asked.backend, caller.map(Rc::from));
+    worker.tally.add(Metric::Observed { backend, caller: caller.clone(), tenant, observation }, 1);
+    if policy.telling.journal && observation != Observation::Same {
+        let (outcome, reason) = observation.words();
+        let came_as = (!came_as.is_empty()).then(|| came_as.join(&b", "[..]));
+        let differs = Differs {
+            backend: backend_name(policy, backend),
+            caller: caller.as_deref(),
+            came_as: came_as.as_deref(),
+            would_go_to: &comparison.would_go_to,
+            outcome,
+            reason,
+        };
+        worker.journal.differs(differs, now);
     }
 }
 

@@ -95,6 +95,11 @@ impl Worker {
         self.naming.tag(&policy.telling.naming, &*self.process, tenant, now)
     }
 
+    /// The same for a tenant that nobody has vouched for.
+    pub(super) fn tag_unproven(&mut self, policy: &Policy, tenant: &TenantId) -> TenantTag {
+        self.naming.tag_unproven(&policy.telling.naming, tenant)
+    }
+
     /// When the last request came: where an event brings no time, it is this.
     pub(super) fn latest(&self) -> Millis {
         self.latest

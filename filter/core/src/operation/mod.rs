@@ -78,6 +78,18 @@ impl Kind {
         }
     }
 
+    /// Whether it has Prometheus' JSON API.
+    pub const fn has_prometheus_api(self) -> bool {
+        matches!(
+            self,
+            Self::Cortex
+                | Self::Mimir
+                | Self::Prometheus
+                | Self::VictoriaMetrics
+                | Self::VictoriaMetricsCluster
+        )
+    }
+
     const fn system(self) -> &'static table::System {
         match self {
             Self::Cortex => &cortex::SYSTEM,
@@ -203,6 +215,26 @@ impl Tenancy {
     }
 }
 
+/// What of a request says which series (or streams) it reaches, and so where it can be narrowed to those of its
+/// tenants where a label keeps tenants apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reach {
+    /// Nothing of any tenant: the answer is the same for everybody. Or an operator opened the path as it is.
+    Nothing,
+    /// What the expression in `query` selects.
+    Query,
+    /// What the selectors in `match[]` select; without one, everything.
+    Selectors,
+    /// What the selector in `query` selects; without one, everything.
+    QuerySelector,
+    /// What the matchers in a message of Prometheus' remote read select.
+    RemoteRead,
+    /// Everything, to be narrowed in the answer.
+    Answer,
+    /// Something that nothing in the request narrows.
+    Everything,
+}
+
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Operation {
@@ -212,4 +244,6 @@ pub struct Operation {
     pub protocol: Protocol,
     /// How many tenants the request may name.
     pub tenancy: Tenancy,
+    /// What of it says which series it reaches.
+    pub reach: Reach,
 }

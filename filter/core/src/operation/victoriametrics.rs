@@ -8,7 +8,8 @@
 
 use super::Method::{Get, Post};
 use super::table::{
-    INFLUX_PUSH, Mark, Marks, OTHER_WRITE, OTLP_METRICS, PROMQL, REMOTE_WRITE, Route, System, closed, open,
+    INFLUX_PUSH, Mark, Marks, OTHER_WRITE, OTLP_METRICS, PROMETHEUS_FIXED, PROMQL, PROMQL_SELECTORS,
+    REMOTE_WRITE, RULE_STATES, Route, System, closed, open,
 };
 
 pub(super) const SYSTEM: System = System {
@@ -37,19 +38,19 @@ const ROUTES: &[Route] = &[
     // Reads.
     open(&[Get, Post], "P/api/v1/query", PROMQL),
     open(&[Get, Post], "P/api/v1/query_range", PROMQL),
-    open(&[Get, Post], "P/api/v1/series", PROMQL),
-    open(&[Get, Post], "P/api/v1/labels", PROMQL),
-    open(&[Get, Post], "P/api/v1/label/{name}/values", PROMQL),
-    open(&[Get, Post], "P/api/v1/export", PROMQL),
-    open(&[Get, Post], "P/api/v1/export/csv", PROMQL),
-    open(&[Get, Post], "P/api/v1/export/native", PROMQL),
-    open(&[Get, Post], "P/federate", PROMQL),
+    open(&[Get, Post], "P/api/v1/series", PROMQL_SELECTORS),
+    open(&[Get, Post], "P/api/v1/labels", PROMQL_SELECTORS),
+    open(&[Get, Post], "P/api/v1/label/{name}/values", PROMQL_SELECTORS),
+    open(&[Get, Post], "P/api/v1/export", PROMQL_SELECTORS),
+    open(&[Get, Post], "P/api/v1/export/csv", PROMQL_SELECTORS),
+    open(&[Get, Post], "P/api/v1/export/native", PROMQL_SELECTORS),
+    open(&[Get, Post], "P/federate", PROMQL_SELECTORS),
     // Both answer the same to everybody.
-    open(&[Get, Post], "P/api/v1/query_exemplars", PROMQL),
-    open(&[Get], "P/api/v1/status/buildinfo", PROMQL),
+    open(&[Get, Post], "P/api/v1/query_exemplars", PROMETHEUS_FIXED),
+    open(&[Get], "P/api/v1/status/buildinfo", PROMETHEUS_FIXED),
     // Passed on to vmalert, which knows no `extra_label`: narrowed in the answer.
-    open(&[Get], "P/api/v1/rules", PROMQL),
-    open(&[Get], "P/api/v1/alerts", PROMQL),
+    open(&[Get], "P/api/v1/rules", RULE_STATES),
+    open(&[Get], "P/api/v1/alerts", RULE_STATES),
     // Labels in the path (as to a Pushgateway) would be written beside those that are checked.
     closed("P/api/v1/import/*"),
     // Reads that look past `extra_label`, or show what others ask.

@@ -1,4 +1,17 @@
-//! Everything that is not a write: which of the caller's tenants a request reaches.
+//! Everything that is not a write: which of the caller's tenants a request reaches, and how it is narrowed to them.
+
+mod arguments;
+mod form;
+mod label_policy;
+mod narrow;
+pub mod query;
+mod remote_read;
+mod rule_group;
+
+pub use arguments::TENANCY_ARGUMENTS;
+pub use label_policy::{LABEL_POLICY, LabelPolicies};
+pub use narrow::{Body, Looked, Narrowed, Reading};
+pub use rule_group::Problem as RuleGroupProblem;
 
 use crate::caller::Identity;
 use crate::http::Headers;

@@ -15,6 +15,8 @@ pub enum Voice {
     Text,
     /// Prometheus' JSON.
     PrometheusJson,
+    /// The Alertmanager's JSON.
+    AlertmanagerJson,
     /// OTLP's status, in the notation of the request.
     Otlp {
         /// Whether that is JSON.
@@ -26,9 +28,8 @@ impl Voice {
     /// The form for a request with this content type. `protocol` is `None` where it is not known yet.
     pub fn of(protocol: Option<Protocol>, content_type: Option<&[u8]>) -> Self {
         match protocol {
-            Some(Protocol::PrometheusApi | Protocol::RulesApi | Protocol::AlertmanagerApi) => {
-                Self::PrometheusJson
-            }
+            Some(Protocol::PrometheusApi | Protocol::RulesApi) => Self::PrometheusJson,
+            Some(Protocol::AlertmanagerApi) => Self::AlertmanagerJson,
             Some(Protocol::OtlpMetrics | Protocol::OtlpLogs | Protocol::OtlpTraces) => {
                 const JSON: &[u8] = b"application/json";
                 let media = content_type.and_then(|value| value.get(..JSON.len()));
@@ -67,13 +68,17 @@ pub fn reply_in(refusal: &Refusal, voice: Voice) -> Reply {
     let (content_type, body) = match voice {
         Voice::PrometheusJson => {
             let error_type = match status {
-                400 => "bad_data",
+                400 | 413 | 415 => "bad_data",
                 401 | 403 => "forbidden",
                 404 | 405 => "not_found",
                 503 => "unavailable",
                 _ => "internal",
             };
             let body = json!({"status": "error", "errorType": error_type, "error": message}).to_string();
+            ("application/json", body.into_bytes())
+        }
+        Voice::AlertmanagerJson => {
+            let body = json!({"code": status, "message": message}).to_string();
             ("application/json", body.into_bytes())
         }
         Voice::Otlp { json } => otlp::status(json, status, &message),

@@ -44,11 +44,17 @@ pub const TAGS: &[(&str, &str)] = &[
     ),
     ("decision", "what became of a request"),
     ("reason", "why; the same word as in Envoy's access log (`%RESPONSE_CODE_DETAILS%`)"),
-    ("outcome", "what became of series, of parts, or of the refresh of a table: see there"),
+    (
+        "outcome",
+        "what became of series, of parts, of the refresh of a table, or would have become of a request: see there",
+    ),
     ("code", "the upstream's answer by hundreds, such as `2xx`; `0xx` where none came"),
     ("caller", "the caller's name in the configuration; `none` where nobody was recognised"),
     ("table", "the table's name in the configuration"),
-    ("tenant", "the tenant; `~other` for those without metrics of their own, `~several` for several at once"),
+    (
+        "tenant",
+        "the tenant; `~other` for those without metrics of their own, `~several` for several at once, `~none` for none",
+    ),
 ];
 
 /// The regular expression by which Envoy takes a tag out of a name: the first group is cut out, the second is the value.
@@ -111,6 +117,21 @@ pub const METRICS: &[Described] = &[
         kind: MetricKind::Counter,
         tags: &["backend", "code"],
         meaning: "answers to the calls of split requests",
+    },
+    Described {
+        name: "scopegate_observed_requests_total",
+        kind: MetricKind::Counter,
+        tags: &["backend", "caller", "tenant", "outcome", "[reason]"],
+        meaning: "requests that were only [observed](rollout.md), by the tenant that they named, and by what would have become \
+                  of them: `same`, `tenant_added` (they named none), `tenant_changed`, `rewritten`, `split`, `series_rejected`, \
+                  `nothing_sent`, `refused` (with the reason)",
+    },
+    Described {
+        name: "scopegate_not_enforced",
+        kind: MetricKind::Gauge,
+        tags: &["backend"],
+        meaning: "how many entries of `callers` (and who is not recognised, as one more) the backend is [not wholly \
+                  enforced](rollout.md) for: whoever is observed reaches every tenant of it",
     },
     Described {
         name: "scopegate_tenant_requests_total",
@@ -190,7 +211,9 @@ mod tests {
 
     use super::*;
     use crate::operation::Class;
-    use crate::report::{Decision, Metric, PartOutcome, SeriesOutcome, TableMetric, TenantCount, TenantTag};
+    use crate::report::{
+        Decision, Metric, Observation, PartOutcome, SeriesOutcome, TableMetric, TenantCount, TenantTag,
+    };
 
     /// One of every shape that a metric may have.
     fn examples() -> Vec<Metric> {
@@ -205,6 +228,8 @@ mod tests {
             | Metric::Refusals { .. }
             | Metric::NotSent { .. }
             | Metric::Tenant { .. }
+            | Metric::Observed { .. }
+            | Metric::NotEnforced { .. }
             | Metric::TenantDuration { .. } => {}
         };
         let requests = |decision| Metric::Requests { backend: Some(0), class: Some(Class::Read), decision };
@@ -213,6 +238,12 @@ mod tests {
             caller: Rc::from("c"),
             tenant: TenantTag::Several,
             outcome,
+        };
+        let observed = |observation| Metric::Observed {
+            backend: Some(0),
+            caller: None,
+            tenant: TenantTag::None,
+            observation,
         };
         let tenant = |count| Metric::Tenant { backend: 0, tenant: TenantTag::Other, count };
         vec![
@@ -231,6 +262,9 @@ mod tests {
             tenant(TenantCount::Samples { hundred: 2 }),
             tenant(TenantCount::Bytes { hundred: 2 }),
             tenant(TenantCount::Milliseconds),
+            observed(Observation::Split),
+            observed(Observation::Refused("r")),
+            Metric::NotEnforced { backend: 0 },
             Metric::TenantDuration { backend: 0, tenant: TenantTag::Other },
         ]
     }
@@ -260,8 +294,11 @@ mod tests {
             (metric.name("t"), kind)
         });
         let of_requests = examples().into_iter().map(|metric| {
-            let is_histogram = matches!(metric, Metric::TenantDuration { .. });
-            let kind = if is_histogram { MetricKind::Histogram } else { MetricKind::Counter };
+            let kind = match metric {
+                Metric::TenantDuration { .. } => MetricKind::Histogram,
+                Metric::NotEnforced { .. } => MetricKind::Gauge,
+                _ => MetricKind::Counter,
+            };
             (metric.name(|_| "b".to_owned()), kind)
         });
         let mut told: BTreeSet<&str> = METRICS.iter().map(|metric| metric.name).collect();

@@ -1,4 +1,5 @@
-//! What administrators want to know beyond counters: recent refusals, and the keys that lead to no tenant.
+//! What administrators want to know beyond counters: recent refusals, the keys that lead to no tenant, and in observe mode
+//! what would change.
 //!
 //! Each worker notes what is new, and hands it every few seconds to a slot of the process, where it is put together.
 //! Everything is bounded, foreign text is made fit to be shown before it is kept, and nothing holds a credential.
@@ -16,9 +17,11 @@ const SLOT: &str = "journal";
 /// How many different refusals are kept, and how many keys of each backend are counted.
 const REFUSALS: usize = 64;
 const KEYS: usize = 128;
-/// How many keys are told.
-const KEYS_TOLD: usize = 50;
-/// How much is shown of one key, and of what a refusal says.
+/// How many differences are counted.
+const DIFFERENCES: usize = 128;
+/// How many keys are told, and how many differences.
+const TOLD: usize = 50;
+/// How much is shown of one key (or tenants), and of what a refusal says.
 const KEY_BYTES: usize = 80;
 const WORDS_BYTES: usize = 300;
 /// How long a worker may keep what it noted to itself.
@@ -35,6 +38,20 @@ pub(crate) struct Refused<'a> {
     pub(crate) reason: &'static str,
     pub(crate) status: u16,
     pub(crate) words: &'a str,
+}
+
+/// A request that went on as it came, and would not have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Differs<'a> {
+    pub(crate) backend: Option<&'a str>,
+    pub(crate) caller: Option<&'a str>,
+    /// The tenants that it named; `None` where it named none.
+    pub(crate) came_as: Option<&'a [u8]>,
+    /// The tenants that it would have gone to; empty where nothing was to be sent.
+    pub(crate) would_go_to: &'a str,
+    pub(crate) outcome: &'static str,
+    /// Empty where there is none.
+    pub(crate) reason: &'static str,
 }
 
 /// A refusal, as often as it came in the same words.
@@ -58,11 +75,18 @@ pub struct Journal {
     handed_over: Millis,
 }
 
-/// Refusals, and for each backend its keys.
-#[derive(Debug, Default)]
+/// Refusals, for each backend its keys, and differences: their fields with tabs between them.
+#[derive(Debug)]
 struct Notes {
     refusals: Vec<Entry>,
     keys: Vec<(String, Sketch)>,
+    differences: Sketch,
+}
+
+impl Default for Notes {
+    fn default() -> Self {
+        Self { refusals: Vec::new(), keys: Vec::new(), differences: Sketch::new(DIFFERENCES) }
+    }
 }
 
 impl Journal {
@@ -91,6 +115,18 @@ impl Journal {
     pub(crate) fn unmapped(&mut self, backend: &str, key: &[u8], series: u32, now: Millis) {
         let key = Excerpt::new(key, KEY_BYTES).to_string();
         self.news.count(backend, &key, Counted::exactly(u64::from(series), now));
+    }
+
+    /// Notes that a request would not have gone on as it did.
+    pub(crate) fn differs(&mut self, differs: Differs<'_>, now: Millis) {
+        let Differs { backend, caller, came_as, would_go_to, outcome, reason } = differs;
+        // A tenant that is named has quotes around it, so that it is never taken for none.
+        let came_as =
+            came_as.map_or(String::new(), |came_as| format!("\"{}\"", Excerpt::new(came_as, KEY_BYTES)));
+        let [backend, caller] = [backend, caller].map(Option::unwrap_or_default);
+        let to = Excerpt::new(would_go_to.as_bytes(), KEY_BYTES);
+        let key = format!("{backend}\t{caller}\t{outcome}\t{reason}\t{came_as}\t{to}");
+        self.news.differences.add(&key, Counted::exactly(1, now));
     }
 
     /// Hands over what is new, if the last time is some seconds ago.
@@ -134,7 +170,7 @@ impl Journal {
 
 impl Notes {
     fn is_empty(&self) -> bool {
-        self.refusals.is_empty() && self.keys.is_empty()
+        self.refusals.is_empty() && self.keys.is_empty() && self.differences.is_empty()
     }
 
     fn count(&mut self, backend: &str, key: &str, counted: Counted) {
@@ -172,6 +208,9 @@ impl Notes {
                 self.count(backend, key, counted);
             }
         }
+        for (key, counted) in news.differences.sorted() {
+            self.differences.add(key, counted);
+        }
     }
 
     /// One line for each, with tabs between its fields: no text that is kept has a control character.
@@ -189,6 +228,9 @@ impl Notes {
                 let _ = writeln!(out, "k\t{backend}\t{key}\t{count}\t{error}\t{last}");
             }
         }
+        for (key, Counted { count, error, last }) in self.differences.sorted() {
+            let _ = writeln!(out, "d\t{count}\t{error}\t{last}\t{key}");
+        }
         out
     }
 
@@ -202,26 +244,33 @@ impl Notes {
     }
 
     fn read_line(&mut self, line: &str) -> Option<()> {
-        let mut fields = line.split('\t');
-        let is_refusal = fields.next()? == "r";
+        let (kind, rest) = line.split_once('\t')?;
+        let mut fields = rest.split('\t');
         let mut text = || fields.next().map(str::to_owned);
-        if is_refusal {
-            let entry = Entry {
-                backend: text()?,
-                class: text()?,
-                caller: text()?,
-                reason: text()?,
-                status: text()?.parse().ok()?,
-                words: text()?,
-                times: text()?.parse().ok()?,
-                last: text()?.parse().ok()?,
-            };
-            self.add(entry);
-        } else {
-            let (backend, key) = (text()?, text()?);
-            let mut number = || text()?.parse().ok();
-            let counted = Counted { count: number()?, error: number()?, last: number()? };
-            self.count(&backend, &key, counted);
+        match kind {
+            "r" => {
+                let entry = Entry {
+                    backend: text()?,
+                    class: text()?,
+                    caller: text()?,
+                    reason: text()?,
+                    status: text()?.parse().ok()?,
+                    words: text()?,
+                    times: text()?.parse().ok()?,
+                    last: text()?.parse().ok()?,
+                };
+                self.add(entry);
+            }
+            "k" => {
+                let (backend, key) = (text()?, text()?);
+                self.count(&backend, &key, counted(&mut fields)?);
+            }
+            "d" => {
+                let counted = counted(&mut fields)?;
+                let key = fields.collect::<Vec<_>>().join("\t");
+                self.differences.add(&key, counted);
+            }
+            _ => {}
         }
         Some(())
     }
@@ -249,7 +298,7 @@ impl Notes {
         }
         let order = largest_first(keys.iter().map(|(_, _, counted)| counted.count));
         let keys =
-            order.into_iter().take(KEYS_TOLD).filter_map(|at| keys.get(at)).map(|(backend, key, counted)| {
+            order.into_iter().take(TOLD).filter_map(|at| keys.get(at)).map(|(backend, key, counted)| {
                 json!({
                     "backend": backend,
                     "key": key,
@@ -258,8 +307,36 @@ impl Notes {
                     "seconds_ago": age(counted.last),
                 })
             });
-        format!("{{\"unmapped_keys\": [{}],\n\"refusals\": [{}]}}\n", lines(keys), lines(refusals))
+        let differences = self.differences.sorted().into_iter().take(TOLD).map(|(key, counted)| {
+            let mut fields = key.splitn(6, '\t');
+            let mut field = || fields.next().unwrap_or_default();
+            let (backend, caller, outcome, reason) = (field(), field(), field(), field());
+            let came_as = field().strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+            json!({
+                "backend": known(backend),
+                "caller": known(caller),
+                "came_as": came_as,
+                "outcome": outcome,
+                "reason": known(reason),
+                "would_go_to": known(field()),
+                "requests_at_least": counted.at_least(),
+                "requests_at_most": counted.count,
+                "seconds_ago": age(counted.last),
+            })
+        });
+        format!(
+            "{{\"unmapped_keys\": [{}],\n\"differences\": [{}],\n\"refusals\": [{}]}}\n",
+            lines(keys),
+            lines(differences),
+            lines(refusals)
+        )
     }
+}
+
+/// Count, error and time of a line.
+fn counted<'a>(fields: &mut impl Iterator<Item = &'a str>) -> Option<Counted> {
+    let mut number = || fields.next()?.parse().ok();
+    Some(Counted { count: number()?, error: number()?, last: number()? })
 }
 
 fn lines(list: impl Iterator<Item = Value>) -> String {

@@ -80,7 +80,7 @@ fn everything_is_bounded() {
         }
     }
     let page = journal.page(&process, 1_000_000);
-    assert_eq!((refusals(&page).len(), keys(&page).len()), (REFUSALS, KEYS_TOLD));
+    assert_eq!((refusals(&page).len(), keys(&page).len()), (REFUSALS, TOLD));
     assert!(refusals(&page)[0].starts_with("r 1x 999 ago: 999 xx"));
     let stored = process.load(SLOT).unwrap().value.len();
     assert!(stored < 64 << 10, "{stored}");

@@ -35,6 +35,8 @@ pub enum TenantTag {
     Other,
     /// Several at once, as in a federated query.
     Several,
+    /// None at all.
+    None,
 }
 
 impl TenantTag {
@@ -44,6 +46,7 @@ impl TenantTag {
             Self::Own(tenant) => tenant.as_str(),
             Self::Other => "~other",
             Self::Several => "~several",
+            Self::None => "~none",
         }
     }
 }
@@ -157,10 +160,18 @@ impl Naming {
             self.turn(rules, process, now);
         }
         self.requests = self.requests.saturating_add(1);
+        let tag = self.tag_unproven(rules, tenant);
+        if tag == TenantTag::Other {
+            self.seen.add(tenant.as_str(), Counted::exactly(1, now));
+        }
+        tag
+    }
+
+    /// The tag for a tenant that nobody has vouched for: it earns no place.
+    pub(crate) fn tag_unproven(&self, rules: &NamingRules, tenant: &TenantId) -> TenantTag {
         if rules.pinned.contains(tenant) || self.named.contains(tenant) {
             return TenantTag::Own(tenant.clone());
         }
-        self.seen.add(tenant.as_str(), Counted::exactly(1, now));
         TenantTag::Other
     }
 

@@ -75,7 +75,9 @@ fn what_the_configuration_names_is_pinned() {
     assert_eq!(process.requests(0, named), named);
     let others = ["t", "imp-1", "imp-*", "team-", "u"];
     assert!(process.requests(0, others).iter().all(|told| told == "~other"));
-    assert!(TenantId::new("~other").is_err() && TenantId::new("~several").is_err());
+    for tag in [TenantTag::Other, TenantTag::Several, TenantTag::None] {
+        assert!(TenantId::new(tag.as_str()).is_err());
+    }
 }
 
 #[test]

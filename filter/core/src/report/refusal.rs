@@ -4,6 +4,7 @@ use core::fmt;
 
 use super::excerpt::Excerpt;
 use crate::operation::{Class, Methods};
+use crate::read::RuleGroupProblem;
 use crate::session::BadProof;
 use crate::tenant::{InvalidTenant, TenantId};
 use crate::wire::{JsonProblem, Malformed};
@@ -58,8 +59,14 @@ pub enum Refusal {
     TooManyTenants { limit: u32 },
     /// The backend keeps tenants apart by accounts, and this one has none.
     NoAccount { tenant: TenantId },
+    /// The backend's label policies have no entry for the caller and this tenant.
+    NoLabelPolicy { tenant: TenantId },
     /// Nothing can narrow this operation to one tenant.
     NotNarrowed,
+    /// A rule group reads a tenant that is not the caller's own.
+    ForeignSource,
+    /// A rule group reads something that is no tenant ID.
+    SourceTenant { reason: InvalidTenant },
     /// Impersonation was asked for by a caller without that right.
     MayNotImpersonate,
 
@@ -72,6 +79,18 @@ pub enum Refusal {
     HeaderUnmapped { header: String },
     /// A table that the request needs was never fetched yet.
     TableNotLoaded { table: String },
+
+    // What is read
+    /// A query that cannot be narrowed; the error says where in the argument's text.
+    Query { argument: &'static str, error: String },
+    /// A form that could be read in more than one way.
+    Form(&'static str),
+    /// A body where backends would read arguments that nobody looked into.
+    BodyNotTaken,
+    /// What a read would become is larger than a backend takes.
+    NarrowedTooLarge { limit: u32 },
+    /// A rule group that could be read in more than one way.
+    RuleGroup { problem: RuleGroupProblem, line: usize },
 
     // The body
     /// Neither of the content types that can be read here.
@@ -122,9 +141,11 @@ impl Refusal {
             | Self::NotPermitted { .. }
             | Self::ForeignTenant { .. }
             | Self::NoAccount { .. }
+            | Self::NoLabelPolicy { .. }
             | Self::NotNarrowed
             | Self::LabelClaim { .. }
             | Self::LabelTenant { .. }
+            | Self::ForeignSource
             | Self::MayNotImpersonate => 403,
             Self::NoBackend | Self::UnknownPath => 404,
             Self::Method { .. } => 405,
@@ -132,6 +153,7 @@ impl Refusal {
             | Self::DecodedTooLarge { .. }
             | Self::PartsTooLarge { .. }
             | Self::TooManySeries { .. }
+            | Self::NarrowedTooLarge { .. }
             | Self::TooManySymbols { .. } => 413,
             Self::MediaType { .. } | Self::Encoding { .. } | Self::CannotSplit => 415,
             Self::NotCanonical(_)
@@ -142,6 +164,11 @@ impl Refusal {
             | Self::NoSource { .. }
             | Self::TooManyTenants { .. }
             | Self::Version { .. }
+            | Self::SourceTenant { .. }
+            | Self::Query { .. }
+            | Self::Form(_)
+            | Self::BodyNotTaken
+            | Self::RuleGroup { .. }
             | Self::Compression
             | Self::Decompression { .. }
             | Self::Json { .. }
@@ -162,6 +189,7 @@ impl Refusal {
             Self::NotSigned { .. } => "not_signed",
             Self::ClaimType { .. } | Self::ClaimTenant { .. } => "bad_claim",
             Self::NoAccount { .. } => "no_account",
+            Self::NoLabelPolicy { .. } => "no_label_policy",
             Self::NotNarrowed => "not_narrowed",
             Self::LabelClaim { .. } => "label_claim",
             Self::LabelTenant { .. } => "label_tenant",
@@ -173,13 +201,18 @@ impl Refusal {
             Self::Method { .. } => "method",
             Self::NotPermitted { .. } => "not_permitted",
             Self::Repeated(_) => "repeated_header",
-            Self::HeaderTenant { .. } => "invalid_tenant",
+            Self::HeaderTenant { .. } | Self::SourceTenant { .. } => "invalid_tenant",
             Self::HeaderUnmapped { .. } => "unmapped",
             Self::TableNotLoaded { .. } => "table_not_loaded",
-            Self::ForeignTenant { .. } => "foreign_tenant",
+            Self::ForeignTenant { .. } | Self::ForeignSource => "foreign_tenant",
             Self::SeveralTenants { .. } | Self::NoSource { .. } => "several_tenants",
             Self::TooManyTenants { .. } => "too_many_tenants",
             Self::MayNotImpersonate => "may_not_impersonate",
+            Self::Query { .. } => "query",
+            Self::Form(_) => "form",
+            Self::BodyNotTaken => "body_not_taken",
+            Self::NarrowedTooLarge { .. } => "query_too_large",
+            Self::RuleGroup { .. } => "rule_group",
             Self::MediaType { .. } => "media_type",
             Self::Encoding { .. } => "encoding",
             Self::Version { .. } => "version",
@@ -255,6 +288,10 @@ impl fmt::Display for Refusal {
                 f,
                 "the tenant {tenant} has no account in this backend; an operator can give it one (`isolate`)"
             ),
+            Self::NoLabelPolicy { tenant } => write!(
+                f,
+                "no label policy says what this caller may see of the tenant {tenant}; an operator can add one (`read`)"
+            ),
             Self::NotNarrowed => f.write_str(
                 "this backend keeps tenants apart by a label, and nothing narrows this operation to the caller's own tenants",
             ),
@@ -267,6 +304,22 @@ impl fmt::Display for Refusal {
                 "what is written gets a label from the one tenant of its caller, and this one has several ({})",
                 Excerpt::new(tenants.as_bytes(), 1024)
             ),
+            Self::ForeignSource => {
+                f.write_str("source_tenants of this rule group names a tenant that is not this caller's own")
+            }
+            Self::SourceTenant { reason } => {
+                write!(f, "source_tenants of this rule group names no tenant: {reason}")
+            }
+            Self::Query { argument, error } => write!(f, "the argument {argument}: {error}"),
+            Self::Form(problem) => write!(f, "the form has {problem}; send it in its plain form"),
+            Self::BodyNotTaken => {
+                f.write_str("this request has a body and takes none: send its arguments in the URL, or a form by POST")
+            }
+            Self::NarrowedTooLarge { limit } => write!(
+                f,
+                "narrowed to the caller's tenants this request is larger than {limit} bytes; ask for less at once, or name fewer tenants"
+            ),
+            Self::RuleGroup { problem, line } => write!(f, "this rule group is not taken: {problem} (line {line})"),
             Self::MediaType { expected } => write!(f, "the content type must be {expected}"),
             Self::Encoding { expected } => write!(f, "the content encoding must be {expected}"),
             Self::Version { expected } => {

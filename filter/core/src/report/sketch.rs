@@ -44,6 +44,11 @@ impl Sketch {
         Self { capacity, entries: Vec::new(), positions: HashMap::new() }
     }
 
+    /// Whether nothing was counted.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Counts a key more often, by what is known from here or from another sketch.
     pub(crate) fn add(&mut self, key: &str, more: Counted) {
         if more.count == 0 || self.capacity == 0 {

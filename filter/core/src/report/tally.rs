@@ -7,6 +7,7 @@ use std::rc::Rc;
 use hashbrown::HashMap;
 
 use super::naming::TenantTag;
+use super::observation::Observation;
 use crate::operation::Class;
 
 /// What became of a request.
@@ -100,7 +101,8 @@ pub enum TenantCount {
     Milliseconds,
 }
 
-/// A metric with its tags; the tags' values are few and known. All but [`Metric::TenantDuration`] are counters.
+/// A metric with its tags; the tags' values are few and known. All but [`Metric::TenantDuration`] and
+/// [`Metric::NotEnforced`] are counters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Metric {
     /// Requests, by the backend's position, class and decision.
@@ -169,6 +171,22 @@ pub enum Metric {
         tenant: TenantTag,
         /// What is counted.
         count: TenantCount,
+    },
+    /// Requests that were only observed.
+    Observed {
+        /// The backend's position in the configuration; `None` where none was found.
+        backend: Option<usize>,
+        /// The caller's name; `None` where nobody was recognised.
+        caller: Option<Rc<str>>,
+        /// The tenant that they named.
+        tenant: TenantTag,
+        /// What would have become of them.
+        observation: Observation,
+    },
+    /// A gauge: the entries of callers (who is not recognised is one too) that a backend is not wholly enforced for.
+    NotEnforced {
+        /// The backend's position in the configuration.
+        backend: usize,
     },
     /// A histogram of the milliseconds until the upstream's answer for a tenant began.
     TenantDuration {
@@ -250,6 +268,21 @@ impl Metric {
                     tag("code", &format!("{hundred}xx"));
                 }
                 base
+            }
+            Self::Observed { backend, ref caller, ref tenant, observation } => {
+                tag("backend", &backend.map_or_else(|| "none".to_owned(), backend_name));
+                tag("caller", caller.as_deref().unwrap_or("none"));
+                tag("tenant", tenant.as_str());
+                let (outcome, reason) = observation.words();
+                tag("outcome", outcome);
+                if !reason.is_empty() {
+                    tag("reason", reason);
+                }
+                "scopegate_observed_requests_total"
+            }
+            Self::NotEnforced { backend } => {
+                tag("backend", &backend_name(backend));
+                "scopegate_not_enforced"
             }
             Self::TenantDuration { backend, ref tenant } => {
                 tag("backend", &backend_name(backend));

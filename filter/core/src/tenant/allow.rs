@@ -15,6 +15,11 @@ impl AllowList {
         Self(patterns.into_iter().map(|pattern| pattern.as_bytes().into()).collect())
     }
 
+    /// The patterns, as they are written.
+    pub fn patterns(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|pattern| core::str::from_utf8(pattern).ok())
+    }
+
     /// Whether any pattern matches the whole of `tenant`.
     pub fn allows(&self, tenant: &TenantId) -> bool {
         let id = tenant.as_str().as_bytes();

@@ -73,6 +73,11 @@ impl Also {
         self.second(None, tenant).is_some()
     }
 
+    /// Whether anything is written to this tenant besides.
+    pub(super) fn leads_to(&self, tenant: &TenantId) -> bool {
+        self.0.iter().any(|(_, second)| second == tenant)
+    }
+
     /// The second tenant of a series that goes to `tenant` by `key`.
     pub(super) fn second(&self, key: Option<&[u8]>, tenant: &TenantId) -> Option<&TenantId> {
         if self.0.is_empty() {

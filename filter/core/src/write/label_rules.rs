@@ -3,7 +3,8 @@
 use super::labels::{LabelEdits, LabelValue};
 use crate::caller::{ClaimPath, Identity, Named};
 use crate::config::{
-    ConfigError, LabelEditsConfig, LabelFrom, LabelProtocol, LabelValueConfig, Text, WriteConfig,
+    AccountLabels, ConfigError, LabelEditsConfig, LabelFrom, LabelProtocol, LabelValueConfig, Text,
+    WriteConfig,
 };
 use crate::isolate::Isolate;
 use crate::operation::{Kind, Protocol};
@@ -15,6 +16,8 @@ pub struct LabelRules {
     entries: Vec<Entry>,
     /// The label by which the backend keeps tenants apart, where it stands in the body: always set, to the tenant.
     tenant_label: Option<Vec<u8>>,
+    /// The labels that name an account: always taken off, and no part of a body may hide them.
+    account_labels: &'static [&'static str],
     claims: Vec<ClaimPath>,
 }
 
@@ -40,6 +43,14 @@ enum Source {
 /// The labels by which the backends' HA trackers decide, unless they are configured.
 const HA_LABELS: &[&str] = &["cluster", "__replica__"];
 
+/// The labels by which an HA tracker of the backend decides.
+pub(super) fn ha_labels(config: &WriteConfig) -> Vec<&str> {
+    match &config.ha_labels {
+        Some(labels) => labels.iter().map(|label| &**label).collect(),
+        None => HA_LABELS.to_vec(),
+    }
+}
+
 impl LabelRules {
     /// Compiles the rules that stand at `path`.
     pub fn compile(
@@ -48,11 +59,16 @@ impl LabelRules {
         isolate: &Isolate,
         path: &str,
     ) -> Result<Self, ConfigError> {
-        let ha_labels: Vec<&str> = match &config.ha_labels {
-            Some(labels) => labels.iter().map(|label| &**label).collect(),
-            None => HA_LABELS.to_vec(),
-        };
-        let mut compiler = Compiler { kind, tenant_label: isolate.label(), ha_labels, claims: Vec::new() };
+        let ha_labels = ha_labels(config);
+        let account_labels = isolate.account_labels();
+        if config.account_labels.is_some() && account_labels.is_empty() {
+            return Err(ConfigError::new(
+                format!("{path}.account_labels"),
+                "only for backends of kind victoriametrics-cluster that keep tenants apart by accounts (`isolate`)",
+            ));
+        }
+        let mut compiler =
+            Compiler { kind, tenant_label: isolate.label(), account_labels, ha_labels, claims: Vec::new() };
         let list = &config.labels;
         let mut entries: Vec<Entry> = Vec::new();
         for (position, entry) in list.entries.iter().enumerate() {
@@ -70,7 +86,16 @@ impl LabelRules {
             Isolate::Label(label) => Some(label.as_bytes().to_vec()),
             _ => None,
         };
-        Ok(Self { entries, tenant_label, claims: compiler.claims })
+        let account_labels = match config.account_labels.unwrap_or_default() {
+            AccountLabels::Remove => account_labels,
+            AccountLabels::Keep => &[],
+        };
+        Ok(Self { entries, tenant_label, account_labels, claims: compiler.claims })
+    }
+
+    /// Whether labels that name an account go no further.
+    pub fn remove_account_labels(&self) -> bool {
+        !self.account_labels.is_empty()
     }
 
     /// The claims from which labels are taken.
@@ -100,8 +125,9 @@ impl LabelRules {
                 rename: entry.rename.clone(),
                 replace: resolve(&entry.replace)?,
                 set: resolve(&entry.set)?,
+                nowhere: self.account_labels,
             },
-            None => LabelEdits::default(),
+            None => LabelEdits { nowhere: self.account_labels, ..LabelEdits::default() },
         };
         edits.set.extend(self.tenant_label.clone().map(|label| (label, LabelValue::Tenant)));
         Ok(edits)
@@ -155,6 +181,7 @@ fn never_reached(above: &[Entry], entry: &LabelEditsConfig) -> Option<String> {
 struct Compiler<'a> {
     kind: Kind,
     tenant_label: Option<&'a str>,
+    account_labels: &'static [&'static str],
     ha_labels: Vec<&'a str>,
     claims: Vec<ClaimPath>,
 }
@@ -214,6 +241,8 @@ impl Compiler<'_> {
             "an HA tracker decides by this label (ha_labels): changing it would merge different pairs and lose data"
         } else if self.tenant_label == Some(name) {
             "this label keeps the tenants apart (`isolate` of the backend), and is set to the tenant already"
+        } else if self.account_labels.contains(&name) {
+            "this label names an account, which only the gateway does (`isolate` of the backend)"
         } else if self.kind == Kind::Loki && !is_classic {
             "Loki takes label names of a-z A-Z 0-9 _ only, and none that starts with a digit"
         } else {

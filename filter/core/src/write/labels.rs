@@ -18,6 +18,8 @@ pub struct LabelEdits {
     pub replace: Vec<(Vec<u8>, LabelValue)>,
     /// Labels that have this value afterwards, present or not.
     pub set: Vec<(Vec<u8>, LabelValue)>,
+    /// Labels that go as well, and whose names may stand nowhere else in what has them.
+    pub nowhere: &'static [&'static str],
 }
 
 /// Where the value of a label comes from.
@@ -42,12 +44,17 @@ impl LabelValue {
 impl LabelEdits {
     /// Whether nothing changes, so that nobody has to look.
     pub fn is_empty(&self) -> bool {
-        self.remove.is_empty() && self.rename.is_empty() && self.replace.is_empty() && self.set.is_empty()
+        self.only_set() && self.set.is_empty()
     }
 
     /// Whether all they do is to set labels.
     pub fn only_set(&self) -> bool {
-        self.remove.is_empty() && self.rename.is_empty() && self.replace.is_empty()
+        self.remove.is_empty() && self.rename.is_empty() && self.replace.is_empty() && self.nowhere.is_empty()
+    }
+
+    /// Whether labels of this name go.
+    pub fn removes(&self, name: &[u8]) -> bool {
+        self.remove.iter().any(|gone| gone == name) || self.nowhere.iter().any(|gone| gone.as_bytes() == name)
     }
 
     /// Whether the edits change anything in these labels, which are asked for as often as needed. Where they do not,
@@ -66,30 +73,42 @@ impl LabelEdits {
                 Some(value) => wanted.is_empty() || value != wanted || values.next().is_some(),
             }
         };
-        self.remove.iter().any(|name| is_there(name))
+        labels().any(|(name, _)| self.removes(name))
             || self.rename.iter().any(|(old, _)| is_there(old))
             || self.replace.iter().any(|(name, value)| is_there(name) && differs(name, value))
             || self.set.iter().any(|(name, value)| differs(name, value))
     }
 
-    /// Whether a label of this name is renamed or replaced where it is present. Where an empty value means that it is
-    /// absent, such a label is to be taken off before the edits are made.
-    pub fn looks_for(&self, name: &[u8]) -> bool {
+    /// Whether a label of this name and value is gone afterwards, unless another takes its name.
+    pub fn takes_off(&self, name: &[u8], value: &[u8]) -> bool {
+        let is_nothing = |set: &LabelValue| matches!(set, LabelValue::Text(text) if text.is_empty());
+        self.removes(name)
+            || (value.is_empty() && self.looks_for(name))
+            || self.replace.iter().chain(&self.set).any(|(known, set)| known == name && is_nothing(set))
+    }
+
+    /// Whether every series has a label afterwards.
+    pub fn always_label(&self) -> bool {
+        self.set.iter().any(|(_, set)| !matches!(set, LabelValue::Text(text) if text.is_empty()))
+    }
+
+    /// Whether a label of this name is renamed or replaced where it is present.
+    fn looks_for(&self, name: &[u8]) -> bool {
         self.rename.iter().any(|(old, _)| old == name) || self.replace.iter().any(|(known, _)| known == name)
     }
 
-    /// Makes the edits. Afterwards the labels are sorted by name, bytewise, and every name that an edit gave
-    /// stands at most once; `make` turns text into the protocol's value.
+    /// Makes the edits, which [`change`](Self::change) something. Afterwards the labels are sorted by name, bytewise, and
+    /// every name that an edit gave stands at most once. `make` turns text into the protocol's value, and `is_empty` tells
+    /// of one whether it is the empty text, which means that the label is absent: there is nothing to rename or to replace.
     pub fn apply<'a, V>(
         &'a self,
         labels: &mut Vec<(&'a [u8], V)>,
         tenant: &'a TenantId,
         make: impl Fn(&'a [u8]) -> V,
+        is_empty: impl Fn(&V) -> bool,
     ) {
-        if self.is_empty() {
-            return;
-        }
-        labels.retain(|(name, _)| self.remove.iter().all(|gone| gone != name));
+        let is_absent = |name: &[u8], value: &V| self.looks_for(name) && is_empty(value);
+        labels.retain(|(name, value)| !self.removes(name) && !is_absent(name, value));
         for (old, new) in &self.rename {
             // Of several the last counts, as it does for the backends' decoders.
             if let Some(last) = labels.iter().rposition(|(name, _)| name == old) {
@@ -163,6 +182,7 @@ mod tests {
         let text = |text: &str| LabelValue::Text(text.as_bytes().to_vec());
         let name = |name: &str| name.as_bytes().to_vec();
         let edits = LabelEdits {
+            nowhere: &[],
             remove: vec![name("tmp")],
             rename: vec![(name("ns"), name("namespace"))],
             replace: vec![(name("zone"), text("z")), (name("absent"), text("x"))],
@@ -200,7 +220,7 @@ mod tests {
             let mut labels: Vec<_> = before.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())).collect();
             let before = labels.clone();
             let changes = edits.change(|| before.iter().copied(), &tenant);
-            edits.apply(&mut labels, &tenant, |text| text);
+            edits.apply(&mut labels, &tenant, |text| text, |value| value.is_empty());
             let sorted = |mut labels: Vec<_>| {
                 labels.sort_unstable();
                 labels
@@ -208,7 +228,7 @@ mod tests {
             assert_eq!(changes, sorted(before.clone()) != sorted(labels.clone()), "{before:?}");
             let after: Vec<_> = after.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())).collect();
             assert_eq!(labels, after);
-            edits.apply(&mut labels, &tenant, |text| text);
+            edits.apply(&mut labels, &tenant, |text| text, |value| value.is_empty());
             assert_eq!(labels, after, "twice is once");
             assert!(!edits.change(|| labels.iter().copied(), &tenant));
         }

@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::fanout::Target;
 use crate::tenant::TenantId;
+use crate::wire::{put_varint, varint, varint_len};
 
 /// How many pages there are.
 pub const PAGES: u8 = 64;
@@ -42,7 +43,10 @@ pub struct Settled {
     pub status: u16,
     /// Whether that counts as a success, though it is a refusal.
     pub soft: bool,
-    /// The beginning of the message of a refusal.
+    /// How many samples, histograms and exemplars its backend said that it wrote.
+    pub written: [u64; 3],
+    /// The beginning of what its backend said: of a refusal the first line, of a success anything, since OTLP tells there
+    /// what it rejected.
     pub message: Vec<u8>,
 }
 
@@ -189,13 +193,17 @@ impl Page {
 
 impl Settled {
     /// A part with this print that was answered like this.
-    pub fn new(print: Print, status: u16, soft: bool, message: &[u8]) -> Self {
-        let line = message.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
-        Self { print, status, soft, message: line.get(..MAX_MESSAGE).unwrap_or(line).to_vec() }
+    pub fn new(print: Print, status: u16, soft: bool, written: [u64; 3], message: &[u8]) -> Self {
+        let line = match status {
+            200..=299 => message,
+            _ => message.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default(),
+        };
+        Self { print, status, soft, written, message: line.get(..MAX_MESSAGE).unwrap_or(line).to_vec() }
     }
 
     fn len(&self) -> usize {
-        self.message.len().saturating_add(8 + 2 + 1 + 1)
+        let written = self.written.iter().map(|count| varint_len(*count)).fold(0, usize::saturating_add);
+        self.message.len().saturating_add(8 + 2 + 1 + 1).saturating_add(written)
     }
 }
 
@@ -216,6 +224,7 @@ impl Entry {
             out.extend_from_slice(&part.print.to_le_bytes());
             out.extend_from_slice(&part.status.to_le_bytes());
             out.push(u8::from(part.soft));
+            part.written.iter().for_each(|count| put_varint(out, *count));
             let message = part.message.get(..MAX_MESSAGE).unwrap_or(&part.message);
             out.push(u8::try_from(message.len()).unwrap_or_default());
             out.extend_from_slice(message);
@@ -231,10 +240,15 @@ impl Entry {
         for _ in 0..count {
             let print = u64::from_le_bytes(take(bytes)?);
             let status = u16::from_le_bytes(take(bytes)?);
-            let [soft, len] = take(bytes)?;
+            let [soft] = take(bytes)?;
+            let mut written = [0; 3];
+            for count in &mut written {
+                *count = varint(bytes).ok()?;
+            }
+            let [len] = take(bytes)?;
             let (message, rest) = bytes.split_at_checked(usize::from(len))?;
             *bytes = rest;
-            parts.push(Settled { print, status, soft: soft != 0, message: message.to_vec() });
+            parts.push(Settled { print, status, soft: soft != 0, written, message: message.to_vec() });
         }
         Some(Self { quick, key, until, parts })
     }

@@ -19,7 +19,7 @@ fn key(body: &[u8]) -> Key {
 }
 
 fn settled(print: Print, status: u16) -> Settled {
-    Settled::new(print, status, false, b"")
+    Settled::new(print, status, false, [0; 3], b"")
 }
 
 #[test]
@@ -105,14 +105,17 @@ fn a_page_is_bounded() {
     let some = page.encode(500);
     assert!(some.len() <= 500);
     let some = Page::decode(&some, 0);
-    assert_eq!((some.0.len(), some.find(key(&[199])).len()), (500 / 46, 1));
-    assert!(page.encode(45).is_empty());
+    assert_eq!((some.0.len(), some.find(key(&[199])).len()), (500 / 49, 1));
+    assert!(page.encode(48).is_empty());
 }
 
 #[test]
 fn messages_are_short_and_of_one_line() {
-    assert_eq!(Settled::new(1, 400, false, b"one\ntwo").message, b"one");
-    assert_eq!(Settled::new(1, 400, false, &[b'x'; 500]).message.len(), MAX_MESSAGE);
+    let message = |status, said: &[u8]| Settled::new(1, status, false, [0; 3], said).message;
+    assert_eq!(message(400, b"one\ntwo"), b"one");
+    assert_eq!(message(400, &[b'x'; 500]).len(), MAX_MESSAGE);
+    // What a success says need not be text.
+    assert_eq!(message(200, b"\x0a\x02\x08\x07"), b"\x0a\x02\x08\x07");
 }
 
 #[test]
@@ -125,8 +128,10 @@ fn pages_are_used_evenly() {
 }
 
 fn any_settled() -> impl Strategy<Value = Settled> {
-    (any::<u64>(), any::<u16>(), any::<bool>(), prop::collection::vec(any::<u8>(), 0..300))
-        .prop_map(|(print, status, soft, message)| Settled::new(print, status, soft, &message))
+    (any::<u64>(), any::<u16>(), any::<bool>(), any::<[u64; 3]>(), prop::collection::vec(any::<u8>(), 0..300))
+        .prop_map(|(print, status, soft, written, message)| {
+            Settled::new(print, status, soft, written, &message)
+        })
 }
 
 proptest! {

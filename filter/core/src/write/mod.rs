@@ -7,6 +7,8 @@
 
 mod also;
 mod answers;
+#[cfg(test)]
+mod edit_tests;
 mod encoding;
 pub mod failing;
 pub mod fanout;
@@ -27,7 +29,7 @@ pub mod rejected;
 pub mod remote_write;
 mod route;
 mod rules;
-mod snappy;
+pub(crate) mod snappy;
 mod source;
 #[cfg(test)]
 mod testing;

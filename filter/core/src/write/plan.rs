@@ -63,6 +63,8 @@ pub struct Wanted<'a> {
     pub in_url: bool,
     /// Which tenants the backend can be told.
     pub isolate: &'a Rc<Isolate>,
+    /// Whether the body may have metadata that belongs to no series.
+    pub has_metadata: bool,
 }
 
 impl SplitPlan {
@@ -201,6 +203,8 @@ pub fn plan<'a>(
                 return Err(Refusal::NoAccount { tenant });
             }
             Verdict::Tenant(tenant) if also.concerns(&tenant) => {}
+            Verdict::Tenant(_) if wanted.has_metadata && rules.metadata_strays(rights, &identity.tenants) => {
+            }
             Verdict::Tenant(tenant) if wanted.edits.is_empty() || wanted.in_url => {
                 return Ok(Plan::Whole(tenant));
             }

@@ -53,6 +53,8 @@ pub(super) enum Reason {
     NoLabels,
     /// The backend keeps tenants apart by accounts, and this one has none.
     NoAccount,
+    /// A name that stands for an account of the backend is where it cannot be taken off.
+    AccountLabel,
     /// Neither a sample nor a histogram is there.
     NoSamples,
     /// A value that decides is no text.
@@ -75,6 +77,7 @@ impl Reason {
             Self::Text => "not_utf8",
             Self::NoLabels => "no_labels",
             Self::NoAccount => "no_account",
+            Self::AccountLabel => "account_label",
             Self::NoSamples => "no_samples",
             Self::NotText => "not_text",
             Self::Form => "unreadable_labels",
@@ -95,6 +98,7 @@ impl Reason {
             Self::NoAccount => {
                 "the tenant has no account in this backend; an operator can give it one (`isolate`)"
             }
+            Self::AccountLabel => "something below it has a label that names an account of the backend",
             Self::NoSamples => {
                 "it has nothing to write, and a backend would refuse the whole request for that"
             }
@@ -293,9 +297,16 @@ impl<'a> Router<'a> {
         Ok(destination)
     }
 
-    /// Where metadata goes; `None` where it has no tenant.
+    /// Where the own tenant's metadata goes; `None` where it has no tenant.
     pub(super) fn metadata(&mut self) -> Result<Option<usize>, Refusal> {
         let tenant = self.plan.metadata.clone().filter(|tenant| self.plan.isolate.knows(tenant));
+        tenant.map(|tenant| self.part(tenant)).transpose()
+    }
+
+    /// The part of the tenant that gets besides what this part's tenant gets, if there is one that the backend can be told.
+    pub(super) fn second(&mut self, part: usize) -> Result<Option<usize>, Refusal> {
+        let tenant = self.tenants.get(part).and_then(|tenant| self.plan.also.second(None, tenant));
+        let tenant = tenant.filter(|tenant| self.plan.isolate.knows(tenant)).cloned();
         tenant.map(|tenant| self.part(tenant)).transpose()
     }
 
@@ -314,10 +325,11 @@ impl<'a> Router<'a> {
     /// The part of a tenant that a metric was written to before; an error where there is no room for it, and `None` where
     /// a series could not go there any more.
     pub(super) fn follower(&mut self, tenant: &TenantId) -> Option<Result<usize, Refusal>> {
-        let SplitPlan { choices, absent, unmapped, own, .. } = self.plan;
+        let SplitPlan { choices, absent, unmapped, own, also, .. } = self.plan;
         let is = |verdict: &Verdict| matches!(verdict, Verdict::Tenant(known) if known == tenant);
         let allowed = own.contains(tenant)
             || choices.iter().any(|choice| choice.allowed.allows(tenant, own, self.rights))
+            || also.leads_to(tenant)
             || is(absent)
             || is(unmapped);
         (allowed && self.plan.isolate.knows(tenant)).then(|| self.part(tenant.clone()))

@@ -3,21 +3,24 @@
 use super::also::AlsoRules;
 use super::answers::AnswerRules;
 use super::format::Format;
-use super::label_rules::LabelRules;
+use super::label_rules::{LabelRules, ha_labels};
 use super::plan::Place;
 use super::remote_write::Accepted;
 use super::source::Source;
+use crate::caller::Rights;
 use crate::config::{ConfigError, Fallback, MetadataPolicy, Via, WriteConfig};
 use crate::isolate::Isolate;
 use crate::operation::Kind;
 use crate::report::Refusal;
 use crate::table::TableRules;
-use crate::tenant::TenantId;
+use crate::tenant::{TenantId, TenantSet};
 
 /// See [`WriteConfig`].
 #[derive(Debug)]
 pub struct Rules {
     pub(super) sources: Vec<Source>,
+    /// The labels by which an HA tracker of the backend decides.
+    pub ha_labels: Vec<Vec<u8>>,
     pub(super) on_absent: Verdict,
     pub(super) on_unmapped: Verdict,
     pub(super) strict: bool,
@@ -101,8 +104,18 @@ impl Rules {
             None => Source::by_default(),
             Some(sources) => Source::compile_all(sources, &format!("{path}.tenant"), tables)?,
         };
+        let ha_labels: Vec<Vec<u8>> =
+            ha_labels(config).iter().map(|label| label.as_bytes().to_vec()).collect();
+        let changes_pair = |source: &Source| source.removed().any(|name| ha_labels.contains(name));
+        if let Some(position) = sources.iter().position(changes_pair) {
+            return Err(ConfigError::new(
+                format!("{path}.tenant[{position}].remove"),
+                "an HA tracker decides by this label (ha_labels): taking it off would merge different pairs and lose data",
+            ));
+        }
         Ok(Self {
             sources,
+            ha_labels,
             on_absent: Verdict::compile(&config.on_absent, &format!("{path}.on_absent"))?,
             on_unmapped: Verdict::compile(&config.on_unmapped, &format!("{path}.on_unmapped"))?,
             strict: config.strict,
@@ -120,10 +133,25 @@ impl Rules {
         self.metadata == MetadataPolicy::Followers
     }
 
+    /// Whether metadata may go elsewhere than a request that has one tenant.
+    pub(super) fn metadata_strays(&self, rights: &Rights, own: &TenantSet) -> bool {
+        let has_several = own.single().is_none();
+        match self.metadata {
+            MetadataPolicy::Own => false,
+            MetadataPolicy::Followers => has_several || rights.impersonate.is_some(),
+            MetadataPolicy::All => has_several,
+            MetadataPolicy::Drop => true,
+        }
+    }
+
     /// Refuses a format that the backend does not take, whoever needs its body.
     pub fn check(&self, format: Format) -> Result<(), Refusal> {
         match format {
             Format::RemoteWrite(version) => self.remote_write.check(version),
+            // In JSON a name can be written in many ways.
+            Format::Otlp(export) if export.is_json() && self.labels.remove_account_labels() => {
+                Err(Refusal::MediaType { expected: "application/x-protobuf: this backend takes no JSON" })
+            }
             Format::Loki(_) | Format::Otlp(_) => Ok(()),
         }
     }

@@ -2,12 +2,25 @@
 
 use std::rc::Rc;
 
+use serde_json::json;
+
 use super::also::Also;
 use super::labels::LabelEdits;
 use super::metadata::Spread;
 use super::plan::{Allowed, Choice, LabelSource, Place, SplitPlan};
 use super::rules::Verdict;
+use crate::caller::{Caller, Rights};
+use crate::config;
 use crate::tenant::{TenantId, TenantSet};
+
+/// A caller that owns `own`, impersonates `cluster-*` with `imp`, and writes on behalf of `team-*`.
+pub(crate) fn rights() -> Rights {
+    let config = json!({
+        "name": "agent", "jwt": {"provider": "p", "issuer": "i"}, "tenants": ["own"], "may": ["write"],
+        "impersonate": {"label": "imp", "tenants": ["cluster-*"]}, "on_behalf_of": ["team-*"],
+    });
+    Caller::compile(&config::read(&config).unwrap(), "", &|_| None).unwrap().rights
+}
 
 /// A name that decides: where it stands, whether it is taken off, and by which right.
 pub(super) type Source<'a> = (&'a str, Place, bool, Allowed);

@@ -183,6 +183,12 @@ impl Host for Envoy {
         }
     }
 
+    fn set(&self, metric: Metric, value: u64) {
+        if let Some(id) = self.metric(metric, MetricKind::Gauge) {
+            let _ = ffi::record(id, value);
+        }
+    }
+
     fn record(&self, metric: Metric, value: u64) {
         if let Some(id) = self.metric(metric, MetricKind::Histogram) {
             let _ = ffi::record(id, value);

@@ -4,6 +4,7 @@
 //! Envoy is configured as `examples/impersonation` ships it, but for shorter times and a module with faults.
 
 mod closed;
+mod memory;
 mod reload;
 mod workers;
 

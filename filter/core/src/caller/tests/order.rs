@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::super::testing::{Known, hashed, metadata};
 use super::{callers, who};
-use crate::caller::{Evidence, Why, first, recognise};
+use crate::caller::{Evidence, first, recognise};
 use crate::http::Headers;
 use crate::report::Refusal;
 
@@ -98,7 +98,7 @@ fn who_is_passed_says_why() {
             json!({"s": {"ok": "yes"}}),
             &basic_credentials,
             Ok(3),
-            vec![none, "s: the claim real › role", "b: another user"],
+            vec![none, "s: a condition on the claim real › role is not met", "b: another user"],
         ),
         (
             verified(json!({"one": token("https://evil", "yes"), "last": token("https://idp", "no")})),
@@ -115,7 +115,12 @@ fn who_is_passed_says_why() {
             verified(json!({"one": token("https://idp", "no"), "last": token("https://idp", "no")})),
             "Bearer x",
             Ok(4),
-            vec!["one: the claim ok", "s: no session", "b: no basic credentials", "c: no basic credentials"],
+            vec![
+                "one: a condition on the claim ok is not met",
+                "s: no session",
+                "b: no basic credentials",
+                "c: no basic credentials",
+            ],
         ),
         (
             verified(json!({"last": token("https://idp", "no")})),
@@ -152,10 +157,7 @@ fn who_is_passed_says_why() {
         let evidence = Evidence::new(&headers, &known).unwrap();
         let mut told = Vec::new();
         let recognised = first(&list, &evidence, &mut |caller, why| {
-            told.push(match why {
-                Why::Words(words) => format!("{}: {words}", caller.name),
-                Why::Claim(claim) => format!("{}: the claim {claim}", caller.name),
-            });
+            told.push(format!("{}: {why}", caller.name));
         });
         let position = recognised.map(|recognised| recognised.position).map_err(|refusal| refusal.reason());
         assert_eq!((position, told.iter().map(String::as_str).collect()), (expected, passed), "{left}");

@@ -7,7 +7,8 @@ use prost::Message as _;
 use serde_json::json;
 
 use super::{
-    Alone, Exchange, OPT_IN, Process, SlotFailure, Step, Stored, WRITE, Worker, World, and, base, headers,
+    Alone, Exchange, OPT_IN, Process, SlotFailure, Step, Stored, WRITE, Worker, World, and, base, but,
+    headers,
 };
 use crate::write::remote_write::testing::{MetricMetadata, WriteRequest, compress, request, series};
 
@@ -160,6 +161,106 @@ fn what_has_no_tenant_is_counted() {
     let sent = message(vec![series(&[("__name__", "a"), ("ns", "team-a")])], &[about(2, "a"), about(2, "b")]);
     assert_eq!(send(&mut world, &sent), arrived(&[("team-a", 1, &["a"])]));
     assert!(world.counted().contains(&"backend=metrics metadata_dropped 1".to_owned()));
+}
+
+/// The policy holds also where the head alone decides the tenant: whoever's metadata could go elsewhere is looked into.
+#[test]
+fn the_head_alone_does_not_decide_where_metadata_goes() {
+    let several = &["one", "two"][..];
+    let (v1, v2) = (WRITE, "application/x-protobuf;proto=io.prometheus.write.v2.Request");
+    let v2 = but(&but(v1, "content-type", v2), "x-prometheus-remote-write-version", "2.0.0");
+    for (policy, who, own, looks) in [
+        ("own", "agent", several, false),
+        ("drop", "user", &["one"][..], true),
+        ("all", "user", &["one"], false),
+        ("all", "user", several, true),
+        ("followers", "user", &["one"], false),
+        ("followers", "user", several, true),
+        // It may have written for others before.
+        ("followers", "agent", &["one"], true),
+    ] {
+        let mut config = base();
+        config["write"]["metrics"] = json!({"metadata": policy});
+        let mut world = World::new(config).caller(who, own);
+        world.policy.make_slots(&*world.worker.process).unwrap();
+        let chosen = |head| and(head, &[("x-scope-orgid", "one")]);
+        let step = world.head(&chosen(v1)).1;
+        assert_eq!(matches!(step, Step::Buffer), looks, "{policy} {who} {own:?}: {step:?}");
+        // In 2.0 metadata is a part of its series.
+        let step = world.head(&chosen(&v2)).1;
+        assert!(matches!(step, Step::Continue(_)), "{policy} {who} {own:?}: {step:?}");
+    }
+    let mut config = base();
+    config["write"]["metrics"] = json!({"metadata": "drop"});
+    let mut world = World::new(config).caller("user", &["own"]);
+    let up = || series(&[("__name__", "up")]);
+    assert_eq!(send(&mut world, &message(vec![up()], &[about(2, "up")])), arrived(&[("own", 1, &[])]));
+    assert_eq!(send(&mut world, &message(vec![], &[about(2, "up")])), arrived(&[]));
+    assert_eq!(send(&mut world, &message(vec![up()], &[])), arrived(&[("own", 1, &[])]));
+}
+
+/// While a tenant or a namespace moves, its metadata goes to both places, by every policy.
+#[test]
+fn metadata_moves_along() {
+    let until = "2026-12-31T00:00:00Z";
+    let sent = || {
+        message(
+            vec![series(&[("__name__", "a"), ("ns", "team-a")]), series(&[("__name__", "b")])],
+            &[about(2, "a"), about(2, "b")],
+        )
+    };
+    let alone = || message(vec![], &[about(2, "a"), about(2, "b")]);
+    let (none, all) = (&[][..], &["a", "b"][..]);
+    let both = [("own", 1, all), ("next", 1, all)];
+    for (policy, also, now, later) in [
+        (
+            "own",
+            json!({"tenant": "own", "to": "next"}),
+            [&both[..], &[("team-a", 1, none)]].concat(),
+            &[("own", 0, all), ("next", 0, all)][..],
+        ),
+        (
+            "followers",
+            json!({"tenant": "own", "to": "next"}),
+            [&both[..], &[("team-a", 1, &["a"])]].concat(),
+            &[("own", 0, all), ("next", 0, all), ("team-a", 0, &["a"])],
+        ),
+        // The tenant of a namespace that moves is none of the caller's.
+        (
+            "followers",
+            json!({"key": "team-a", "to": "next"}),
+            vec![("own", 1, all), ("team-a", 1, &["a"]), ("next", 1, &["a"])],
+            &[("own", 0, all), ("team-a", 0, &["a"]), ("next", 0, &["a"])],
+        ),
+        (
+            "all",
+            json!({"key": "team-a", "to": "next"}),
+            vec![("own", 1, all), ("team-a", 1, all), ("next", 1, all)],
+            &[("own", 0, all)],
+        ),
+        (
+            "drop",
+            json!({"tenant": "own", "to": "next"}),
+            vec![("own", 1, none), ("next", 1, none), ("team-a", 1, none)],
+            &[],
+        ),
+    ] {
+        let mut config = base();
+        let mut rule = also.clone();
+        rule["until"] = json!(until);
+        config["write"]["metrics"] =
+            json!({"tenant": [{"label": "ns"}, "caller"], "metadata": policy, "also_write": [rule]});
+        let mut world = World::new(config).caller("user", &["own"]);
+        world.policy.make_slots(&*world.worker.process).unwrap();
+        world.worker.wall_seconds = Some(0);
+        assert_eq!(send(&mut world, &sent()), arrived(&now), "{policy} {also}");
+        assert_eq!(send(&mut world, &alone()), arrived(later), "{policy} {also}: alone");
+        // And not a moment longer.
+        world.worker.wall_seconds = Some(2_000_000_000);
+        for sent in [sent(), alone()] {
+            assert!(!send(&mut world, &sent).contains_key("next"), "{policy} {also}: over");
+        }
+    }
 }
 
 /// A process that counts what is shared, and fails on demand.

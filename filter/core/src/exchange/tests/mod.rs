@@ -14,14 +14,17 @@ mod metadata;
 mod observe;
 mod pages;
 mod protocols;
+mod reads;
 mod refusals;
 mod retries;
+mod rollout;
 mod second;
 mod sessions;
 mod single;
 mod sources;
 mod telling;
 mod telling_parts;
+mod whoami;
 mod wording;
 
 use std::rc::Rc;

@@ -32,7 +32,7 @@ fn report(world: &mut World) -> Json {
 #[test]
 fn only_administrators_and_only_get() {
     let mut world = world();
-    assert_eq!(report(&mut world), json!({"refusals": [], "unmapped_keys": []}));
+    assert_eq!(report(&mut world), json!({"refusals": [], "unmapped_keys": [], "differences": []}));
     assert_eq!(world.counted(), ["backend=none class=admin decision=page requests 1"]);
     for (who, head, expected) in [
         ("ops", but(REPORT, ":method", "POST"), "answer 405 method"),
@@ -82,6 +82,7 @@ fn it_tells_what_was_refused_and_what_led_to_no_tenant() {
     assert_eq!(
         page,
         json!({
+            "differences": [],
             "unmapped_keys": [
                 {"backend": "metrics", "key": "kube system", "series_at_least": 2, "series_at_most": 2, "seconds_ago": 2},
                 {"backend": "metrics", "key": "\\u{7}x", "series_at_least": 1, "series_at_most": 1, "seconds_ago": 2},

@@ -223,9 +223,9 @@ fn what_is_given_up_is_counted_for_its_tenant_and_for_who_sent_it() {
     );
 }
 
-/// What a part wrote is not remembered, but a sender of remote write 2.0 must not take it for lost.
+/// A sender of remote write 2.0 counts what was written, each kind for itself, also by an earlier attempt.
 #[test]
-fn samples_of_an_earlier_attempt_are_told_as_written() {
+fn what_an_earlier_attempt_wrote_is_told() {
     let mut world = agent(&json!({}));
     let head = and(
         &but(WRITE, "content-type", REMOTE_WRITE_2),
@@ -235,7 +235,8 @@ fn samples_of_an_earlier_attempt_are_told_as_written() {
     let wrote = |status| Answer { written: Written::Counts([1, 0, 0]), ..says(status) };
     let (mut exchange, step) = world.request(&head, &sent);
     assert_eq!(describe(&step), "call cluster-a cluster-b");
-    exchange.answered(&mut world.worker, 0, wrote(204), world.now);
+    let first = Answer { written: Written::Counts([1, 200, 3]), ..says(204) };
+    exchange.answered(&mut world.worker, 0, first, world.now);
     let step = world.answered(&mut exchange, 1, 503);
     assert_eq!(describe(&step), "read");
     exchange.body(&mut world.worker, Ok(sent.clone()), world.now);
@@ -243,8 +244,11 @@ fn samples_of_an_earlier_attempt_are_told_as_written() {
     let call = calls(step).remove(0);
     let reply = answer(exchange.answered(&mut world.worker, call.id, wrote(204), world.now));
     assert_eq!(reply.status, 204);
-    let told = ("x-prometheus-remote-write-samples-written", "2".to_owned());
-    assert!(reply.headers.contains(&told), "{reply:?}");
+    for (what, count) in [("samples", "2"), ("histograms", "200"), ("exemplars", "3")] {
+        let told =
+            reply.headers.iter().find(|(name, _)| name.contains(what)).map(|(_, count)| count.as_str());
+        assert_eq!(told, Some(count), "{what}: {reply:?}");
+    }
     // And a success that tells nothing is no success.
     counted(&mut world, &[]);
     let (mut exchange, _) = world.request(&head, &sent);

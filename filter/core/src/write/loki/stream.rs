@@ -295,8 +295,10 @@ fn relabel<'l>(
         .map(|(name, value)| (&**name, &**value))
         .collect();
     let mut is_changed = changed.len() != labels.len();
-    if let Some(tenant) = router.tenant(part).filter(|_| !plan.edits.is_empty()) {
-        plan.edits.apply(&mut changed, tenant, |text| text);
+    if let Some(tenant) = router.tenant(part).filter(|_| !plan.edits.is_empty())
+        && plan.edits.change(|| changed.iter().copied(), tenant)
+    {
+        plan.edits.apply(&mut changed, tenant, |text| text, |value| value.is_empty());
         let same = |(one, other): (&(&[u8], &[u8]), &Label<'_>)| one.0 == &*other.0 && one.1 == &*other.1;
         is_changed |= changed.len() != labels.len() || !changed.iter().zip(labels).all(same);
     }

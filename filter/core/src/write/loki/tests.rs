@@ -2,26 +2,16 @@
 //! notations alike.
 
 use proptest::prelude::*;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use super::super::encoding::Encoding;
 use super::super::labels::{LabelEdits, LabelValue};
 use super::super::plan::{Allowed, Place};
-use super::super::testing::{self as split_testing, Source};
+use super::super::testing::{self as split_testing, Source, rights};
 use super::testing::{NOTATIONS, Notation, Pairs, Plain, plain};
 use super::*;
-use crate::caller::Caller;
 use crate::config;
 use crate::wire::put_len;
-
-/// A caller that owns `own`, impersonates `cluster-*` and writes on behalf of `team-*`.
-fn rights() -> Rights {
-    let config: Json = json!({
-        "name": "agent", "jwt": {"provider": "p", "issuer": "i"}, "tenants": ["own"], "may": ["write"],
-        "impersonate": {"label": "imp", "tenants": ["cluster-*"]}, "on_behalf_of": ["team-*"],
-    });
-    Caller::compile(&config::read(&config).unwrap(), "", &|_| None).unwrap().rights
-}
 
 const IMPERSONATED: Source<'_> = ("imp", Place::Label, true, Allowed::Impersonation);
 const BY_METADATA: Source<'_> = ("mt", Place::Metadata, true, Allowed::OnBehalfOf);
@@ -190,6 +180,7 @@ fn labels_are_edited_in_every_notation() {
     let text = |text: &str| LabelValue::Text(text.as_bytes().to_vec());
     let mut plan = plan();
     plan.edits = LabelEdits {
+        nowhere: &[],
         remove: vec![b"tmp".to_vec()],
         rename: vec![(b"old".to_vec(), b"new".to_vec())],
         replace: vec![(b"zone".to_vec(), text("z"))],

@@ -161,6 +161,13 @@ impl<'n> Spreader<'n> {
                 }
             }
         }
+        for position in 0..self.parts.len() {
+            match self.parts.get(position).map(|part| router.second(*part)) {
+                Some(Ok(Some(second))) => self.add(second, len),
+                Some(Err(_)) => self.left_out = self.left_out.saturating_add(1),
+                Some(Ok(None)) | None => {}
+            }
+        }
         &self.parts
     }
 

@@ -45,8 +45,11 @@ pub(super) fn split(
         let at = |problem| Refusal::Body { problem, offset: start };
         match field.map_err(at)? {
             Field { number: RESOURCE, value: Value::Bytes(content) } => {
-                let resource =
+                let mut resource =
                     read(content, (start, end), export.signal, walk.enough_attributes()).map_err(at)?;
+                if holds(message, &resource, plan.edits.nowhere) {
+                    resource.attributes = Err(Reason::AccountLabel);
+                }
                 walk.resource(&resource, &Protobuf)?;
             }
             Field { number: RESOURCE, .. } => return Err(at(Malformed::Unexpected)),
@@ -55,6 +58,18 @@ pub(super) fn split(
         start = end;
     }
     walk.finish(message, export.encoding)
+}
+
+/// Whether one of these names stands in a resource outside of its description, where it may be an attribute of a scope
+/// or a data point. In protobuf texts stand as they are.
+fn holds(message: &[u8], resource: &Resource<'_>, names: &[&str]) -> bool {
+    let (start, end) = resource.content;
+    let (from, to) = resource.described_at.unwrap_or((start, start));
+    let around = [message.get(start..from), message.get(to..end)];
+    names.iter().any(|name| {
+        let is_in = |text: &[u8]| text.windows(name.len()).any(|window| window == name.as_bytes());
+        around.iter().copied().flatten().any(is_in)
+    })
 }
 
 /// Reads one resource that ends where `range` ends.

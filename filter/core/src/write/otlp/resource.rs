@@ -172,8 +172,17 @@ fn edited<'v>(
         .filter(|(_, attribute)| !names.is_removed(Place::Label, &attribute.name))
         .map(|(position, attribute)| (&*attribute.name, Kept::As(position)))
         .collect();
-    if let Some(tenant) = router.tenant(part).filter(|_| !plan.edits.is_empty()) {
-        plan.edits.apply(&mut kept, tenant, Kept::Text);
+    let own = |value: &Kept<'_>| match value {
+        // What is no text is like no text of ours.
+        Kept::As(position) => {
+            attributes.get(*position).and_then(|own| own.text.as_deref()).unwrap_or(b"\xff")
+        }
+        Kept::Text(_) => &[],
+    };
+    if let Some(tenant) = router.tenant(part).filter(|_| !plan.edits.is_empty())
+        && plan.edits.change(|| kept.iter().map(|(name, value)| (*name, own(value))), tenant)
+    {
+        plan.edits.apply(&mut kept, tenant, Kept::Text, |value| own(value).is_empty());
     }
     let same = |(position, (name, value)): (usize, &(&[u8], Kept<'_>))| match value {
         Kept::As(from) => {

@@ -11,25 +11,15 @@ use super::super::outcome::{Answer, Outcome, PartAnswer};
 use super::super::plan::{Allowed, Place};
 use super::super::rejected::Rejected;
 use super::super::route::Reason;
-use super::super::testing as split_testing;
+use super::super::testing::{self as split_testing, rights};
 use super::super::written::Written;
 use super::testing::{Plain, Response, SIGNALS, Status, plain, read, write};
 use super::*;
-use crate::caller::Caller;
-use crate::config;
 use crate::tenant::TenantId;
 use crate::wire::put_len;
 
 fn tenant(id: &str) -> TenantId {
     TenantId::new(id).unwrap()
-}
-
-fn rights() -> Rights {
-    let config: Json = json!({
-        "name": "agent", "jwt": {"provider": "p", "issuer": "i"}, "tenants": ["own"], "may": ["write"],
-        "impersonate": {"label": "imp", "tenants": ["cluster-*"]}, "on_behalf_of": ["team-*"],
-    });
-    Caller::compile(&config::read(&config).unwrap(), "", &|_| None).unwrap().rights
 }
 
 /// Impersonation, then an attribute, then the own tenant.
@@ -141,6 +131,7 @@ fn attributes_are_edited_in_every_notation() {
     let text = |text: &str| LabelValue::Text(text.as_bytes().to_vec());
     let mut plan = plan();
     plan.edits = LabelEdits {
+        nowhere: &[],
         remove: vec![b"tmp".to_vec()],
         rename: vec![(b"old".to_vec(), b"new".to_vec())],
         replace: vec![(b"zone".to_vec(), text("z"))],
@@ -182,6 +173,37 @@ fn attributes_are_edited_in_every_notation() {
     let export = Export { signal: Signal::Logs, json: false, encoding: Encoding::Identity };
     let split = run(export, &plan, b"\x0a\x00").unwrap();
     assert_eq!(split.parts[0].body, expected_description());
+}
+
+/// Names that may stand nowhere: taken off the resource, and where a point or a scope has one, it is rejected.
+#[test]
+fn names_that_may_stand_nowhere_cannot_be_hidden() {
+    let export = Export { signal: Signal::Metrics, json: false, encoding: Encoding::Identity };
+    let plan = SplitPlan { edits: LabelEdits { nowhere: &["account"], ..LabelEdits::default() }, ..plan() };
+    let named = |name: &str| plain(&[("k8s.namespace.name", "team-a"), (name, "9")], 1);
+    let message = write(Signal::Metrics, false, &[named("account"), named("accounts")]);
+    let split = run(export, &plan, &message).unwrap();
+    let parts = messages(export, &split, &message);
+    let without = plain(&[("k8s.namespace.name", "team-a")], 1);
+    assert_eq!(read(Signal::Metrics, false, &parts[0].1), [without, named("accounts")]);
+    assert!(run(export, &plan, &parts[0].1).unwrap().untouched);
+
+    // Before the description, or behind it, and in however deep a message.
+    let field = |number, content: &[u8]| {
+        let mut out = Vec::new();
+        put_len(&mut out, number, content.len());
+        out.extend_from_slice(content);
+        out
+    };
+    let good = write(Signal::Metrics, false, &[named("good")]);
+    let described = field(1, &field(1, &[field(1, b"a"), field(2, &field(1, b"b"))].concat()));
+    let scope = field(2, &field(2, &field(5, &field(1, &field(7, &field(1, b"account"))))));
+    for content in [[&*described, &*scope].concat(), [&*scope, &*described].concat(), scope.clone()] {
+        let message = [good.clone(), field(1, &content)].concat();
+        let split = run(export, &plan, &message).unwrap();
+        assert_eq!(split.rejected.rejected().collect::<Vec<_>>(), [("account_label", 1)]);
+        assert_eq!(messages(export, &split, &message), [("team-a".to_owned(), good.clone())]);
+    }
 }
 
 /// A resource with the attribute `a` of the text `b`, and nothing else.

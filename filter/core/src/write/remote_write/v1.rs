@@ -293,7 +293,12 @@ impl<'a> Walk<'a> {
     fn metadata(&mut self, entry: &'a [u8], start: usize, end: usize) -> Result<(), Refusal> {
         match self.plan.spread {
             Spread::Own => match self.router.metadata()? {
-                Some(part) => part_notes(&mut self.notes, part)?.raw(start, end),
+                Some(part) => {
+                    part_notes(&mut self.notes, part)?.raw(start, end);
+                    if let Some(second) = self.router.second(part)? {
+                        part_notes(&mut self.notes, second)?.raw(start, end);
+                    }
+                }
                 None => self.metadata_dropped = self.metadata_dropped.saturating_add(1),
             },
             Spread::Drop => self.metadata_dropped = self.metadata_dropped.saturating_add(1),

@@ -70,9 +70,7 @@ impl<'a> Editor<'a> {
             return Ok(Edited::Same);
         }
         let mut labels = self.labels.clone();
-        // An empty value means that the label is absent, so that there is nothing to rename or to replace.
-        labels.retain(|(name, value)| !value.is_empty() || !self.edits.looks_for(name));
-        self.edits.apply(&mut labels, tenant, |text| text);
+        self.edits.apply(&mut labels, tenant, |text| text, |value| value.is_empty());
         if labels.is_empty() {
             return Ok(Edited::NoLabels);
         }

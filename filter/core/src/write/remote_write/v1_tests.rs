@@ -5,7 +5,6 @@ use std::rc::Rc;
 
 use proptest::prelude::*;
 use prost::Message as _;
-use serde_json::{Value as Json, json};
 
 use super::super::super::also::Also;
 use super::super::super::plan::{Allowed, Choice, LabelSource, Place};
@@ -14,27 +13,15 @@ use super::super::testing::{
     Label, MetricMetadata, TimeSeries, WriteRequest, body, compress, decompress, request, series,
 };
 use super::*;
-use crate::caller::{Caller, Rights};
-use crate::config;
 use crate::tenant::{TenantId, TenantSet};
 use crate::wire::{put_len, put_varint};
 use crate::write::Part;
 use crate::write::labels::LabelEdits;
 use crate::write::metadata::Spread;
+pub(crate) use crate::write::testing::rights;
 
 pub(crate) fn tenant(id: &str) -> TenantId {
     TenantId::new(id).unwrap()
-}
-
-/// A caller that owns `own`, impersonates with `imp` whom it likes but for `foreign-*`, and writes on behalf of
-/// `team-*`.
-pub(crate) fn rights() -> Rights {
-    let config: Json = json!({
-        "name": "agent", "jwt": {"provider": "p", "issuer": "i"}, "tenants": ["own"], "may": ["write"],
-        "impersonate": {"label": "imp", "tenants": ["cluster-*"]}, "on_behalf_of": ["team-*"],
-    });
-    let config = config::read(&config).unwrap();
-    Caller::compile(&config, "", &|_| None).unwrap().rights
 }
 
 fn label(name: &str, remove: bool) -> LabelSource {

@@ -15,6 +15,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
+use super::super::labels::LabelEdits;
 use super::super::metadata::WrittenNames;
 use super::super::parts::{Part, Split, offset};
 use super::super::plan::SplitPlan;
@@ -51,8 +52,9 @@ pub(super) fn split(
         rejected: Rejected::default(),
         doubled: 0,
         takes_exemplars_alone: plan.takes_exemplars_alone,
+        edits: &plan.edits,
         // Private extensions of some backends stand in other fields; nobody outside may use them.
-        changed: symbols.has_private_fields || !plan.edits.is_empty(),
+        changed: symbols.has_private_fields,
     };
     let mut fields = Fields::new(&message);
     let mut total = 0_u32;
@@ -86,6 +88,7 @@ struct Walk<'a> {
     /// How many series went to two parts.
     doubled: u32,
     takes_exemplars_alone: bool,
+    edits: &'a LabelEdits,
     /// Whether anything of the message does not go on as it came.
     changed: bool,
 }
@@ -150,6 +153,12 @@ impl<'a> Walk<'a> {
         gathered.series.push(range);
         gathered.samples = gathered.samples.saturating_add(self.look.samples);
         self.changed |= self.look.has_labels_to_remove;
+        if !self.changed
+            && !self.edits.is_empty()
+            && let Some(tenant) = self.router.tenant(part)
+        {
+            self.changed = self.edits.change(|| self.look.labels(), tenant);
+        }
         Ok(())
     }
 

@@ -97,10 +97,8 @@ impl<'a> Rebuild<'a> {
             }
         }
         self.packed.clear();
-        if self.plan.edits.is_empty() {
+        if self.plan.edits.is_empty() || !self.edited_labels(tenant)? {
             self.labels()?;
-        } else {
-            self.edited_labels(tenant)?;
         }
         self.rest.clear();
         let mut fields = Fields::new(content);
@@ -141,8 +139,8 @@ impl<'a> Rebuild<'a> {
         Ok(())
     }
 
-    /// The labels with the plan's edits.
-    fn edited_labels(&mut self, tenant: &'a TenantId) -> Result<(), Malformed> {
+    /// The labels with the plan's edits, where these change anything.
+    fn edited_labels(&mut self, tenant: &'a TenantId) -> Result<bool, Malformed> {
         let mut labels: Vec<(&'a [u8], Edited<'a>)> = Vec::new();
         for pair in self.references.chunks_exact(2) {
             let [name, value] = pair else { continue };
@@ -151,7 +149,16 @@ impl<'a> Rebuild<'a> {
                 labels.push((symbol.text, Edited::Came { name: *name, value: *value }));
             }
         }
-        self.plan.edits.apply(&mut labels, tenant, Edited::Ours);
+        let symbols = self.symbols;
+        let text = |value: &Edited<'a>| match value {
+            Edited::Came { value, .. } => symbols.get(*value).map(|symbol| symbol.text).unwrap_or_default(),
+            Edited::Ours(text) => text,
+        };
+        let edits = &self.plan.edits;
+        if !edits.change(|| labels.iter().map(|(name, value)| (*name, text(value))), tenant) {
+            return Ok(false);
+        }
+        edits.apply(&mut labels, tenant, Edited::Ours, |value| text(value).is_empty());
         for (text, edited) in labels {
             let (name, value) = match edited {
                 Edited::Came { name, value } => {
@@ -168,7 +175,7 @@ impl<'a> Rebuild<'a> {
             put_varint(&mut self.packed, u64::from(name));
             put_varint(&mut self.packed, u64::from(value));
         }
-        Ok(())
+        Ok(true)
     }
 
     /// An exemplar, its labels packed and first.

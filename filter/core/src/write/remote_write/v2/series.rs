@@ -1,5 +1,6 @@
 //! What one series says: which of the plan's labels it has, and whether it can be sent at all.
 
+use super::super::super::labels::LabelEdits;
 use super::super::super::plan::SplitPlan;
 use super::super::super::route::Reason;
 use super::symbols::{Symbols, reference_of, references};
@@ -40,8 +41,8 @@ pub(super) struct Look<'a> {
     pub(super) samples: u32,
     /// Whether there are exemplars.
     pub(super) has_exemplars: bool,
-    /// Whether an edit sets a label, so that there is always one.
-    sets_labels: bool,
+    /// What changes in the labels.
+    edits: &'a LabelEdits,
 }
 
 /// A label that decides, in one series.
@@ -52,7 +53,7 @@ struct Found<'a> {
 }
 
 impl<'a> Look<'a> {
-    pub(super) fn new(symbols: &'a Symbols<'a>, plan: &SplitPlan, limits: &Limits) -> Self {
+    pub(super) fn new(symbols: &'a Symbols<'a>, plan: &'a SplitPlan, limits: &Limits) -> Self {
         Self {
             symbols,
             max_labels: limits.labels_per_series.0 as usize,
@@ -62,7 +63,7 @@ impl<'a> Look<'a> {
             has_labels_to_remove: false,
             samples: 0,
             has_exemplars: false,
-            sets_labels: !plan.edits.set.is_empty(),
+            edits: &plan.edits,
         }
     }
 
@@ -124,9 +125,11 @@ impl<'a> Look<'a> {
             }
             forbidden |= kind.forbidden;
             self.has_labels_to_remove |= kind.removed;
-            removed = removed.saturating_add(usize::from(kind.removed || kind.edited_away));
+            let is_gone =
+                kind.removed || (!self.edits.is_empty() && self.edits.takes_off(name.text, value.text));
+            removed = removed.saturating_add(usize::from(is_gone));
         }
-        self.left = if self.sets_labels { 1 } else { count.saturating_sub(removed) };
+        self.left = if self.edits.always_label() { 1 } else { count.saturating_sub(removed) };
         Ok(if count > self.max_labels {
             Err(Reason::TooManyLabels)
         } else if self.found.iter().any(|found| found.times > 1) {

@@ -35,8 +35,6 @@ pub(super) struct Name {
     pub(super) forbidden: bool,
     /// It is taken off because it decides.
     pub(super) removed: bool,
-    /// An edit takes it off.
-    pub(super) edited_away: bool,
 }
 
 impl<'a> Symbols<'a> {
@@ -87,7 +85,6 @@ impl Name {
             removed: source.and_then(|at| plan.labels.get(at)).is_some_and(|label| label.remove),
             source: source.and_then(|at| u32::try_from(at).ok()),
             forbidden: plan.forbidden.iter().any(|forbidden| forbidden == name),
-            edited_away: plan.edits.remove.iter().any(|gone| gone == name),
         }
     }
 }

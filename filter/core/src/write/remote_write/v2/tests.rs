@@ -293,6 +293,7 @@ fn labels_are_edited() {
     let name = |name: &str| name.as_bytes().to_vec();
     let text = |text: &str| LabelValue::Text(text.as_bytes().to_vec());
     let edits = LabelEdits {
+        nowhere: &[],
         remove: vec![name("tmp")],
         rename: vec![(name("zone"), name("az"))],
         replace: vec![(name("env"), text("prod"))],
@@ -332,6 +333,20 @@ fn labels_are_edited() {
     let only_remove = LabelEdits { remove: vec![name("tmp")], ..LabelEdits::default() };
     let split =
         run(&SplitPlan { edits: only_remove, ..plan }, &message(&[said(&[("tmp", "x")])]).body()).unwrap();
+    assert_eq!(split.rejected.rejected().collect::<Vec<_>>(), [("no_labels", 1)]);
+}
+
+/// Names that may stand nowhere go, from the labels and from the table.
+#[test]
+fn names_that_may_stand_nowhere_are_gone() {
+    let edits = LabelEdits { nowhere: &["account"], ..LabelEdits::default() };
+    let plan = SplitPlan { edits, ..plan() };
+    let sent =
+        message(&[said(&[("a", "b"), ("account", "9"), ("ns", "team-a")]), said(&[("account", "8")])]).body();
+    let split = run(&plan, &sent).unwrap();
+    let got = parts(&split, &sent);
+    assert_eq!(got[0].1.said(), [said(&[("a", "b"), ("ns", "team-a")])]);
+    assert_eq!(got[0].1.symbols, ["", "a", "b", "ns", "team-a"]);
     assert_eq!(split.rejected.rejected().collect::<Vec<_>>(), [("no_labels", 1)]);
 }
 
