@@ -7,6 +7,7 @@
 //! Nothing here decides anything about tenants, and nothing waits for a fixed time: every wait has a condition and
 //! a deadline ([`wait`]). Every port is chosen by the kernel, so all tests run at once.
 
+pub mod alertmanager;
 pub mod bootstrap;
 pub mod client;
 pub mod cortex;

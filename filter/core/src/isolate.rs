@@ -116,7 +116,7 @@ impl Takes {
         match kind {
             Kind::Cortex | Kind::Mimir | Kind::Tempo => Self::Header,
             Kind::Loki => Self::HeaderOrLabel,
-            Kind::Prometheus => Self::Label,
+            Kind::Prometheus | Kind::Alertmanager => Self::Label,
             Kind::VictoriaMetrics => Self::LabelInUrl,
             Kind::VictoriaMetricsCluster => Self::AccountInPath,
             Kind::VictoriaLogs | Kind::VictoriaTraces => Self::AccountInHeaders,

@@ -378,6 +378,7 @@ fn check_limits(limits: &Limits) -> Result<(), ConfigError> {
         ("calls_per_request", limits.calls_per_request.0),
         ("calls_per_worker", limits.calls_per_worker.0),
         ("held_bytes_per_worker", limits.held_bytes_per_worker.0),
+        ("response_bytes", limits.response_bytes.0),
         ("answer_bytes", limits.answer_bytes.0),
     ];
     match fields.iter().find(|(_, value)| *value == 0) {

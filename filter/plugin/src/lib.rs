@@ -26,7 +26,6 @@
 )]
 
 pub mod host;
-mod machine;
 pub mod shared;
 pub mod stream;
 pub mod ticker;

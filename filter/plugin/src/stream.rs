@@ -3,6 +3,8 @@
 //! The rule for failures: where the host refuses what must happen before a request may go on, it does not go
 //! on. If even an answer cannot be given the request stays held, and Envoy's own timeouts end it.
 
+mod responses;
+
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -18,7 +20,6 @@ use scopegate_core::write::outcome::Answer;
 use scopegate_core::write::written::Written;
 
 use crate::host::{Failure, Host, Level};
-use crate::machine::Machine;
 use crate::shared::Shared;
 
 /// What Envoy's filter chain does after a callback.
@@ -35,18 +36,31 @@ pub enum Flow {
 pub struct Stream<H> {
     host: H,
     shared: Rc<Shared>,
-    machine: Option<Machine>,
+    exchange: Option<Exchange>,
+    /// In its place, beside an agent.
+    signing: Option<Signing>,
     /// The calls under way, by the host's token.
     calls: HashMap<u32, u32>,
     /// How much of the body the host keeps.
     body_size: usize,
     flow: Flow,
+    /// The same for the answer.
+    response_flow: Flow,
 }
 
 impl<H: Host> Stream<H> {
     /// A request that has not arrived yet.
     pub fn new(host: H, shared: Rc<Shared>) -> Self {
-        Self { host, shared, machine: None, calls: HashMap::new(), body_size: 0, flow: Flow::Pause }
+        Self {
+            host,
+            shared,
+            exchange: None,
+            signing: None,
+            calls: HashMap::new(),
+            body_size: 0,
+            flow: Flow::Pause,
+            response_flow: Flow::Continue,
+        }
     }
 
     /// The head has arrived.
@@ -76,30 +90,38 @@ impl<H: Host> Stream<H> {
         if known.failed.get() {
             return Ok(self.refuse("an attribute of the request could not be read"));
         }
-        self.machine = Some(Machine::Gateway(exchange));
+        self.exchange = Some(exchange);
         Ok(self.take(step))
     }
 
     fn signed_head(&mut self, signer: Rc<Signer>, end_of_stream: bool) -> Result<Flow, Failure> {
         let map = self.host.request_headers()?;
-        let mut signing = Signing::new(signer);
         let headers = map.headers()?;
+        let mut signing = Signing::new(signer);
         let fresh = || fresh(&self.host);
         let step = signing.head(&mut self.shared.worker.borrow_mut(), &headers, end_of_stream, &fresh);
-        self.machine = Some(Machine::Agent(signing));
+        self.signing = Some(signing);
         Ok(self.take(step))
+    }
+
+    fn wants_body(&self) -> bool {
+        self.exchange.as_ref().is_some_and(Exchange::wants_body)
+            || self.signing.as_ref().is_some_and(Signing::wants_body)
     }
 
     /// More of the body has arrived, `size` bytes in all; with `end_of_stream` it is whole.
     pub fn request_body(&mut self, size: usize, end_of_stream: bool) -> Flow {
         self.body_size = size;
         let shared = Rc::clone(&self.shared);
-        let Some(machine) = &mut self.machine else { return self.flow };
-        if !machine.wants_body() {
+        if !self.wants_body() {
             return self.flow;
         }
         let now = self.host.now();
-        let step = machine.body_progress(&mut shared.worker.borrow_mut(), size, now);
+        let step = match (&mut self.exchange, &mut self.signing) {
+            (Some(exchange), _) => exchange.body_progress(&mut shared.worker.borrow_mut(), size, now),
+            (None, Some(signing)) => signing.body_progress(&mut shared.worker.borrow_mut(), size),
+            (None, None) => return self.flow,
+        };
         let flow = self.take(step);
         if end_of_stream { self.whole_body() } else { flow }
     }
@@ -111,13 +133,18 @@ impl<H: Host> Stream<H> {
 
     fn whole_body(&mut self) -> Flow {
         let shared = Rc::clone(&self.shared);
-        if !self.machine.as_ref().is_some_and(Machine::wants_body) {
+        if !self.wants_body() {
             return self.flow;
         }
         let body = self.kept_body();
         let now = self.host.now();
-        let Some(machine) = &mut self.machine else { return self.flow };
-        let step = machine.body(&mut shared.worker.borrow_mut(), body, &|| fresh(&self.host), now);
+        let step = match (&mut self.exchange, &mut self.signing) {
+            (Some(exchange), _) => exchange.body(&mut shared.worker.borrow_mut(), body, now),
+            (None, Some(signing)) => {
+                signing.body(&mut shared.worker.borrow_mut(), body, &|| fresh(&self.host))
+            }
+            (None, None) => return self.flow,
+        };
         self.take(step)
     }
 
@@ -126,19 +153,18 @@ impl<H: Host> Stream<H> {
         let Some(id) = self.calls.remove(&token) else { return };
         let answer = if has_headers { self.read_answer() } else { None };
         let step = self.answered(id, answer.unwrap_or_else(|| Answer::failed("the answer broke off")));
-        self.take(step);
+        // A request that was held for its calls does not go on by itself.
+        if self.take(step) == Flow::Continue && self.host.resume_request().is_err() {
+            self.refuse("the request could not go on");
+        }
     }
 
-    fn exchange(&mut self) -> Option<&mut Exchange> {
-        self.machine.as_mut().and_then(Machine::exchange)
-    }
-
-    fn read_answer(&mut self) -> Option<Answer> {
+    fn read_answer(&self) -> Option<Answer> {
         let map = self.host.answer_headers().ok()?;
         let headers = map.headers().ok()?;
         let number = |name| core::str::from_utf8(headers.first(name)?).ok()?.parse().ok();
         let status = number(":status").and_then(|status: u32| u16::try_from(status).ok())?;
-        let wanted = self.exchange().map_or(0, |exchange| exchange.answer_bytes(status));
+        let wanted = self.exchange.as_ref().map_or(0, |exchange| exchange.answer_bytes(status));
         let message = if wanted == 0 { None } else { self.host.answer_body(wanted).ok() };
         Some(Answer {
             status: Some(status),
@@ -151,13 +177,13 @@ impl<H: Host> Stream<H> {
     fn answered(&mut self, id: u32, answer: Answer) -> Step {
         let shared = Rc::clone(&self.shared);
         let now = self.host.now();
-        let Some(exchange) = self.exchange() else { return Step::Wait };
+        let Some(exchange) = &mut self.exchange else { return Step::Wait };
         let step = exchange.answered(&mut shared.worker.borrow_mut(), id, answer, now);
         if !matches!(step, Step::Read) {
             return step;
         }
         let body = self.kept_body();
-        match self.exchange() {
+        match &mut self.exchange {
             Some(exchange) => exchange.body(&mut shared.worker.borrow_mut(), body, now),
             None => Step::Wait,
         }
@@ -173,20 +199,9 @@ impl<H: Host> Stream<H> {
         if body.len() == self.body_size { Ok(body) } else { Err("the body could not be read whole") }
     }
 
-    /// The answer to the request begins.
-    pub fn response_headers(&mut self) {
-        let Some(Machine::Gateway(exchange)) = &mut self.machine else { return };
-        if !exchange.wants_response() {
-            return;
-        }
-        let status = self.host.response_status().ok();
-        exchange.responded(&mut self.shared.worker.borrow_mut(), status, self.host.now());
-        self.tell();
-    }
-
     /// The request is gone.
     pub fn closed(&mut self) {
-        if let Some(Machine::Gateway(mut exchange)) = self.machine.take() {
+        if let Some(mut exchange) = self.exchange.take() {
             exchange.closed(&mut self.shared.worker.borrow_mut());
         }
         self.tell();
@@ -265,7 +280,7 @@ impl<H: Host> Stream<H> {
         self.shared.worker.borrow_mut().count_failure(&refusal);
         self.give(&reply(&refusal, None));
         self.tell();
-        self.machine = None;
+        (self.exchange, self.signing) = (None, None);
         self.flow = Flow::Pause;
         self.flow
     }

@@ -29,10 +29,16 @@ pub(crate) enum Op {
     Nonce,
     AnswerHeaders,
     AnswerBody,
+    Resume,
+    ResponseHeaders,
+    SetResponse,
+    RemoveResponse,
+    ResponseBody,
+    ReplaceResponse,
 }
 
 impl Op {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Headers,
         Self::Set,
         Self::Remove,
@@ -46,6 +52,12 @@ impl Op {
         Self::Nonce,
         Self::AnswerHeaders,
         Self::AnswerBody,
+        Self::Resume,
+        Self::ResponseHeaders,
+        Self::SetResponse,
+        Self::RemoveResponse,
+        Self::ResponseBody,
+        Self::ReplaceResponse,
     ];
 }
 
@@ -64,6 +76,8 @@ pub(crate) struct State {
     pub(crate) body: RefCell<Vec<u8>>,
     /// By their path, joined by spaces.
     pub(crate) attributes: RefCell<BTreeMap<String, Vec<u8>>>,
+    /// The request's own answer as it stands now: headers and what is kept of its body.
+    pub(crate) response: RefCell<(Pairs, Vec<u8>)>,
     /// The answer at hand: headers and body.
     pub(crate) answer: RefCell<(Pairs, Vec<u8>)>,
     pub(crate) replies: RefCell<Vec<Reply>>,
@@ -110,6 +124,20 @@ fn map(pairs: &[(String, String)]) -> HeaderMap {
     HeaderMap::serialize(&pairs)
 }
 
+/// As Envoy does it: of several values only the first is replaced.
+fn set(headers: &mut Pairs, name: &str, value: &str) {
+    match headers.iter_mut().find(|(known, _)| known == name) {
+        Some((_, old)) => value.clone_into(old),
+        None => headers.push((name.to_owned(), value.to_owned())),
+    }
+}
+
+/// Replaces the first `size` bytes.
+fn replace(kept: &mut Vec<u8>, size: usize, body: &[u8]) {
+    let rest = kept.get(size..).unwrap_or_default().to_vec();
+    *kept = [body, &rest].concat();
+}
+
 impl Host for Fake {
     fn now(&self) -> Millis {
         self.0.now.get()
@@ -142,14 +170,9 @@ impl Host for Fake {
         })
     }
 
-    /// As Envoy does it: of several values only the first is replaced.
     fn set_request_header(&self, name: &str, value: &str) -> Result<(), Failure> {
         self.ask(Op::Set)?;
-        let mut headers = self.0.headers.borrow_mut();
-        match headers.iter_mut().find(|(known, _)| known == name) {
-            Some((_, old)) => value.clone_into(old),
-            None => headers.push((name.to_owned(), value.to_owned())),
-        }
+        set(&mut self.0.headers.borrow_mut(), name, value);
         Ok(())
     }
 
@@ -166,9 +189,39 @@ impl Host for Fake {
 
     fn replace_request_body(&self, size: usize, body: &[u8]) -> Result<(), Failure> {
         self.ask(Op::Replace)?;
-        let mut kept = self.0.body.borrow_mut();
-        let rest = kept.get(size..).unwrap_or_default().to_vec();
-        *kept = [body, &rest].concat();
+        replace(&mut self.0.body.borrow_mut(), size, body);
+        Ok(())
+    }
+
+    fn resume_request(&self) -> Result<(), Failure> {
+        self.ask(Op::Resume)
+    }
+
+    fn response_headers(&self) -> Result<HeaderMap, Failure> {
+        self.ask(Op::ResponseHeaders)?;
+        Ok(map(&self.0.response.borrow().0))
+    }
+
+    fn set_response_header(&self, name: &str, value: &str) -> Result<(), Failure> {
+        self.ask(Op::SetResponse)?;
+        set(&mut self.0.response.borrow_mut().0, name, value);
+        Ok(())
+    }
+
+    fn remove_response_header(&self, name: &str) -> Result<(), Failure> {
+        self.ask(Op::RemoveResponse)?;
+        self.0.response.borrow_mut().0.retain(|(known, _)| known != name);
+        Ok(())
+    }
+
+    fn response_body(&self, size: usize) -> Result<Vec<u8>, Failure> {
+        self.ask(Op::ResponseBody)?;
+        Ok(self.0.response.borrow().1.iter().copied().take(size).collect())
+    }
+
+    fn replace_response_body(&self, size: usize, body: &[u8]) -> Result<(), Failure> {
+        self.ask(Op::ReplaceResponse)?;
+        replace(&mut self.0.response.borrow_mut().1, size, body);
         Ok(())
     }
 

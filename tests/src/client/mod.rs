@@ -52,6 +52,11 @@ impl Client {
         Self { address, protocol: Protocol::Http2, deadline: DEADLINE }
     }
 
+    /// Where it speaks to.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Sets how long to wait for a whole answer; [`DEADLINE`] unless said otherwise.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {

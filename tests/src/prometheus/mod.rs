@@ -104,19 +104,7 @@ impl Prometheus {
         command.arg("--web.enable-lifecycle").args(&self.arguments).current_dir(self.dir.path());
         let mut process = Process::start(&format!("prometheus-{}", self.starts), command, self.dir.path())?;
 
-        let started = Instant::now();
-        let address = loop {
-            if let Some(status) = process.ended()? {
-                bail!("Prometheus did not start ({status}): {}", tail(&process.log()));
-            }
-            match listening(&process.log()) {
-                Some(address) => break address,
-                None if started.elapsed() > DEADLINE => {
-                    bail!("Prometheus does not listen: {}", tail(&process.log()))
-                }
-                None => tokio::time::sleep(INTERVAL).await,
-            }
-        };
+        let address = listening("Prometheus", &mut process).await?;
         let client = Client::http1(address);
         eventually(DEADLINE, || async move { client.get("/-/ready").await?.expect(200) }).await?;
         self.running = Some(Running { process, address, client });
@@ -210,8 +198,24 @@ impl Prometheus {
     }
 }
 
-/// Where it listens, out of its log.
-fn listening(log: &str) -> Option<SocketAddr> {
+/// Waits until the log of a Prometheus, or of one of its relatives, says where it listens.
+pub(crate) async fn listening(name: &str, process: &mut Process) -> Result<SocketAddr> {
+    let started = Instant::now();
+    loop {
+        if let Some(status) = process.ended()? {
+            bail!("{name} did not start ({status}): {}", tail(&process.log()));
+        }
+        match address(&process.log()) {
+            Some(address) => return Ok(address),
+            None if started.elapsed() > DEADLINE => {
+                bail!("{name} does not listen: {}", tail(&process.log()))
+            }
+            None => tokio::time::sleep(INTERVAL).await,
+        }
+    }
+}
+
+fn address(log: &str) -> Option<SocketAddr> {
     let line = log.lines().find(|line| line.contains("msg=\"Listening on\""))?;
     line.rsplit_once("address=")?.1.trim().parse().ok()
 }

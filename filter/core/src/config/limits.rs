@@ -33,6 +33,10 @@ pub struct Limits {
     /// The bytes in which the workers of one Envoy remember together what need not be sent again
     /// (`answers.remember`). Beyond it the oldest is forgotten, and sent again.
     pub remembered_bytes: ByteSize,
+    /// The largest answer that is narrowed to its tenants (rules, alerts and silences where a label keeps them apart), both
+    /// as it comes and decompressed; beyond it 502. Envoy's own buffer limits need not be as large: it is taken from them
+    /// piece by piece.
+    pub response_bytes: ByteSize,
     /// The longest explanation in an answer; the rest is cut off.
     pub answer_bytes: ByteSize,
 }
@@ -49,6 +53,7 @@ impl Default for Limits {
             calls_per_worker: Count(1024),
             held_bytes_per_worker: ByteSize(64 << 20),
             remembered_bytes: ByteSize(1 << 20),
+            response_bytes: ByteSize(8 << 20),
             answer_bytes: ByteSize(4 << 10),
         }
     }

@@ -1,12 +1,13 @@
 //! What the head of a request decides: who, what, whose, and whether its body is needed.
 
+use super::answering::{self, Answering};
 use super::reading::HeldRead;
 use super::tell::Asked;
 use super::{Held, Worker};
 use crate::caller::{Attributes, Evidence, Identity, first};
 use crate::http::{Edits, Headers, Reply, split_query, without_arguments};
 use crate::isolate::{Address, Isolate, add_extra_label};
-use crate::operation::{Class, Kind, Operation, Unclassified};
+use crate::operation::{Class, Kind, Operation, Protocol, Unclassified};
 use crate::policy::{Backend, Policy};
 use crate::read::{self, LABEL_POLICY, Narrowed, Reading, TENANCY_ARGUMENTS};
 use crate::report::{Refusal, Voice};
@@ -26,6 +27,8 @@ pub(super) enum Decided {
     Page(Reply),
     /// It is a read, and its body must be looked into.
     Read(Box<HeldRead>),
+    /// It is about rules, alerts or silences that a label keeps apart.
+    Answering(Box<Answering>),
     /// It is a write, and its body must be looked into.
     Look(Box<Held>),
 }
@@ -102,6 +105,15 @@ fn decide_knowing(
         }
         class => {
             let tenants = read::tenants(&identity, headers, operation.tenancy, policy.limits.tenants.0)?;
+            if let (Protocol::Alerting(what), Some(_)) = (operation.protocol, backend.isolate.label())
+                && !(caller.rights.unfiltered && what.is_read())
+            {
+                let cluster = if what.is_read() { None } else { route_cluster(attributes).ok() };
+                let path = (whole_path, prefix);
+                let head =
+                    answering::Head { asked: *known, position, backend, class, headers, path, cluster };
+                return head.decide(what, tenants, edits).map(Box::new).map(Decided::Answering);
+            }
             let reading = Reading {
                 kind: backend.kind,
                 isolate: &backend.isolate,

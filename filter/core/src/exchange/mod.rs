@@ -4,6 +4,7 @@
 //! a [`Step`]. Its phases are an enum; each holds just what it needs, and nothing of a request outlives
 //! the phase that needs it.
 
+mod answering;
 mod head;
 mod note;
 mod observe;
@@ -37,6 +38,7 @@ use crate::write::outcome::Answer;
 use crate::write::written::Written;
 use crate::write::{Format, SplitPlan};
 
+use answering::Answering;
 use head::Decided;
 use observe::{Comparison, Observed};
 use proven::Proven;
@@ -90,6 +92,8 @@ enum Phase {
     Reading(Box<HeldRead>),
     /// The body is being kept, since it belongs to the proof of who sent it.
     Proven(Box<Proven>),
+    /// It is about rules, alerts or silences that a label keeps apart.
+    Answering(Box<Answering>),
     /// The parts are on their way.
     Calls(Box<Sent>),
     /// All parts are answered, and the body is wanted once more to remember that.
@@ -195,6 +199,11 @@ impl Exchange {
                 self.phase = Phase::Reading(held);
                 Step::Buffer
             }
+            (Ok(Decided::Answering(answering)), Some(observed)) => {
+                let comparison = observed.compare_whole(&answering.tenants());
+                self.observe(worker, &observed, comparison, asked, now)
+            }
+            (Ok(Decided::Answering(answering)), None) => self.begin_answering(worker, answering, now),
             (Ok(Decided::Look(mut held)), observed) => {
                 held.observed = observed;
                 self.phase = Phase::Body(held);
@@ -233,17 +242,20 @@ impl Exchange {
     /// More of the body has arrived: `size` bytes are kept by now.
     pub fn body_progress(&mut self, worker: &mut Worker, size: usize, now: Millis) -> Step {
         let limit = self.policy.limits.request_bytes.0;
-        match &self.phase {
-            Phase::Body(_) | Phase::Reading(_) | Phase::Proven(_) if size > limit as usize => {
-                self.refuse_body(worker, Refusal::BodyTooLarge { limit }, now)
-            }
-            _ => self.as_before(),
+        if self.wants_body() && size > limit as usize {
+            self.refuse_body(worker, Refusal::BodyTooLarge { limit }, now)
+        } else {
+            self.as_before()
         }
     }
 
     /// Whether the body is wanted once it is whole.
     pub fn wants_body(&self) -> bool {
-        matches!(self.phase, Phase::Body(_) | Phase::Reading(_) | Phase::Proven(_))
+        match &self.phase {
+            Phase::Body(_) | Phase::Reading(_) | Phase::Proven(_) => true,
+            Phase::Answering(answering) => answering.keeps_request(),
+            _ => false,
+        }
     }
 
     /// The whole body has arrived, or could not be read.
@@ -252,6 +264,9 @@ impl Exchange {
             Phase::Keeping(keeping) => return self.keep(worker, *keeping, body.ok().as_deref(), now),
             Phase::Reading(held) => return self.read_body(worker, *held, body, now),
             Phase::Proven(proven) => return self.prove(worker, *proven, body, now),
+            Phase::Answering(answering) if answering.keeps_request() => {
+                return self.posted(worker, answering, body, now);
+            }
             Phase::Body(held) => held,
             other => {
                 self.phase = other;
@@ -279,6 +294,7 @@ impl Exchange {
     pub fn answer_bytes(&self, status: u16) -> usize {
         match &self.phase {
             Phase::Calls(sent) => sent.sending.format.answer_bytes(status),
+            Phase::Answering(answering) => answering.answer_bytes(status),
             _ => 0,
         }
     }
@@ -287,6 +303,7 @@ impl Exchange {
     pub fn answered(&mut self, worker: &mut Worker, id: u32, answer: Answer, now: Millis) -> Step {
         let mut sent = match core::mem::replace(&mut self.phase, Phase::Answered) {
             Phase::Calls(sent) => sent,
+            Phase::Answering(answering) => return self.owner_told(worker, answering, &answer, now),
             other => {
                 self.phase = other;
                 return self.as_before();
@@ -339,13 +356,17 @@ impl Exchange {
     pub fn closed(&mut self, worker: &mut Worker) {
         let now = worker.latest();
         self.responded(worker, None, now);
-        if let Phase::Calls(sent) = core::mem::replace(&mut self.phase, Phase::Answered) {
-            let fanout = &sent.fanout;
-            worker.release(0, fanout.waiting_bytes());
-            worker.abandon(fanout.flying(), fanout.flying_bytes(), fanout.deadline());
-            for part in fanout.unanswered() {
-                self.count_part(worker, sent.sending.backend, &part, None, now);
+        match core::mem::replace(&mut self.phase, Phase::Answered) {
+            Phase::Calls(sent) => {
+                let fanout = &sent.fanout;
+                worker.release(0, fanout.waiting_bytes());
+                worker.abandon(fanout.flying(), fanout.flying_bytes(), fanout.deadline());
+                for part in fanout.unanswered() {
+                    self.count_part(worker, sent.sending.backend, &part, None, now);
+                }
             }
+            Phase::Answering(answering) => answering.closed(&self.policy, worker, now),
+            _ => {}
         }
     }
 
@@ -367,6 +388,7 @@ impl Exchange {
         let (asked, observed) = match core::mem::replace(&mut self.phase, Phase::Answered) {
             Phase::Body(held) => (held.asked(), held.observed),
             Phase::Reading(held) => (held.asked, None),
+            Phase::Answering(answering) if answering.keeps_request() => (answering.asked(), None),
             Phase::Proven(proven) => (proven.asked, proven.observed),
             other => {
                 self.phase = other;
@@ -397,7 +419,8 @@ impl Exchange {
 
     /// What an event means that changes nothing: what went on goes on, and all else stays held.
     fn as_before(&self) -> Step {
-        match self.phase {
+        match &self.phase {
+            Phase::Answering(answering) => answering.as_before(),
             Phase::WentOn(_) => Step::Continue(Changes::default()),
             Phase::Body(_) | Phase::Reading(_) | Phase::Proven(_) => Step::Buffer,
             Phase::Head | Phase::Calls(_) | Phase::Keeping(_) | Phase::Answered => Step::Wait,

@@ -127,9 +127,20 @@ pub(super) fn refuse(
 ) -> crate::http::Reply {
     let decision = Decision::Refused(refusal.reason());
     worker.count_request(asked.backend, asked.class, decision);
+    note(policy, worker, asked, &Note::default(), decision);
+    refuse_answer(policy, worker, asked, refusal, now)
+}
+
+/// The answer to a request that went on, and was counted then, goes no further: counts that, and gives another.
+pub(super) fn refuse_answer(
+    policy: &Policy,
+    worker: &mut Worker,
+    asked: Asked,
+    refusal: &Refusal,
+    now: Millis,
+) -> crate::http::Reply {
     let caller = caller_name(policy, asked.caller);
     worker.tally.add(Metric::Refusals { caller: caller.map(Rc::from), reason: refusal.reason() }, 1);
-    note(policy, worker, asked, &Note::default(), decision);
     journal(policy, worker, asked, refusal, now);
     reply_in(refusal, asked.voice)
 }

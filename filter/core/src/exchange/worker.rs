@@ -143,6 +143,18 @@ impl Worker {
         Ok(calls)
     }
 
+    /// Takes room for so many bytes more of an answer.
+    pub(super) fn hold(&mut self, limits: &Limits, bytes: usize) -> Result<(), Refusal> {
+        let held = self.bytes.saturating_add(bytes);
+        if held > limits.held_bytes_per_worker.0 as usize {
+            return Err(Refusal::Overloaded {
+                what: "too much is being held (limits.held_bytes_per_worker)",
+            });
+        }
+        self.bytes = held;
+        Ok(())
+    }
+
     pub(super) fn release(&mut self, calls: usize, bytes: usize) {
         self.calls = self.calls.saturating_sub(calls);
         self.bytes = self.bytes.saturating_sub(bytes);

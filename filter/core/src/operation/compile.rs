@@ -228,7 +228,8 @@ impl<'a> Roots<'a> {
             legacy: roots("legacy", &marks.legacy, &prefixes.legacy)?,
             alertmanager: roots("alertmanager", &marks.alertmanager, &prefixes.alertmanager)?,
         };
-        if roots.alertmanager.contains(&"") {
+        let is_all = matches!(marks.alertmanager, Mark::Setting(""));
+        if roots.alertmanager.contains(&"") && !is_all {
             let problem = "the Alertmanager cannot be at `/`: every other path would be its own";
             return Err(RouterError::BadPrefix { prefix: "alertmanager", problem });
         }

@@ -5,6 +5,7 @@
 //! its answer. Whatever no table knows is refused. Nothing here looks at headers, queries or bodies, and
 //! nothing ever changes a path: what is not canonical is refused instead.
 
+mod alerting;
 mod canonical;
 mod compile;
 mod configured;
@@ -13,6 +14,7 @@ mod pattern;
 mod router;
 mod table;
 
+mod alertmanager;
 mod cortex;
 mod loki;
 mod mimir;
@@ -30,6 +32,7 @@ mod testing;
 
 use crate::config::Shape;
 
+pub use alerting::Alerting;
 pub use compile::RouterError;
 pub use configured::{ExtraPath, Prefixes};
 pub use method::{Method, Methods};
@@ -60,6 +63,8 @@ pub enum Kind {
     VictoriaLogs,
     /// `VictoriaTraces`: traces, tenants by accounts, in headers.
     VictoriaTraces,
+    /// The Alertmanager by itself: alerts and silences, tenants by a label.
+    Alertmanager,
 }
 
 impl Kind {
@@ -75,6 +80,7 @@ impl Kind {
             Self::VictoriaMetricsCluster => "victoriametrics-cluster",
             Self::VictoriaLogs => "victorialogs",
             Self::VictoriaTraces => "victoriatraces",
+            Self::Alertmanager => "alertmanager",
         }
     }
 
@@ -101,6 +107,7 @@ impl Kind {
             Self::VictoriaMetricsCluster => &victoriametrics_cluster::SYSTEM,
             Self::VictoriaLogs => &victorialogs::SYSTEM,
             Self::VictoriaTraces => &victoriatraces::SYSTEM,
+            Self::Alertmanager => &alertmanager::SYSTEM,
         }
     }
 }
@@ -166,6 +173,8 @@ pub enum Protocol {
     RulesApi,
     /// The Alertmanager's API and pages, and its configuration as YAML.
     AlertmanagerApi,
+    /// Rules, alerts or silences in JSON, of a backend that may keep tenants apart by a label.
+    Alerting(Alerting),
     /// Nothing that is looked into; refusals are plain text.
     Other,
 }
@@ -187,6 +196,7 @@ impl Protocol {
             Self::TempoApi => "tempo_api",
             Self::RulesApi => "rules_api",
             Self::AlertmanagerApi => "alertmanager_api",
+            Self::Alerting(alerting) => alerting.as_str(),
             Self::Other => "other",
         }
     }

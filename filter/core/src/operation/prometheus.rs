@@ -4,10 +4,13 @@
 //! `query`, in `match[]`, or in the answer. Several tenants can then be one matcher. Prometheus decodes a
 //! path before it matches it, so names must not hold `%2F`. Its prefix is before everything it serves.
 
+use super::Alerting::{Alerts, Rules};
+use super::Class::Read;
 use super::Method::{Get, Post};
+use super::Tenancy::Many;
 use super::table::{
-    Mark, Marks, OTLP_METRICS, PROMETHEUS_FIXED, PROMQL, PROMQL_SELECTORS, REMOTE_READ, REMOTE_WRITE,
-    RULE_STATES, Route, System, closed, open,
+    Mark, Marks, OTLP_METRICS, PROMETHEUS_FIXED, PROMQL, PROMQL_SELECTORS, REMOTE_READ, REMOTE_WRITE, Route,
+    System, alerting, closed, open,
 };
 
 pub(super) const SYSTEM: System = System {
@@ -31,8 +34,8 @@ const ROUTES: &[Route] = &[
     // With matchers in a protobuf message.
     open(&[Post], "P/api/v1/read", REMOTE_READ),
     // Narrowed in the answer.
-    open(&[Get], "P/api/v1/rules", RULE_STATES),
-    open(&[Get], "P/api/v1/alerts", RULE_STATES),
+    open(&[Get], "P/api/v1/rules", alerting(Read, Rules, Many)),
+    open(&[Get], "P/api/v1/alerts", alerting(Read, Alerts, Many)),
     // Without any tenant's data.
     open(&[Get, Post], "P/api/v1/format_query", PROMETHEUS_FIXED),
     open(&[Get, Post], "P/api/v1/parse_query", PROMETHEUS_FIXED),
@@ -97,8 +100,8 @@ mod tests {
         ("GET", "/api/v1/label/job/values", PROMQL),
         ("GET", "/api/v1/label/a%2Fb/values", "not canonical"),
         ("GET", "/federate", PROMQL),
-        ("GET", "/api/v1/rules", PROMQL),
-        ("GET", "/api/v1/alerts", PROMQL),
+        ("GET", "/api/v1/rules", "read rules many"),
+        ("GET", "/api/v1/alerts", "read alerts many"),
         ("GET POST", "/api/v1/format_query", PROMQL),
         ("GET POST", "/api/v1/parse_query", PROMQL),
         ("GET", "/api/v1/status/buildinfo", PROMQL),

@@ -2,7 +2,7 @@
 
 use super::Class::{Alerts, Read, Rules, Write};
 use super::Tenancy::{Many, One};
-use super::{Class, Method, Methods, Operation, Protocol, Reach, Tenancy};
+use super::{Alerting, Class, Method, Methods, Operation, Protocol, Reach, Tenancy};
 
 /// One system: which prefixes its own configuration can change, and its routes.
 pub(super) struct System {
@@ -75,6 +75,11 @@ impl Operation {
     }
 }
 
+/// What is asked about rules, alerts and silences.
+pub(super) const fn alerting(class: Class, alerting: Alerting, tenancy: Tenancy) -> Operation {
+    operation(class, Protocol::Alerting(alerting), tenancy).reaching(Reach::Answer)
+}
+
 // The operations that several systems have.
 pub(super) const REMOTE_WRITE: Operation = operation(Write, Protocol::RemoteWrite, One);
 pub(super) const OTLP_METRICS: Operation = operation(Write, Protocol::OtlpMetrics, One);
@@ -93,8 +98,6 @@ pub(super) const PROMQL_SELECTORS: Operation = PROMETHEUS.reaching(Reach::Select
 pub(super) const PROMETHEUS_FIXED: Operation = PROMETHEUS.reaching(Reach::Nothing);
 /// A read in Prometheus' API of names, types and help texts, which have no labels.
 pub(super) const PROMETHEUS_METADATA: Operation = PROMETHEUS;
-/// Rules and alerts with their state, where one answer can be for several tenants.
-pub(super) const RULE_STATES: Operation = PROMETHEUS.reaching(Reach::Answer);
 /// Rules and alerts with their state, in Prometheus' API: the rulers of Cortex, Mimir and Loki resolve one
 /// tenant and answer an error to several.
 pub(super) const RULE_STATE: Operation =

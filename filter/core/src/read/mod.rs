@@ -13,6 +13,8 @@ pub use label_policy::{LABEL_POLICY, LabelPolicies};
 pub use narrow::{Body, Looked, Narrowed, Reading};
 pub use rule_group::Problem as RuleGroupProblem;
 
+pub mod answer;
+
 use crate::caller::Identity;
 use crate::http::Headers;
 use crate::operation::Tenancy;

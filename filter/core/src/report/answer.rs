@@ -28,7 +28,10 @@ impl Voice {
     /// The form for a request with this content type. `protocol` is `None` where it is not known yet.
     pub fn of(protocol: Option<Protocol>, content_type: Option<&[u8]>) -> Self {
         match protocol {
-            Some(Protocol::PrometheusApi | Protocol::RulesApi) => Self::PrometheusJson,
+            Some(Protocol::Alerting(alerting)) if alerting.is_alertmanagers() => Self::AlertmanagerJson,
+            Some(Protocol::PrometheusApi | Protocol::RulesApi | Protocol::Alerting(_)) => {
+                Self::PrometheusJson
+            }
             Some(Protocol::AlertmanagerApi) => Self::AlertmanagerJson,
             Some(Protocol::OtlpMetrics | Protocol::OtlpLogs | Protocol::OtlpTraces) => {
                 const JSON: &[u8] = b"application/json";

@@ -120,6 +120,28 @@ pub enum Refusal {
     /// The body is no message of its protocol; `offset` is where, in the decompressed body.
     Body { problem: Malformed, offset: usize },
 
+    // Rules, alerts and silences
+    /// The body has a member that is not known, and that its backend may take for one that is.
+    UnknownMember { name: Vec<u8> },
+    /// An alert names another tenant.
+    ForeignLabel { label: String },
+    /// A silence has a matcher on the tenants' label that is not for just this tenant.
+    ForeignMatcher { label: String },
+    /// A silence has no matchers.
+    NoMatchers,
+    /// What should be the ID of a silence is none.
+    SilenceId,
+    /// There is nothing with this ID, or it is another tenant's: both look alike.
+    NotOwn,
+    /// The backend could not be asked whose silence it is. The request may be sent again.
+    OwnerUnknown { status: Option<u16> },
+    /// The backend's answer is not one that can be narrowed.
+    Answer { what: &'static str },
+    /// The backend's answer has another shape than such answers have.
+    AnswerJson { problem: JsonProblem, offset: usize },
+    /// The backend's answer is larger than is looked into.
+    AnswerTooLarge { limit: u32 },
+
     // The gateway itself
     /// The agent's side cannot prove a request. It may be sent again.
     NotSigned { what: &'static str },
@@ -145,9 +167,11 @@ impl Refusal {
             | Self::NotNarrowed
             | Self::LabelClaim { .. }
             | Self::LabelTenant { .. }
+            | Self::ForeignLabel { .. }
+            | Self::ForeignMatcher { .. }
             | Self::ForeignSource
             | Self::MayNotImpersonate => 403,
-            Self::NoBackend | Self::UnknownPath => 404,
+            Self::NoBackend | Self::UnknownPath | Self::NotOwn => 404,
             Self::Method { .. } => 405,
             Self::BodyTooLarge { .. }
             | Self::DecodedTooLarge { .. }
@@ -172,9 +196,16 @@ impl Refusal {
             | Self::Compression
             | Self::Decompression { .. }
             | Self::Json { .. }
+            | Self::UnknownMember { .. }
+            | Self::NoMatchers
+            | Self::SilenceId
             | Self::Body { .. } => 400,
+            Self::Answer { .. } | Self::AnswerJson { .. } | Self::AnswerTooLarge { .. } => 502,
             Self::UnknownBackend | Self::Host { .. } => 500,
-            Self::Overloaded { .. } | Self::NotSigned { .. } | Self::TableNotLoaded { .. } => 503,
+            Self::Overloaded { .. }
+            | Self::NotSigned { .. }
+            | Self::TableNotLoaded { .. }
+            | Self::OwnerUnknown { .. } => 503,
         }
     }
 
@@ -225,6 +256,14 @@ impl Refusal {
             Self::Compression | Self::Decompression { .. } | Self::Json { .. } | Self::Body { .. } => {
                 "malformed_body"
             }
+            Self::UnknownMember { .. } => "unknown_member",
+            Self::ForeignLabel { .. } | Self::ForeignMatcher { .. } => "foreign_label",
+            Self::NoMatchers => "no_matchers",
+            Self::SilenceId => "silence_id",
+            Self::NotOwn => "not_own",
+            Self::OwnerUnknown { .. } => "owner_unknown",
+            Self::Answer { .. } | Self::AnswerJson { .. } => "malformed_answer",
+            Self::AnswerTooLarge { .. } => "answer_too_large",
             Self::Overloaded { .. } => "overloaded",
             Self::Host { .. } => "host",
         }
@@ -355,6 +394,40 @@ impl fmt::Display for Refusal {
             Self::Body { problem, offset } => {
                 write!(f, "the body is malformed: {problem} (at byte {offset} after decompression)")
             }
+            Self::UnknownMember { name } => write!(
+                f,
+                "the body has a member `{}` that the gateway does not know, and so cannot check; leave it out",
+                Excerpt::new(name, 64)
+            ),
+            Self::ForeignLabel { label } => write!(
+                f,
+                "the label {label} of an alert names a tenant that this request is not for; leave it out, or send it as that tenant"
+            ),
+            Self::ForeignMatcher { label } => write!(
+                f,
+                "the matcher on {label} must be an equality with the one tenant of this request; leave it out, and it is added"
+            ),
+            Self::NoMatchers => f.write_str("a silence has at least one matcher"),
+            Self::SilenceId => {
+                f.write_str("the ID of a silence is a UUID in lower case, as the Alertmanager gives it")
+            }
+            Self::NotOwn => f.write_str("there is nothing with this ID that is this caller's"),
+            Self::OwnerUnknown { status: Some(status) } => write!(
+                f,
+                "the gateway asked whose silence this is and was answered {status}; send again later"
+            ),
+            Self::OwnerUnknown { status: None } => f.write_str(
+                "the gateway asked whose silence this is and got no answer; send again later",
+            ),
+            Self::Answer { what } => write!(f, "the backend's answer cannot be narrowed to this caller's tenants: {what}"),
+            Self::AnswerJson { problem, offset } => write!(
+                f,
+                "the backend's answer cannot be narrowed to this caller's tenants: {problem} (at byte {offset} after decompression)"
+            ),
+            Self::AnswerTooLarge { limit } => write!(
+                f,
+                "the backend's answer is larger than {limit} bytes (limits.response_bytes); ask for less of it"
+            ),
             Self::Overloaded { what } => write!(f, "the gateway is busy: {what}; send again later"),
             Self::Host { what } => write!(f, "the gateway failed: {what}"),
         }

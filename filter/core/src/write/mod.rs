@@ -36,6 +36,7 @@ mod testing;
 pub mod written;
 
 pub use answers::AnswerRules;
+pub(crate) use encoding::Encoding;
 pub use format::Format;
 pub use parts::{Part, Split};
 pub use plan::{Plan, SplitPlan, Wanted, plan};

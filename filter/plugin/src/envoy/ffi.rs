@@ -39,6 +39,7 @@ mod raw {
             data: *const u8,
             len: usize,
         ) -> u32;
+        pub(super) fn proxy_continue_stream(stream: u32) -> u32;
         pub(super) fn proxy_get_property(
             path: *const u8,
             path_len: usize,
@@ -102,6 +103,7 @@ pub(super) enum Map {
 #[derive(Clone, Copy)]
 pub(super) enum Buffer {
     RequestBody = 0,
+    ResponseBody = 1,
     CallResponseBody = 4,
     PluginConfiguration = 7,
 }
@@ -194,6 +196,13 @@ pub(super) fn buffer(buffer: Buffer, max: usize) -> Result<Vec<u8>, Failure> {
 pub(super) fn replace_buffer(buffer: Buffer, size: usize, bytes: &[u8]) -> Result<(), Failure> {
     // SAFETY: the host reads the bytes and keeps nothing.
     checked(unsafe { raw::proxy_set_buffer_bytes(buffer as u32, 0, size, bytes.as_ptr(), bytes.len()) })
+}
+
+/// Lets the request at hand go on.
+pub(super) fn continue_request() -> Result<(), Failure> {
+    const REQUEST: u32 = 0;
+    // SAFETY: numbers only.
+    checked(unsafe { raw::proxy_continue_stream(REQUEST) })
 }
 
 /// `path` is joined by zeros.

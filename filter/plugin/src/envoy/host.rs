@@ -101,6 +101,30 @@ impl Host for Envoy {
         ffi::replace_buffer(Buffer::RequestBody, size, body)
     }
 
+    fn resume_request(&self) -> Result<(), Failure> {
+        ffi::continue_request()
+    }
+
+    fn response_headers(&self) -> Result<HeaderMap, Failure> {
+        ffi::map_pairs(Map::Response).map(HeaderMap::new)
+    }
+
+    fn set_response_header(&self, name: &str, value: &str) -> Result<(), Failure> {
+        ffi::replace_header(Map::Response, name, value)
+    }
+
+    fn remove_response_header(&self, name: &str) -> Result<(), Failure> {
+        ffi::remove_header(Map::Response, name)
+    }
+
+    fn response_body(&self, size: usize) -> Result<Vec<u8>, Failure> {
+        ffi::buffer(Buffer::ResponseBody, size)
+    }
+
+    fn replace_response_body(&self, size: usize, body: &[u8]) -> Result<(), Failure> {
+        ffi::replace_buffer(Buffer::ResponseBody, size, body)
+    }
+
     fn attribute(&self, path: &[&str]) -> Result<Vec<u8>, Failure> {
         ffi::property(path.join("\0").as_bytes())
     }

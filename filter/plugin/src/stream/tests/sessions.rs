@@ -116,7 +116,7 @@ fn what_cannot_be_signed_does_not_go_on() {
                 assert_eq!(flow == Flow::Continue, asked(&good, op) == 0, "{op:?} {time:?}");
                 assert_eq!(stream.request_body(9, true), flow);
                 assert_eq!(stream.request_trailers(), flow);
-                stream.response_headers();
+                stream.response_headers(true);
                 stream.call_answered(1, true);
                 stream.closed();
                 tried += 1;
