@@ -43,7 +43,10 @@ fn every_error_says_where_and_what() {
         )
     };
     let cases: Vec<(Value, &str)> = vec![
-        (with("/mod", json!("enforce")), "mod: unknown field `mod`, expected one of `mode`, `backends`"),
+        (
+            with("/mod", json!("enforce")),
+            "mod: unknown field `mod`, expected one of `role`, `mode`, `backends`",
+        ),
         (
             with("/mode", json!("on")),
             "mode: unknown variant `on`, expected one of `enforce`, `observe`, `enforce_for`",

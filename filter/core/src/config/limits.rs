@@ -8,7 +8,7 @@ use super::shape::Shape;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// The largest body that is looked into, as sent (compressed); beyond it 413. Envoy's own buffer limit
+    /// The largest body that is looked into, or is part of a session's proof, as sent (compressed); beyond it 413. Envoy's own buffer limit
     /// (`per_connection_buffer_limit_bytes`, 1MiB unless raised, or the route's
     /// `request_body_buffer_limit`) must be at least as large. Bodies that nobody looks into are not limited.
     pub request_bytes: ByteSize,

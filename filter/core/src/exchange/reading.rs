@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::observe::Observed;
 use super::tell::{self, Asked, Tracked};
-use super::{Exchange, Millis, Phase, Step, Worker};
+use super::{Exchange, Millis, Step, Worker};
 use crate::http::Edits;
 use crate::operation::Class;
 use crate::read::Body;
@@ -61,13 +61,5 @@ impl Exchange {
         tell::note_whole(&policy, worker, asked, &tenants, Decision::Forwarded);
         let tracked = Tracked::whole(&policy, worker, (backend, class), &tenants, now);
         self.go_on(edits, looked.body, tracked)
-    }
-
-    /// A read is refused while its body arrives.
-    pub(super) fn refuse_read(&mut self, worker: &mut Worker, refusal: &Refusal, now: Millis) -> Step {
-        let Phase::Reading(held) = core::mem::replace(&mut self.phase, Phase::Answered) else {
-            return Step::Wait;
-        };
-        self.refuse_or_observe(worker, held.asked, held.observed.as_ref(), refusal, now)
     }
 }

@@ -5,6 +5,7 @@ use core::fmt;
 use super::excerpt::Excerpt;
 use crate::operation::{Class, Methods};
 use crate::read::RuleGroupProblem;
+use crate::session::BadProof;
 use crate::tenant::{InvalidTenant, TenantId};
 use crate::wire::{JsonProblem, Malformed};
 
@@ -27,6 +28,9 @@ pub enum Refusal {
     ClaimTenant { claim: String, reason: InvalidTenant },
     /// The caller is known and has no tenant.
     NoTenant { caller: String },
+
+    /// The proof of a session proves nothing.
+    Proof(BadProof),
 
     // What is asked
     /// Neither the route, the host nor the path leads to a backend.
@@ -147,6 +151,8 @@ pub enum Refusal {
     AnswerTooLarge { limit: u32 },
 
     // The gateway itself
+    /// The agent's side cannot prove a request. It may be sent again.
+    NotSigned { what: &'static str },
     /// The worker has no call, or no memory, to spare. The request may be sent again.
     Overloaded { what: &'static str },
     /// Something failed in Envoy that the filter needs.
@@ -157,7 +163,10 @@ impl Refusal {
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         match self {
-            Self::NoCaller { .. } | Self::BadCredential { .. } | Self::UnprovenHeader { .. } => 401,
+            Self::NoCaller { .. }
+            | Self::BadCredential { .. }
+            | Self::UnprovenHeader { .. }
+            | Self::Proof(_) => 401,
             Self::ClaimType { .. }
             | Self::ClaimTenant { .. }
             | Self::NoTenant { .. }
@@ -207,7 +216,10 @@ impl Refusal {
             | Self::Body { .. } => 400,
             Self::Answer { .. } | Self::AnswerJson { .. } | Self::AnswerTooLarge { .. } => 502,
             Self::UnknownBackend | Self::Host { .. } => 500,
-            Self::Overloaded { .. } | Self::TableNotLoaded { .. } | Self::OwnerUnknown { .. } => 503,
+            Self::Overloaded { .. }
+            | Self::NotSigned { .. }
+            | Self::TableNotLoaded { .. }
+            | Self::OwnerUnknown { .. } => 503,
         }
     }
 
@@ -220,6 +232,10 @@ impl Refusal {
             Self::IdentityHeader { .. } => "identity_header",
             Self::NameTenant => "name_tenant",
             Self::OneTenant { .. } => "one_tenant",
+            Self::Proof(BadProof::Stale(_)) => "stale_proof",
+            Self::Proof(BadProof::Used) => "replayed_proof",
+            Self::Proof(_) => "bad_proof",
+            Self::NotSigned { .. } => "not_signed",
             Self::ClaimType { .. } | Self::ClaimTenant { .. } => "bad_claim",
             Self::NoAccount { .. } => "no_account",
             Self::NoLabelPolicy { .. } => "no_label_policy",
@@ -292,6 +308,10 @@ impl fmt::Display for Refusal {
                 "this caller has no right to read several tenants at once (`several_tenants`): name one in X-Scope-OrgID, of {}",
                 Excerpt::new(tenants.as_bytes(), 1024)
             ),
+            Self::Proof(bad) => bad.fmt(f),
+            Self::NotSigned { what } => {
+                write!(f, "the request cannot be signed, so it is not sent: {what}; send again later")
+            }
             Self::BadCredential { .. } => f.write_str("the user name or the password is wrong"),
             Self::ClaimType { claim } => {
                 write!(f, "the claim {claim} of this caller must be a string or a list of strings")

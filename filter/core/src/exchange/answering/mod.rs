@@ -239,14 +239,12 @@ impl Exchange {
         &mut self,
         worker: &mut Worker,
         answering: Box<Answering>,
-        headers: &Headers<'_>,
-        end_of_stream: bool,
         now: Millis,
     ) -> Step {
         match answering.what {
             Alerting::PostAlerts | Alerting::PostSilence => {
                 self.phase = Phase::Answering(answering);
-                self.keep_body(worker, headers, end_of_stream, now)
+                Step::Buffer
             }
             Alerting::DeleteSilence => self.ask_owner(worker, answering, None, None, now),
             _ => self.release(worker, answering, None, now),

@@ -20,6 +20,7 @@ mod refusals;
 mod retries;
 mod rollout;
 mod second;
+mod sessions;
 mod single;
 mod sources;
 mod telling;
