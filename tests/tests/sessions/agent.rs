@@ -1,6 +1,8 @@
 //! An unmodified Prometheus becomes the privileged agent: through the shipped Envoy beside it, the shipped gateway, to the
 //! tenants.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result, ensure};
 use scopegate_core::session::HEADER;
 use scopegate_tests::bootstrap::{Bootstrap, Cluster, Listener, Plugin, route};
@@ -69,7 +71,7 @@ async fn an_unmodified_prometheus() -> Result<()> {
             let store = state.store(tenant).with_context(|| format!("nothing for {tenant}"))?;
             let series: Vec<_> = store.series().keys().cloned().collect();
             ensure!(series == [about(name)], "{tenant} has {series:?}");
-            let samples = store.series().values().map(|samples| samples.len()).sum::<usize>();
+            let samples = store.series().values().map(BTreeMap::len).sum::<usize>();
             ensure!(samples > 2, "{tenant} has {samples} samples");
         }
         let own = state.store("central").context("nothing for central")?;
@@ -79,13 +81,14 @@ async fn an_unmodified_prometheus() -> Result<()> {
         Ok(())
     })
     .await?;
-    let state = world.cortex.state();
-    ensure!(state.tenants() == ["central", "cluster-1", "cluster-2"], "{:?}", state.tenants());
-    for request in &state.requests {
-        ensure!(request.header_values(HEADER).is_empty(), "{request}: the proof went upstream");
-        ensure!(request.header_values("x-scope-impersonate").is_empty(), "{request}");
+    {
+        let state = world.cortex.state();
+        ensure!(state.tenants() == ["central", "cluster-1", "cluster-2"], "{:?}", state.tenants());
+        for request in &state.requests {
+            ensure!(request.header_values(HEADER).is_empty(), "{request}: the proof went upstream");
+            ensure!(request.header_values("x-scope-impersonate").is_empty(), "{request}");
+        }
     }
-    drop(state);
     let failed = prometheus.metric("prometheus_remote_storage_samples_failed_total").await?;
     ensure!(failed == 0.0, "{failed} samples were given up");
     Ok(())

@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use scopegate_core::session::{BodyDigest, HEADER, KeyRing, Proof};
 
 use crate::gateway::{Gateway, OLD, write};
@@ -18,12 +19,12 @@ fn block(language: &str) -> Result<&'static str> {
 /// Runs the page's program with this secret as `ID:SECRET`, and gives its header for a POST of `body`.
 fn signed_in_python(secret: &str, path: &str, body: &[u8]) -> Result<Option<String>> {
     let program = format!(
-        "{}\nimport sys\nprint(sign({:?}, \"POST\", sys.argv[1], bytes.fromhex(sys.argv[2])))\n",
+        "{}\nimport sys\nprint(sign({:?}, \"POST\", sys.argv[1], base64.b64decode(sys.argv[2])))\n",
         block("python")?,
         secret
     );
-    let hex: String = body.iter().map(|byte| format!("{byte:02x}")).collect();
-    let Ok(output) = Command::new("python3").args(["-c", &program, path, &hex]).output() else {
+    let body = STANDARD.encode(body);
+    let Ok(output) = Command::new("python3").args(["-c", &program, path, &body]).output() else {
         return Ok(None);
     };
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

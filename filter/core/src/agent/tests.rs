@@ -29,6 +29,7 @@ fn signing() -> Signing {
     Signing::new(Rc::new(compile(config()).unwrap()))
 }
 
+#[allow(clippy::unnecessary_wraps)] // others fail
 fn fresh() -> Result<Fresh, &'static str> {
     Ok(FRESH)
 }
@@ -76,6 +77,7 @@ fn every_request_goes_on_with_a_proof_of_its_own() {
 }
 
 #[test]
+#[allow(clippy::type_complexity)] // tables are
 fn what_cannot_be_signed_does_not_go_on() {
     let failing = || Err("there are no random bytes");
     let without_nonce = |s: &mut Signing, w: &mut Worker, _: Step| s.body(w, Ok(vec![]), &failing);
@@ -165,11 +167,11 @@ proptest! {
 
         let (which, at, bit) = flip;
         let mut parts = [method.into_bytes(), path.into_bytes(), body];
-        if !parts[which].is_empty() {
+        if parts[which].is_empty() {
+            parts[which].push(0);
+        } else {
             let at = at.index(parts[which].len());
             parts[which][at] ^= 1 << bit;
-        } else {
-            parts[which].push(0);
         }
         let [method, path, body] = parts;
         let good = match (String::from_utf8(method), String::from_utf8(path)) {

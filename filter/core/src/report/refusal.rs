@@ -289,6 +289,7 @@ impl Refusal {
 }
 
 impl fmt::Display for Refusal {
+    #[allow(clippy::too_many_lines)] // one sentence for each
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoCaller { presented: true, .. } => {
