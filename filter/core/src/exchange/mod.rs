@@ -5,6 +5,7 @@
 //! the phase that needs it.
 
 mod answering;
+mod fetching;
 mod head;
 mod note;
 mod observe;
@@ -26,7 +27,7 @@ pub use process::{Alone, Process, SlotFailure, Stored};
 pub use retries::prepare;
 pub use worker::Worker;
 
-use crate::caller::Attributes;
+use crate::caller::{Attributes, Rights};
 use crate::http::{Edits, Headers, Reply};
 use crate::isolate::Address;
 use crate::policy::Policy;
@@ -104,6 +105,10 @@ enum Phase {
 struct Held {
     backend: usize,
     caller: usize,
+    /// What the caller may do.
+    rights: Rc<Rights>,
+    /// Whether it reaches its tenant by a wildcard.
+    wildcard: bool,
     format: Format,
     plan: SplitPlan,
     /// Where the parts would go.
@@ -127,7 +132,8 @@ struct Sent {
 
 impl Held {
     fn asked(&self) -> Asked {
-        Asked::write(self.backend, self.caller, self.format.voice())
+        let asked = Asked::write(self.backend, self.caller, self.format.voice());
+        Asked { wildcard: self.wildcard, ..asked }
     }
 }
 
@@ -244,9 +250,7 @@ impl Exchange {
         held.plan.attach(&worker.process);
         let policy = Rc::clone(&self.policy);
         let split = body.map_err(|what| Refusal::Host { what }).and_then(|body| {
-            let caller =
-                policy.callers.get(held.caller).ok_or(Refusal::Host { what: "the caller was lost" })?;
-            let split = held.format.split(&body, &held.plan, &caller.rights, &policy.limits)?;
+            let split = held.format.split(&body, &held.plan, &held.rights, &policy.limits)?;
             Ok((split, body))
         });
         match split {

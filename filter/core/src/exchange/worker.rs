@@ -3,11 +3,12 @@
 use std::rc::Rc;
 
 use super::{Alone, Millis, Process};
+use crate::caller::Credential;
 use crate::config::Limits;
 use crate::operation::Class;
 use crate::policy::Policy;
 use crate::report::{Decision, Journal, Metric, Naming, Refusal, Tally, TenantTag};
-use crate::table::Tables;
+use crate::table::{Lookup, Tables};
 use crate::tenant::TenantId;
 use crate::write::metadata::Followers;
 
@@ -21,6 +22,8 @@ pub struct Worker {
     pub(crate) followers: Followers,
     /// The tables that are fetched, as this worker has them.
     pub tables: Tables,
+    /// The tables of users and tokens.
+    pub credentials: Tables<Credential>,
     /// The date, in seconds since 1970, as far as the host knows it. It is told with the head of a request.
     pub wall_seconds: Option<u64>,
     /// When the last request came.
@@ -81,6 +84,7 @@ impl Worker {
             process,
             followers: Followers::default(),
             tables: Tables::default(),
+            credentials: Tables::default(),
             wall_seconds: None,
             latest: 0,
             gauges_until: 0,
@@ -93,6 +97,17 @@ impl Worker {
             logs: Vec::new(),
             log_second: 0,
             log_count: 0,
+        }
+    }
+
+    /// What a decision may be looked up in.
+    pub(super) fn lookup<'a>(&'a mut self, policy: &'a Policy) -> Lookup<'a> {
+        Lookup {
+            rules: &policy.tables,
+            tables: &mut self.tables,
+            credential_rules: &policy.credentials,
+            credentials: &mut self.credentials,
+            wall_seconds: self.wall_seconds,
         }
     }
 
@@ -153,18 +168,6 @@ impl Worker {
         self.calls = self.calls.saturating_add(calls);
         self.bytes = held;
         Ok(calls)
-    }
-
-    /// Takes room for so many bytes more of an answer.
-    pub(super) fn hold(&mut self, limits: &Limits, bytes: usize) -> Result<(), Refusal> {
-        let held = self.bytes.saturating_add(bytes);
-        if held > limits.held_bytes_per_worker.0 as usize {
-            return Err(Refusal::Overloaded {
-                what: "too much is being held (limits.held_bytes_per_worker)",
-            });
-        }
-        self.bytes = held;
-        Ok(())
     }
 
     pub(super) fn release(&mut self, calls: usize, bytes: usize) {

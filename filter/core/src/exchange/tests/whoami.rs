@@ -362,7 +362,11 @@ proptest! {
         let mut world = world(&left);
         let mut head = WHOAMI.to_vec();
         head.extend(credentials.iter().map(|value| ("authorization", value.as_str())));
-        let decided = recognise(&world.policy.callers, &headers(&head), &world.known, &[]);
+        let decided = {
+            let head = headers(&head);
+            let mut lookup = world.worker.lookup(&world.policy);
+            recognise(&world.policy.callers, &head, &world.known, &[], &mut lookup)
+        };
         if html {
             head.push(BROWSER);
         }
