@@ -390,7 +390,7 @@ proptest! {
                 match decided {
                     Ok(identity) => {
                         prop_assert_eq!(position, identity.caller);
-                        let tenants: Vec<&str> = identity.tenants.as_slice().iter().map(|t| t.as_str()).collect();
+                        let tenants: Vec<&str> = identity.tenants.as_slice().iter().map(crate::tenant::TenantId::as_str).collect();
                         prop_assert_eq!(&page["tenants"], &json!(tenants));
                         prop_assert_eq!(&page["refused"], &Json::Null);
                     }
