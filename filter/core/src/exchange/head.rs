@@ -136,7 +136,8 @@ fn decide_knowing(
             };
             let announced = headers.first("content-length").is_some();
             let asked = *known;
-            let held = HeldRead { backend: position, class, asked, edits, tenants, body, announced };
+            let held =
+                HeldRead { backend: position, class, asked, edits, tenants, body, announced, observed: None };
             Ok(Decided::Read(Box::new(held)))
         }
     }
