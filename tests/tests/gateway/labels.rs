@@ -96,8 +96,9 @@ async fn labels_change_in_every_protocol() -> Result<()> {
         [vec![("az", "z"), ("namespace", "namespace-1"), ("tenant", "namespace-1")], before[1].to_vec()];
     let tenants = ["namespace-1", "namespace-2"];
 
-    let request =
-        |all: &[Vec<(&str, &str)>]| WriteRequest::of(all.iter().map(|l| series(l, 1, 1.0)).collect());
+    let named =
+        |labels: &Vec<(&str, &str)>| series(&[&[("__name__", "up")], labels.as_slice()].concat(), 1, 1.0);
+    let request = |all: &[Vec<(&str, &str)>]| WriteRequest::of(all.iter().map(named).collect());
     let sent = request(&before.map(|labels| labels.to_vec()));
     let call = v2::Request::from(&sent).push().authority("metrics.test");
     client.send(as_forwarder(call)).await?.expect(204)?;
