@@ -1,5 +1,8 @@
 //! The `scopegate` command: what people do with a configuration outside Envoy.
 
+mod check;
+mod document;
+mod finding;
 mod hash;
 mod metrics;
 mod reference;
@@ -19,6 +22,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Check(check::Check),
     /// Makes the keyed hash of a password or a token, for `callers[].basic` and `callers[].bearer`
     Hash(hash::Hash),
     /// Prints the JSON schema of the configuration, for editors
@@ -31,6 +35,11 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
+        Command::Check(check) => match check.run() {
+            Ok(true) => Ok(()),
+            Ok(false) => return ExitCode::FAILURE,
+            Err(error) => Err(error),
+        },
         Command::Hash(hash) => hash.run(),
         Command::Schema => schema(),
         Command::Reference => {

@@ -1,6 +1,8 @@
 //! Modes of backends and callers, and shares of callers: what arrives, byte for byte, and what is told.
 
 use anyhow::Result;
+use scopegate_core::config::Config;
+use scopegate_core::policy::Policy;
 use scopegate_core::rollout::Seat;
 use scopegate_core::tenant::TenantSet;
 use scopegate_tests::client::Call;
@@ -10,7 +12,7 @@ use scopegate_tests::remote_write::{WriteRequest, series};
 use scopegate_tests::wait::{DEADLINE, eventually};
 use serde_json::{Value, json};
 
-use crate::gateway::{Gateway, by_namespace, user};
+use crate::gateway::{Gateway, KEY, by_namespace, user};
 
 /// What Envoy adds by itself.
 const ENVOYS: &[&str] = &[
@@ -87,6 +89,20 @@ impl Sent {
             assert_eq!(received.header_values(name), values, "{what}: {name}");
         }
     }
+}
+
+/// What the page about it tells to write is a configuration.
+#[test]
+fn the_page_has_configurations() -> Result<()> {
+    let page = include_str!("../../../docs/rollout.md");
+    let snippets: Vec<&str> =
+        page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(snippets.len(), 2);
+    for snippet in snippets {
+        let config = Config::from_json(serde_saphyr::from_str(snippet)?)?;
+        Policy::compile(&config, &|name| (name == "SCOPEGATE_PASSWORD_KEY").then(|| KEY.into()))?;
+    }
+    Ok(())
 }
 
 /// Two backends, of which `new.test` is observed, and three kinds of callers, of which the forwarders are.

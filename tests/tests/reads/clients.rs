@@ -27,7 +27,7 @@ async fn grafanas_sequence_works() -> Result<()> {
         let calls: Vec<(&str, Call, &str)> = vec![
             // The data source's test.
             ("test", form("/api/v1/query", &[("query", "1+1"), ("time", &end)]), "\"2\""),
-            ("buildinfo", Call::get("/api/v1/status/buildinfo"), "version"),
+            ("buildinfo", Call::get("/api/v1/status/buildinfo"), "success"),
             // Explore, and the metric browser.
             ("names", Call::query("/api/v1/label/__name__/values", &range), "only_team_a"),
             ("labels", form("/api/v1/labels", &with(&[("match[]", "up")])), "instance"),

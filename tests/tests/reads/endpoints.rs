@@ -73,7 +73,7 @@ async fn what_a_tenant_sees_is_its_own() -> Result<()> {
             "only_team_a",
         ),
         ("/federate", vec![], false, "only_team_a"),
-        ("/api/v1/status/buildinfo", vec![], false, "version"),
+        ("/api/v1/status/buildinfo", vec![], false, "success"),
     ];
     let prometheus = vec![("/api/v1/format_query", vec![("query", "sum(up)")], true, "sum(up)")];
     let victoria = vec![

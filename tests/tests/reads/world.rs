@@ -125,7 +125,8 @@ impl World {
             .cluster(Cluster::http1("prometheus", prometheus.address()?))
             .cluster(Cluster::http1("victoria", victoria.address()));
         let envoy = Envoy::start(&bootstrap).await?;
-        let written = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
+        // A whole second, and one that every backend's clock has passed.
+        let written = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())? * 1000 - 5000;
         let world = Self { envoy, prometheus, victoria, written };
         world.write().await?;
         Ok(world)

@@ -60,6 +60,31 @@ fn thousandths(text: &str) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_weight_is_read() {
+        for weight in 0..=1000_u16 {
+            let text = format!("{}.{:03}", weight / 1000, weight % 1000);
+            for zeros in 0..=3 {
+                let short = &text[..text.len() - zeros];
+                if text[short.len()..].bytes().all(|byte| byte == b'0') {
+                    assert_eq!(thousandths(short), Some(weight), "{short}");
+                }
+            }
+        }
+        assert_eq!((thousandths("1"), thousandths("0")), (Some(1000), Some(0)));
+    }
+
+    proptest! {
+        /// Whatever a client says: HTML only to who names it, or a range that it is in.
+        #[test]
+        fn html_is_asked_for(values in proptest::collection::vec("[a-z/*;,=q.01 -]{0,30}|text/html|\\PC{0,8}", 0..4)) {
+            let pairs = values.iter().map(|value| (&b"accept"[..], value.as_bytes())).collect();
+            let asked = values.iter().any(|value| value.to_ascii_lowercase().contains("text/"));
+            prop_assert!(asked || !prefers_html(&Headers::new(pairs)));
+        }
+    }
 
     #[test]
     fn browsers_read_html_and_programs_json() {

@@ -14,7 +14,6 @@ use crate::operation::Class;
 use crate::policy::Policy;
 use crate::report::{Excerpt, Refusal};
 use crate::rollout::Seat;
-use crate::tenant::AllowList;
 
 /// How much is shown of one value of a claim, and how many of its values.
 const VALUE_BYTES: usize = 200;
