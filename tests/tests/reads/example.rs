@@ -45,8 +45,12 @@ async fn label_isolation() -> Result<()> {
     let shop = people.token(json!({"sub": "a", "tenant": "shop", "groups": ["tenant:other"]}));
     let bank = people.token(json!({"sub": "b", "groups": ["x", "tenant:bank"]}));
     let several = people.token(json!({"sub": "c", "groups": ["tenant:bank", "tenant:shop"]}));
-    let nobody = people.token(json!({"sub": "d", "email": "ops@example.org"}));
-    let administrator = people.token(json!({"sub": "e", "groups": ["administrators"]}));
+    // An email that nobody verified makes no administrator, and here not even a user.
+    let unverified = [json!(null), json!(false), json!("true"), json!(1)].map(|verified| {
+        people.token(json!({"sub": "d", "email": "ops@example.org", "email_verified": verified}))
+    });
+    let administrator = people
+        .token(json!({"sub": "e", "email": "ops@example.org", "email_verified": true, "tenant": "shop"}));
     let time = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())? * 1000 - 5000;
 
     for host in HOSTS {
@@ -90,7 +94,9 @@ async fn label_isolation() -> Result<()> {
         }
         // A claim `tenant` is all that counts where there is one; without any tenant nothing is read.
         send(values("other"), &shop).await?.expect(403)?;
-        send(sum("orders"), &nobody).await?.expect(403)?;
+        for token in &unverified {
+            send(sum("orders"), token).await?.expect(403)?;
+        }
         client.send(sum("orders").authority(host)).await?.expect(401)?;
     }
     Ok(())

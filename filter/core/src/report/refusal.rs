@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::excerpt::Excerpt;
+use super::reading;
 use crate::operation::{Class, Methods};
 use crate::read::RuleGroupProblem;
 use crate::session::BadProof;
@@ -359,10 +360,6 @@ impl fmt::Display for Refusal {
                 f,
                 "the tenant {tenant} has no account in this backend, or an ID that it would read as a pattern (`isolate`)"
             ),
-            Self::NoLabelPolicy { tenant } => write!(
-                f,
-                "no label policy says what this caller may see of the tenant {tenant}; an operator can add one (`read`)"
-            ),
             Self::NotNarrowed => f.write_str(
                 "this backend keeps tenants apart by a label, and nothing narrows this operation to the caller's own tenants",
             ),
@@ -375,22 +372,14 @@ impl fmt::Display for Refusal {
                 "what is written gets a label from the one tenant of its caller, and this one has several ({})",
                 Excerpt::new(tenants.as_bytes(), 1024)
             ),
-            Self::ForeignSource => {
-                f.write_str("source_tenants of this rule group names a tenant that is not this caller's own")
-            }
-            Self::SourceTenant { reason } => {
-                write!(f, "source_tenants of this rule group names no tenant: {reason}")
-            }
-            Self::Query { argument, error } => write!(f, "the argument {argument}: {error}"),
-            Self::Form(problem) => write!(f, "the form has {problem}; send it in its plain form"),
-            Self::BodyNotTaken => {
-                f.write_str("this request has a body and takes none: send its arguments in the URL, or a form by POST")
-            }
-            Self::NarrowedTooLarge { limit } => write!(
-                f,
-                "narrowed to the caller's tenants this request is larger than {limit} bytes; ask for less at once, or name fewer tenants"
-            ),
-            Self::RuleGroup { problem, line } => write!(f, "this rule group is not taken: {problem} (line {line})"),
+            Self::ForeignSource
+            | Self::SourceTenant { .. }
+            | Self::Query { .. }
+            | Self::Form(_)
+            | Self::BodyNotTaken
+            | Self::NarrowedTooLarge { .. }
+            | Self::NoLabelPolicy { .. }
+            | Self::RuleGroup { .. } => reading::words(self, f),
             Self::MediaType { expected } => write!(f, "the content type must be {expected}"),
             Self::Encoding { expected } => write!(f, "the content encoding must be {expected}"),
             Self::Version { expected } => {
