@@ -265,6 +265,9 @@ impl<H: Host> Stream<H> {
         for (metric, by) in worker.tally.drain() {
             self.host.count(metric, by);
         }
+        for (metric, value) in worker.tally.drain_gauges() {
+            self.host.set(metric, value);
+        }
         for (metric, value) in worker.tally.drain_values() {
             self.host.record(metric, value);
         }

@@ -344,15 +344,16 @@ async fn accounts_stand_in_headers() -> Result<()> {
     ));
     let call = call.header("AccountID", "9").header("ProjectID", "9").header("projectid", "8");
     client.send(call.header("VL-Extra-Fields", "tenant=evil")).await?.expect(200)?;
-    let state = cortex.state();
-    let [request] = state.requests.as_slice() else { panic!("{}", state.summary()) };
-    assert_eq!(request.target, "/insert/jsonline?_msg_field=m");
-    assert_eq!(request.header_values("accountid"), [b"7"]);
-    assert_eq!(request.header_values("projectid"), [b"3"]);
-    for absent in ["x-scope-orgid", "vl-extra-fields"] {
-        assert_eq!(request.header(absent), None, "{absent}");
+    {
+        let state = cortex.state();
+        let [request] = state.requests.as_slice() else { panic!("{}", state.summary()) };
+        assert_eq!(request.target, "/insert/jsonline?_msg_field=m");
+        assert_eq!(request.header_values("accountid"), [b"7"]);
+        assert_eq!(request.header_values("projectid"), [b"3"]);
+        for absent in ["x-scope-orgid", "vl-extra-fields"] {
+            assert_eq!(request.header(absent), None, "{absent}");
+        }
     }
-    drop(state);
 
     // Each part of a split names its own.
     cortex.forget();

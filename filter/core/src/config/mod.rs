@@ -15,6 +15,7 @@ mod mode;
 mod read;
 mod scalar;
 mod shape;
+mod source;
 mod table;
 mod whoami;
 mod write;
@@ -22,10 +23,10 @@ mod write;
 use std::collections::BTreeMap;
 
 pub use answers::{AnswersConfig, GiveUpConfig, RateLimited, SoftErrors};
-pub use backend::{BackendConfig, Isolation};
+pub use backend::{AlsoReadConfig, BackendConfig, Isolation};
 pub use caller::{
-    BasicConfig, CallerConfig, ConditionConfig, EnvKey, ImpersonateConfig, JwtConfig, MetadataConfig,
-    SourceConfig, TenantsConfig, UserConfig,
+    BasicConfig, CallerConfig, ClaimTenantsConfig, ConditionConfig, EnvKey, GrantConfig, ImpersonateConfig,
+    JwtConfig, MetadataConfig, SourceConfig, TenantsConfig, UserConfig,
 };
 pub use date::Date;
 pub use labels::{LabelEditsConfig, LabelFrom, LabelProtocol, LabelValueConfig, LabelsConfig};
@@ -37,6 +38,10 @@ pub use mode::{Mode, Percent};
 pub use read::{LabelPolicyConfig, ReadConfig};
 pub use scalar::{ByteSize, Count, Millis, OneOrMany, Text};
 pub use shape::{Node, ReadResult, Shape, read};
+pub use source::{
+    AnonymousConfig, BearerConfig, CertificateConfig, HeaderConfig, ProofConfig, SharedSecretConfig,
+    TokenConfig,
+};
 pub use table::{HttpTableConfig, KubernetesTableConfig, TableConfig, UntilLoaded};
 pub use whoami::WhoamiConfig;
 pub use write::{

@@ -5,6 +5,7 @@
 //! the phase that needs it.
 
 mod answering;
+mod fetching;
 mod head;
 mod note;
 mod observe;
@@ -26,7 +27,7 @@ pub use process::{Alone, Process, SlotFailure, Stored};
 pub use retries::prepare;
 pub use worker::Worker;
 
-use crate::caller::Attributes;
+use crate::caller::{Attributes, Rights};
 use crate::http::{Edits, Headers, Reply};
 use crate::isolate::Address;
 use crate::policy::Policy;
@@ -104,6 +105,10 @@ enum Phase {
 struct Held {
     backend: usize,
     caller: usize,
+    /// What the caller may do.
+    rights: Rc<Rights>,
+    /// Whether it reaches its tenant by a wildcard.
+    wildcard: bool,
     format: Format,
     plan: SplitPlan,
     /// Where the parts would go.
@@ -127,7 +132,8 @@ struct Sent {
 
 impl Held {
     fn asked(&self) -> Asked {
-        Asked::write(self.backend, self.caller, self.format.voice())
+        let asked = Asked::write(self.backend, self.caller, self.format.voice());
+        Asked { wildcard: self.wildcard, ..asked }
     }
 }
 
@@ -147,7 +153,7 @@ impl Exchange {
         now: Millis,
     ) -> Step {
         let policy = Rc::clone(&self.policy);
-        worker.arrive(now);
+        worker.arrive(&policy, now);
         let (decided, asked) = head::decide(&policy, headers, end_of_stream, attributes, worker);
         let observed = asked.observed.then(|| Observed::new(headers));
         match (decided, observed) {
@@ -166,11 +172,8 @@ impl Exchange {
                 let tracked = Tracked::whole(&policy, worker, (backend, class), &tenants, now);
                 self.go_on(edits, None, tracked)
             }
-            (Ok(Decided::Read(held)), Some(observed)) => {
-                let comparison = observed.compare_whole(&held.tenants);
-                self.observe(worker, &observed, comparison, asked, now)
-            }
-            (Ok(Decided::Read(held)), None) => {
+            (Ok(Decided::Read(mut held)), observed) => {
+                held.observed = observed;
                 self.phase = Phase::Reading(held);
                 self.keep_body(worker, headers, end_of_stream, now)
             }
@@ -186,13 +189,8 @@ impl Exchange {
                 self.phase = Phase::Body(held);
                 self.keep_body(worker, headers, end_of_stream, now)
             }
-            (Err(refusal), Some(observed)) => {
-                tell::journal(&policy, worker, asked, &refusal, now);
-                self.observe(worker, &observed, observed.refusal(&refusal), asked, now)
-            }
-            (Err(refusal), None) => {
-                let reply = tell::refuse(&policy, worker, asked, &refusal, now);
-                self.answer(reply)
+            (Err(refusal), observed) => {
+                self.refuse_or_observe(worker, asked, observed.as_ref(), &refusal, now)
             }
         }
     }
@@ -252,9 +250,7 @@ impl Exchange {
         held.plan.attach(&worker.process);
         let policy = Rc::clone(&self.policy);
         let split = body.map_err(|what| Refusal::Host { what }).and_then(|body| {
-            let caller =
-                policy.callers.get(held.caller).ok_or(Refusal::Host { what: "the caller was lost" })?;
-            let split = held.format.split(&body, &held.plan, &caller.rights, &policy.limits)?;
+            let split = held.format.split(&body, &held.plan, &held.rights, &policy.limits)?;
             Ok((split, body))
         });
         match split {
@@ -368,11 +364,22 @@ impl Exchange {
             return self.refuse_asked(worker, answering.asked(), refusal, now);
         }
         let Some(held) = self.take_held() else { return self.as_before() };
+        self.refuse_or_observe(worker, held.asked(), held.observed.as_ref(), refusal, now)
+    }
+
+    /// A request is refused; or goes on, where it is only observed.
+    fn refuse_or_observe(
+        &mut self,
+        worker: &mut Worker,
+        asked: Asked,
+        observed: Option<&Observed>,
+        refusal: &Refusal,
+        now: Millis,
+    ) -> Step {
         let policy = Rc::clone(&self.policy);
-        let asked = held.asked();
-        if let Some(observed) = held.observed {
+        if let Some(observed) = observed {
             tell::journal(&policy, worker, asked, refusal, now);
-            return self.observe(worker, &observed, observed.refusal(refusal), asked, now);
+            return self.observe(worker, observed, observed.refusal(refusal), asked, now);
         }
         let reply = tell::refuse(&policy, worker, asked, refusal, now);
         self.answer(reply)
