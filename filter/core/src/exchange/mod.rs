@@ -290,7 +290,7 @@ impl Exchange {
     pub fn answer_bytes(&self, status: u16) -> usize {
         match &self.phase {
             Phase::Calls(sent) => sent.sending.format.answer_bytes(status),
-            Phase::Answering(answering) => answering.answer_bytes(status),
+            Phase::Answering(_) => Answering::answer_bytes(status),
             _ => 0,
         }
     }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use scopegate_core::exchange::{Changes, Exchange, Step};
 
 use super::{Flow, Stream};
-use crate::host::{Failure, Host};
+use crate::host::{Failure, HeaderMap, Host};
 
 impl<H: Host> Stream<H> {
     /// The answer to the request begins; with `end_of_stream` it has no body.
@@ -21,7 +21,7 @@ impl<H: Host> Stream<H> {
         if exchange.wants_answer() {
             let now = self.host.now();
             let map = self.host.response_headers();
-            let headers = map.as_ref().map_err(|failure| *failure).and_then(|map| map.headers());
+            let headers = map.as_ref().map_err(|failure| *failure).and_then(HeaderMap::headers);
             let Ok(headers) = headers else {
                 return self.refuse_response("the answer's headers could not be read");
             };

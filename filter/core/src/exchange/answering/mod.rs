@@ -203,7 +203,7 @@ impl Answering {
     }
 
     /// How much of an answer to the question whose a silence is is looked at.
-    pub(super) fn answer_bytes(&self, status: u16) -> usize {
+    pub(super) fn answer_bytes(status: u16) -> usize {
         if status == 200 { SILENCE_BYTES } else { 0 }
     }
 
