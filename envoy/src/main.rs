@@ -23,7 +23,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Check(check::Check),
-    /// Makes the keyed hash of a password, for `callers[].basic.users[].password`
+    /// Makes the keyed hash of a password or a token, for `callers[].basic` and `callers[].bearer`
     Hash(hash::Hash),
     /// Prints the JSON schema of the configuration, for editors
     Schema,

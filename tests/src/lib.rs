@@ -9,6 +9,7 @@
 
 pub mod alertmanager;
 pub mod bootstrap;
+pub mod certificates;
 pub mod client;
 pub mod cortex;
 pub mod envoy;
@@ -17,6 +18,7 @@ pub mod identity;
 pub mod kubernetes;
 pub mod loki;
 pub mod otlp;
+pub mod page;
 pub mod ports;
 pub mod process;
 pub mod prometheus;

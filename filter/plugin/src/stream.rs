@@ -45,6 +45,7 @@ pub struct Stream<H> {
     body_size: usize,
     flow: Flow,
     /// The same for the answer.
+    response_size: usize,
     response_flow: Flow,
 }
 
@@ -59,6 +60,7 @@ impl<H: Host> Stream<H> {
             calls: HashMap::new(),
             body_size: 0,
             flow: Flow::Pause,
+            response_size: 0,
             response_flow: Flow::Continue,
         }
     }
@@ -293,6 +295,9 @@ impl<H: Host> Stream<H> {
         }
         for (metric, by) in worker.tally.drain() {
             self.host.count(metric, by);
+        }
+        for (metric, value) in worker.tally.drain_gauges() {
+            self.host.set(metric, value);
         }
         for (metric, value) in worker.tally.drain_values() {
             self.host.record(metric, value);

@@ -78,7 +78,7 @@ impl Session {
             Ok(proof) => match self.check(&proof, evidence) {
                 Ok(()) => {
                     let claims = json!({"attribute": self.attribute, "agent": proof.claim.agent});
-                    Recognition::Known(Facts::Proven(Claims::Json(claims), proof.claim.body))
+                    Recognition::Known(Facts::proven(Claims::Json(claims), proof.claim.body))
                 }
                 Err(refusal) => Recognition::Refused(refusal),
             },

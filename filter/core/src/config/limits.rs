@@ -34,8 +34,8 @@ pub struct Limits {
     /// (`answers.remember`). Beyond it the oldest is forgotten, and sent again.
     pub remembered_bytes: ByteSize,
     /// The largest answer that is narrowed to its tenants (rules, alerts and silences where a label keeps them apart), both
-    /// as it comes and decompressed; beyond it 502. Envoy's own buffer limits need not be as large: it is taken from them
-    /// piece by piece.
+    /// as it comes and decompressed; beyond it 502. Envoy's own buffer limit (`per_connection_buffer_limit_bytes`, 1MiB
+    /// unless raised) must be at least as large: an answer beyond that becomes a plain 500 of Envoy's.
     pub response_bytes: ByteSize,
     /// The longest explanation in an answer; the rest is cut off.
     pub answer_bytes: ByteSize,

@@ -17,6 +17,7 @@ mod read;
 mod scalar;
 mod session;
 mod shape;
+mod source;
 mod table;
 mod whoami;
 mod write;
@@ -25,10 +26,10 @@ use std::collections::BTreeMap;
 
 pub use agent::{AgentConfig, AgentLimits, SignConfig};
 pub use answers::{AnswersConfig, GiveUpConfig, RateLimited, SoftErrors};
-pub use backend::{BackendConfig, Isolation};
+pub use backend::{AlsoReadConfig, BackendConfig, Isolation};
 pub use caller::{
-    BasicConfig, CallerConfig, ConditionConfig, EnvKey, ImpersonateConfig, JwtConfig, MetadataConfig,
-    SourceConfig, TenantsConfig, UserConfig,
+    BasicConfig, CallerConfig, ClaimTenantsConfig, ConditionConfig, EnvKey, GrantConfig, ImpersonateConfig,
+    JwtConfig, MetadataConfig, SourceConfig, TenantsConfig, UserConfig,
 };
 pub use date::Date;
 pub use labels::{LabelEditsConfig, LabelFrom, LabelProtocol, LabelValueConfig, LabelsConfig};
@@ -41,6 +42,10 @@ pub use read::{LabelPolicyConfig, ReadConfig};
 pub use scalar::{ByteSize, Count, Millis, OneOrMany, Text};
 pub use session::{SessionConfig, SessionKeysConfig};
 pub use shape::{Node, ReadResult, Shape, read};
+pub use source::{
+    AnonymousConfig, BearerConfig, CertificateConfig, HeaderConfig, ProofConfig, SharedSecretConfig,
+    TokenConfig,
+};
 pub use table::{HttpTableConfig, KubernetesTableConfig, TableConfig, UntilLoaded};
 pub use whoami::WhoamiConfig;
 pub use write::{

@@ -5,6 +5,7 @@
 //! the phase that needs it.
 
 mod answering;
+mod fetching;
 mod head;
 mod note;
 mod observe;
@@ -28,7 +29,7 @@ pub use process::{Alone, Process, SlotFailure, Stored};
 pub use retries::prepare;
 pub use worker::Worker;
 
-use crate::caller::Attributes;
+use crate::caller::{Attributes, Rights};
 use crate::http::{Edits, Headers, Reply};
 use crate::isolate::Address;
 use crate::policy::Policy;
@@ -109,6 +110,10 @@ enum Phase {
 struct Held {
     backend: usize,
     caller: usize,
+    /// What the caller may do.
+    rights: Rc<Rights>,
+    /// Whether it reaches its tenant by a wildcard.
+    wildcard: bool,
     format: Format,
     plan: SplitPlan,
     /// Where the parts would go.
@@ -132,7 +137,8 @@ struct Sent {
 
 impl Held {
     fn asked(&self) -> Asked {
-        Asked::write(self.backend, self.caller, self.format.voice())
+        let asked = Asked::write(self.backend, self.caller, self.format.voice());
+        Asked { wildcard: self.wildcard, ..asked }
     }
 }
 
@@ -152,7 +158,7 @@ impl Exchange {
         now: Millis,
     ) -> Step {
         let policy = Rc::clone(&self.policy);
-        worker.arrive(now);
+        worker.arrive(&policy, now);
         let (decided, asked) = head::decide(&policy, headers, end_of_stream, attributes, worker);
         let observed = asked.observed.then(|| Observed::new(headers));
         let step = match (decided, asked.body) {
@@ -191,11 +197,8 @@ impl Exchange {
                 let tracked = Tracked::whole(&policy, worker, (backend, class), &tenants, now);
                 self.go_on(edits, None, tracked)
             }
-            (Ok(Decided::Read(held)), Some(observed)) => {
-                let comparison = observed.compare_whole(&held.tenants);
-                self.observe(worker, &observed, comparison, asked, now)
-            }
-            (Ok(Decided::Read(held)), None) => {
+            (Ok(Decided::Read(mut held)), observed) => {
+                held.observed = observed;
                 self.phase = Phase::Reading(held);
                 Step::Buffer
             }
@@ -209,13 +212,8 @@ impl Exchange {
                 self.phase = Phase::Body(held);
                 Step::Buffer
             }
-            (Err(refusal), Some(observed)) => {
-                tell::journal(&policy, worker, asked, &refusal, now);
-                self.observe(worker, &observed, observed.refusal(&refusal), asked, now)
-            }
-            (Err(refusal), None) => {
-                let reply = tell::refuse(&policy, worker, asked, &refusal, now);
-                self.answer(reply)
+            (Err(refusal), observed) => {
+                self.refuse_or_observe(worker, asked, observed.as_ref(), &refusal, now)
             }
         }
     }
@@ -231,7 +229,7 @@ impl Exchange {
         let limit = self.policy.limits.request_bytes.0;
         let announced = headers.first("content-length").and_then(parse_number).unwrap_or(0);
         if announced > u64::from(limit) {
-            self.refuse_body(worker, Refusal::BodyTooLarge { limit }, now)
+            self.refuse_body(worker, &Refusal::BodyTooLarge { limit }, now)
         } else if end_of_stream {
             self.body(worker, Ok(Vec::new()), now)
         } else {
@@ -243,7 +241,7 @@ impl Exchange {
     pub fn body_progress(&mut self, worker: &mut Worker, size: usize, now: Millis) -> Step {
         let limit = self.policy.limits.request_bytes.0;
         if self.wants_body() && size > limit as usize {
-            self.refuse_body(worker, Refusal::BodyTooLarge { limit }, now)
+            self.refuse_body(worker, &Refusal::BodyTooLarge { limit }, now)
         } else {
             self.as_before()
         }
@@ -276,16 +274,14 @@ impl Exchange {
         held.plan.attach(&worker.process);
         let policy = Rc::clone(&self.policy);
         let split = body.map_err(|what| Refusal::Host { what }).and_then(|body| {
-            let caller =
-                policy.callers.get(held.caller).ok_or(Refusal::Host { what: "the caller was lost" })?;
-            let split = held.format.split(&body, &held.plan, &caller.rights, &policy.limits)?;
+            let split = held.format.split(&body, &held.plan, &held.rights, &policy.limits)?;
             Ok((split, body))
         });
         match split {
             Ok((split, body)) => self.send(worker, *held, split, body, now),
             Err(refusal) => {
                 self.phase = Phase::Body(held);
-                self.refuse_body(worker, refusal, now)
+                self.refuse_body(worker, &refusal, now)
             }
         }
     }
@@ -384,10 +380,10 @@ impl Exchange {
     }
 
     /// A request whose body was to be seen is refused; or goes on, where it is only observed.
-    fn refuse_body(&mut self, worker: &mut Worker, refusal: Refusal, now: Millis) -> Step {
+    fn refuse_body(&mut self, worker: &mut Worker, refusal: &Refusal, now: Millis) -> Step {
         let (asked, observed) = match core::mem::replace(&mut self.phase, Phase::Answered) {
             Phase::Body(held) => (held.asked(), held.observed),
-            Phase::Reading(held) => (held.asked, None),
+            Phase::Reading(held) => (held.asked, held.observed),
             Phase::Answering(answering) if answering.keeps_request() => (answering.asked(), None),
             Phase::Proven(proven) => (proven.asked, proven.observed),
             other => {
@@ -395,7 +391,25 @@ impl Exchange {
                 return self.as_before();
             }
         };
-        self.act(worker, Err(refusal), asked, observed, now)
+        self.refuse_or_observe(worker, asked, observed.as_ref(), refusal, now)
+    }
+
+    /// A request is refused; or goes on, where it is only observed.
+    fn refuse_or_observe(
+        &mut self,
+        worker: &mut Worker,
+        asked: Asked,
+        observed: Option<&Observed>,
+        refusal: &Refusal,
+        now: Millis,
+    ) -> Step {
+        let policy = Rc::clone(&self.policy);
+        if let Some(observed) = observed {
+            tell::journal(&policy, worker, asked, refusal, now);
+            return self.observe(worker, observed, observed.refusal(refusal), asked, now);
+        }
+        let reply = tell::refuse(&policy, worker, asked, refusal, now);
+        self.answer(reply)
     }
 
     /// What is only observed goes on as it came; a difference is counted and logged.

@@ -26,6 +26,8 @@ pub(super) struct Asked {
     pub(super) backend: Option<usize>,
     pub(super) class: Option<Class>,
     pub(super) caller: Option<usize>,
+    /// Whether it reaches one of its tenants only by a wildcard.
+    pub(super) wildcard: bool,
     /// In which form its sender reads errors.
     pub(super) voice: Voice,
     /// Where its caller sits, if that was asked for.
@@ -315,6 +317,7 @@ fn note(policy: &Policy, worker: &mut Worker, asked: Asked, about: &Note<'_>, de
             backend: backend_name(policy, asked.backend),
             caller: caller_name(policy, asked.caller),
             class: asked.class,
+            wildcard: asked.wildcard,
             ..about.clone()
         };
         worker.note = Some(note.line(decision));

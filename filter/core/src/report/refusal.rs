@@ -16,6 +16,10 @@ pub enum Refusal {
     // Who is calling
     /// No entry recognised the request.
     NoCaller { presented: bool, challenges: Vec<String> },
+    /// A header that only a proxy may set, without proof that it was that proxy.
+    UnprovenHeader { header: String },
+    /// A header of a proxy stands twice, or cannot be read.
+    IdentityHeader { header: String },
     /// The credential is known and wrong.
     BadCredential { challenge: String },
     /// A claim that should name tenants holds something else.
@@ -53,11 +57,15 @@ pub enum Refusal {
     ForeignTenant { header: String },
     /// The endpoint takes one tenant and the caller has several.
     SeveralTenants { tenants: String },
+    /// The caller reaches tenants only by naming them.
+    NameTenant,
+    /// The caller may not read several tenants in one request.
+    OneTenant { tenants: String },
     /// No source of the write rules names a tenant. `header` is the one in which it may be named.
     NoSource { header: Option<String>, tenants: String },
     /// More tenants than a request may have.
     TooManyTenants { limit: u32 },
-    /// The backend keeps tenants apart by accounts, and this one has none.
+    /// The backend cannot be told this tenant.
     NoAccount { tenant: TenantId },
     /// The backend's label policies have no entry for the caller and this tenant.
     NoLabelPolicy { tenant: TenantId },
@@ -155,13 +163,17 @@ impl Refusal {
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         match self {
-            Self::NoCaller { .. } | Self::BadCredential { .. } | Self::Proof(_) => 401,
+            Self::NoCaller { .. }
+            | Self::BadCredential { .. }
+            | Self::UnprovenHeader { .. }
+            | Self::Proof(_) => 401,
             Self::ClaimType { .. }
             | Self::ClaimTenant { .. }
             | Self::NoTenant { .. }
             | Self::ClosedPath
             | Self::NotPermitted { .. }
             | Self::ForeignTenant { .. }
+            | Self::OneTenant { .. }
             | Self::NoAccount { .. }
             | Self::NoLabelPolicy { .. }
             | Self::NotNarrowed
@@ -182,6 +194,8 @@ impl Refusal {
             Self::MediaType { .. } | Self::Encoding { .. } | Self::CannotSplit => 415,
             Self::NotCanonical(_)
             | Self::Repeated(_)
+            | Self::IdentityHeader { .. }
+            | Self::NameTenant
             | Self::HeaderTenant { .. }
             | Self::HeaderUnmapped { .. }
             | Self::SeveralTenants { .. }
@@ -214,6 +228,10 @@ impl Refusal {
         match self {
             Self::NoCaller { .. } => "no_caller",
             Self::BadCredential { .. } => "bad_credential",
+            Self::UnprovenHeader { .. } => "unproven_header",
+            Self::IdentityHeader { .. } => "identity_header",
+            Self::NameTenant => "name_tenant",
+            Self::OneTenant { .. } => "one_tenant",
             Self::Proof(BadProof::Stale(_)) => "stale_proof",
             Self::Proof(BadProof::Used) => "replayed_proof",
             Self::Proof(_) => "bad_proof",
@@ -278,6 +296,19 @@ impl fmt::Display for Refusal {
                 f.write_str("these credentials are not accepted: they are unknown, expired or from an issuer that is not accepted")
             }
             Self::NoCaller { presented: false, .. } => f.write_str("no credentials: say who is calling"),
+            Self::UnprovenHeader { header } => write!(
+                f,
+                "the header {header} says who is calling, and nothing proves that it comes from the proxy that may say so"
+            ),
+            Self::IdentityHeader { header } => write!(f, "the header {header} stands more than once, or cannot be read"),
+            Self::NameTenant => f.write_str(
+                "this caller may reach any of the tenants that it has a wildcard for: name one in X-Scope-OrgID",
+            ),
+            Self::OneTenant { tenants } => write!(
+                f,
+                "this caller has no right to read several tenants at once (`several_tenants`): name one in X-Scope-OrgID, of {}",
+                Excerpt::new(tenants.as_bytes(), 1024)
+            ),
             Self::Proof(bad) => bad.fmt(f),
             Self::NotSigned { what } => {
                 write!(f, "the request cannot be signed, so it is not sent: {what}; send again later")
@@ -326,7 +357,7 @@ impl fmt::Display for Refusal {
             Self::MayNotImpersonate => f.write_str("this caller has no right to impersonate other tenants"),
             Self::NoAccount { tenant } => write!(
                 f,
-                "the tenant {tenant} has no account in this backend; an operator can give it one (`isolate`)"
+                "the tenant {tenant} has no account in this backend, or an ID that it would read as a pattern (`isolate`)"
             ),
             Self::NoLabelPolicy { tenant } => write!(
                 f,

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use serde_json::{Value as Json, json};
 
-use super::{Known, callers, compile};
+use super::{Around, Known, callers, compile};
 use crate::caller::testing::{SESSION_KEYS, metadata};
 use crate::caller::{Caller, Evidence, first, recognise};
 use crate::exchange::{Alone, Process};
@@ -48,7 +48,10 @@ fn who(callers: &[Caller], head: &[(&str, &str)], known: &Known) -> String {
     let head = [&[(":method", "POST"), (":path", PATH)], head].concat();
     let headers = Headers::new(head.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())).collect());
     let evidence = Evidence::new(&headers, known).unwrap();
-    let found = first(callers, &evidence, &mut |_, _| ()).and_then(|found| Ok((found.identity(&[])?, found)));
+    let mut around = Around::default();
+    let mut lookup = around.lookup();
+    let found = first(callers, &evidence, &mut lookup, &mut |_, _| ())
+        .and_then(|found| Ok((found.identity(&[], &mut lookup)?, found)));
     match found {
         Ok((identity, found)) => {
             let proven = identity.caller == 0;
@@ -105,7 +108,8 @@ fn what_the_proof_does_not_cover() {
     for head in [[(":method", "PUT"), (":path", PATH)], [(":method", "POST"), (":path", "/api/v1/push?")]] {
         let head = [&head[..], &[(HEADER, &value)]].concat();
         let headers = Headers::new(head.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())).collect());
-        let refusal = recognise(&callers, &headers, &known, &[]).unwrap_err();
+        let refusal =
+            recognise(&callers, &headers, &known, &[], &mut Around::default().lookup()).unwrap_err();
         assert_eq!(refusal.reason(), "bad_proof");
     }
     assert_eq!(who(&callers, &[(HEADER, &value)], &known), "agent: central");
@@ -154,7 +158,9 @@ fn nobodys_proof_is_a_credential() {
     let value = proof(claim("other", NOW, 3), SESSION_KEYS);
     let text = |head: &[(&str, &str)]| {
         let headers = Headers::new(head.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())).collect());
-        recognise(&callers, &headers, &known(&callers), &[]).unwrap_err().to_string()
+        recognise(&callers, &headers, &known(&callers), &[], &mut Around::default().lookup())
+            .unwrap_err()
+            .to_string()
     };
     assert!(text(&[]).starts_with("no credentials"));
     assert!(text(&[(HEADER, &value)]).starts_with("these credentials are not accepted"));

@@ -2,6 +2,7 @@
 //! tables stand beside, one file for each part of a request's life.
 #![allow(clippy::too_many_lines, clippy::type_complexity)] // tables are
 
+mod answering;
 mod backends;
 mod bodies;
 mod bounds;

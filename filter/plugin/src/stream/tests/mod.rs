@@ -5,6 +5,7 @@ mod calls;
 mod dates;
 mod failures;
 mod phases;
+mod responses;
 mod retries;
 mod sessions;
 mod telling;
