@@ -134,8 +134,8 @@ impl Policy {
                     format!("nothing comes after `anonymous` ({}): it takes whoever is left", earlier.name),
                 ));
             }
-            let tabled = Tabled { tenants: &tables, credentials: &credentials };
-            let caller = Caller::compile(caller, &path, env, tabled)?;
+            let known = Tabled { tenants: &tables, credentials: &credentials };
+            let caller = Caller::compile(caller, &path, env, known)?;
             let mut impersonated = caller.impersonations().map(|right| &right.label);
             let of_a_pair = |label| backends.iter().find(|backend| backend.write.ha_labels.contains(label));
             if let Some(backend) = impersonated.find_map(of_a_pair) {
