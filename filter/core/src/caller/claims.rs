@@ -199,13 +199,13 @@ impl Reading {
         if self.verified_by.as_ref().is_some_and(|path| !claims.is_true(path)) {
             return Named::Absent;
         }
-        let named = if self.keys { claims.keys(&self.path) } else { claims.names(&self.path) };
-        match (named, &self.split) {
+        let found = if self.keys { claims.keys(&self.path) } else { claims.names(&self.path) };
+        match (found, &self.split) {
             (Named::Names(names), Some(split)) => {
                 let parts = names.iter().flat_map(|name| name.split(split.as_str()));
                 Named::Names(parts.filter(|part| !part.is_empty()).map(str::to_owned).collect())
             }
-            (named, _) => named,
+            (found, _) => found,
         }
     }
 }

@@ -18,13 +18,12 @@ pub(super) fn read(header: &[u8]) -> Option<Forwarded> {
         if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return None;
         }
-        let (value, after) = match after.strip_prefix('"') {
-            Some(quoted) => unquote(quoted)?,
-            None => {
-                let end = after.find([',', ';', '"', '\\']).unwrap_or(after.len());
-                let (value, after) = after.split_at_checked(end)?;
-                (value.to_owned(), after)
-            }
+        let (value, after) = if let Some(quoted) = after.strip_prefix('"') {
+            unquote(quoted)?
+        } else {
+            let end = after.find([',', ';', '"', '\\']).unwrap_or(after.len());
+            let (value, after) = after.split_at_checked(end)?;
+            (value.to_owned(), after)
         };
         pairs.push((key.to_ascii_lowercase(), value));
         if after.is_empty() {

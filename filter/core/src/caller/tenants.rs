@@ -194,8 +194,8 @@ impl ClaimTenants {
         lookup: &mut Lookup<'_>,
         found: &mut Gathering<'_>,
     ) -> Result<(), Refusal> {
-        let named = claims.map_or(Named::Absent, |claims| self.claim.names(claims));
-        let names = texts(named, &self.claim)?;
+        let found_there = claims.map_or(Named::Absent, |claims| self.claim.names(claims));
+        let names = texts(found_there, &self.claim)?;
         let values = names.iter().filter_map(|name| match &self.form {
             Form::Prefix(prefix) => name.strip_prefix(prefix.as_str()),
             Form::Pattern(pattern) => pattern.matches(name)?.first().copied(),
@@ -214,8 +214,8 @@ impl ClaimTenants {
     }
 }
 
-fn texts(named: Named, claim: &impl core::fmt::Display) -> Result<Vec<String>, Refusal> {
-    match named {
+fn texts(found: Named, claim: &impl core::fmt::Display) -> Result<Vec<String>, Refusal> {
+    match found {
         Named::Absent => Ok(Vec::new()),
         Named::Other => Err(Refusal::ClaimType { claim: claim.to_string() }),
         Named::Names(names) => Ok(names),
