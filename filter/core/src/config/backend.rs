@@ -24,7 +24,7 @@ pub struct BackendConfig {
     /// taking it off for the upstream is the Envoy route's business (`prefix_rewrite`).
     pub path: Option<Text>,
     /// How it keeps tenants apart. Backends that know `X-Scope-OrgID` (cortex, mimir, loki, tempo) need
-    /// not say so. The others must: by a label (prometheus, victoriametrics; and loki, where it runs without tenants), by numbered accounts
+    /// not say so. The others must: by a label (prometheus, alertmanager, victoriametrics; and loki, where it runs without tenants), by numbered accounts
     /// (victoriametrics-cluster, victorialogs, victoriatraces), or by `header`, which claims that something behind
     /// this Envoy knows it.
     pub isolate: Option<Isolation>,
