@@ -9,6 +9,7 @@
 
 pub mod alertmanager;
 pub mod bootstrap;
+pub mod certificates;
 pub mod client;
 pub mod cortex;
 pub mod envoy;
@@ -17,10 +18,12 @@ pub mod identity;
 pub mod kubernetes;
 pub mod loki;
 pub mod otlp;
+pub mod page;
 pub mod ports;
 pub mod process;
 pub mod prometheus;
 pub mod remote_write;
+pub mod session;
 pub mod victoriametrics;
 pub mod wait;
 

@@ -221,9 +221,8 @@ impl Rules<'_, '_> {
             .collect();
         for (index, caller) in config.callers.iter().enumerate() {
             let Some(jwt) = caller.jwt.as_ref().filter(|jwt| jwt.namespace.is_none()) else { continue };
-            if !payloads.contains(&&*jwt.provider.0) {
-                let message =
-                    format!("nothing puts the payload of a verified token into `{}`", jwt.provider.0);
+            for provider in jwt.provider.0.iter().filter(|provider| !payloads.contains(&&*provider.0)) {
+                let message = format!("nothing puts the payload of a verified token into `{provider}`");
                 self.error(
                     self.filter.configuration,
                     &format!("callers[{index}].jwt.provider"),

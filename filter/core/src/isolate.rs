@@ -15,6 +15,8 @@ pub enum Isolate {
     /// By the header `X-Scope-OrgID`.
     #[default]
     Header,
+    /// By the header `X-Scope-OrgID`, which the backend reads as a regular expression.
+    Pattern,
     /// By a label of this name, which stands in what is written.
     Label(String),
     /// By a label of this name, which the URL of a write sets: `extra_label=NAME=TENANT`. It comes after every label of
@@ -38,6 +40,8 @@ impl Isolate {
             Err(ConfigError::new(path, format!("{problem}: {} {}", kind.as_str(), takes.words())))
         };
         match (config, takes) {
+            (Some(Isolation::Pattern), Takes::Header | Takes::HeaderOrLabel) => Ok(Self::Pattern),
+            (Some(Isolation::Pattern), _) => error("not by a pattern"),
             (None, Takes::Header | Takes::HeaderOrLabel) | (Some(Isolation::Header), _) => Ok(Self::Header),
             (None, _) => error("missing"),
             (Some(Isolation::Label(label)), Takes::Label | Takes::HeaderOrLabel | Takes::LabelInUrl)
@@ -82,10 +86,16 @@ impl Isolate {
         }
     }
 
+    /// Whether the backend would read the ID of this tenant as a pattern for others.
+    pub fn misreads(&self, tenant: &TenantId) -> bool {
+        matches!(self, Self::Pattern) && tenant.as_str().contains(['.', '*', '(', ')'])
+    }
+
     /// Whether the backend can be told this tenant.
     pub fn knows(&self, tenant: &TenantId) -> bool {
         match self {
             Self::Header | Self::Label(_) | Self::LabelInUrl(_) => true,
+            Self::Pattern => !self.misreads(tenant),
             Self::AccountInPath(accounts) | Self::AccountInHeaders(accounts) => {
                 accounts.0.contains_key(tenant)
             }
@@ -224,7 +234,7 @@ impl Address {
     pub fn tell(&self, tenant: &TenantId) -> Vec<(String, String)> {
         let header = |name: &str, value: String| (name.to_owned(), value);
         let mut told = match &*self.isolate {
-            Isolate::Header => vec![header("x-scope-orgid", tenant.as_str().to_owned())],
+            Isolate::Header | Isolate::Pattern => vec![header("x-scope-orgid", tenant.as_str().to_owned())],
             Isolate::Label(_) => Vec::new(),
             Isolate::LabelInUrl(label) => {
                 let mut path = self.path.clone();

@@ -42,7 +42,7 @@ impl Metadata {
             return Recognition::NotMine(Why::Words("no session"));
         };
         match Condition::unmet(&self.conditions, &claims) {
-            None => Recognition::Known(Facts::Claims(claims)),
+            None => Recognition::Known(Facts::of(claims)),
             Some(why) => Recognition::NotMine(why),
         }
     }

@@ -1,5 +1,7 @@
 //! What the head of a request decides: who, what, whose, and whether its body is needed.
 
+use std::rc::Rc;
+
 use super::answering::{self, Answering};
 use super::reading::HeldRead;
 use super::tell::Asked;
@@ -12,13 +14,13 @@ use crate::policy::{Backend, Policy};
 use crate::read::{self, LABEL_POLICY, Narrowed, Reading, TENANCY_ARGUMENTS};
 use crate::report::{Refusal, Voice};
 use crate::rollout::Seat;
-use crate::table::Lookup;
 use crate::wire::{Datum, metadata_namespace};
 use crate::write::fanout::Target;
 use crate::write::remote_write::Version;
 use crate::write::{Format, Plan, Wanted, plan};
 
 /// What becomes of a request, as far as its head tells.
+#[derive(Debug)]
 pub(super) enum Decided {
     /// It goes on to these tenants (as `X-Scope-OrgID` names them), its body unseen. The backend is told by `edits`.
     Whole { backend: usize, class: Class, edits: Edits, tenants: String },
@@ -76,16 +78,18 @@ fn decide_knowing(
     };
     // Who is not known learns nothing about which paths there are.
     let evidence = Evidence::new(headers, attributes)?;
-    let recognised = first(&policy.callers, &evidence, &mut |_, _| ())?;
+    let mut lookup = worker.lookup(policy);
+    let recognised = first(&policy.callers, &evidence, &mut lookup, &mut |_, _| ())?;
     known.caller = Some(recognised.position);
+    known.body = recognised.body();
     let caller = recognised.caller;
-    let identity = recognised.identity(backend.write.labels.claims())?;
+    let identity = recognised.identity(backend.write.labels.claims(), &mut lookup)?;
     if policy.rollout.asks_for_seat(Some(position), recognised.position) {
         known.seat = Some(Seat::of(&caller.name, recognised.user(), &identity.tenants));
     }
     let operation = operation.map_err(unclassified)?;
     known.class = Some(operation.class);
-    if !caller.rights.may.contains(&operation.class) {
+    if !identity.rights.may.contains(&operation.class) {
         return Err(Refusal::NotPermitted { class: operation.class });
     }
     let mut edits = strip(policy, backend, headers);
@@ -99,12 +103,18 @@ fn decide_knowing(
     match operation.class {
         Class::Write => {
             let write = Write { policy, position, backend, identity: &identity, operation, headers };
-            write.decide(attributes, worker, edits, address)
+            write.decide(attributes, worker, known, edits, address)
         }
         class => {
-            let tenants = read::tenants(&identity, headers, operation.tenancy, policy.limits.tenants.0)?;
+            let also = backend.also_read.at(worker.wall_seconds);
+            let tenants = read::tenants(&identity, headers, &operation, policy.limits.tenants.0, &also)?;
+            known.wildcard = identity.uses_wildcard(tenants.as_slice());
+            if let Some(tenant) = tenants.as_slice().iter().find(|tenant| backend.isolate.misreads(tenant)) {
+                return Err(Refusal::NoAccount { tenant: tenant.clone() });
+            }
+            let unfiltered = identity.rights.unfiltered;
             if let (Protocol::Alerting(what), Some(_)) = (operation.protocol, backend.isolate.label())
-                && !(caller.rights.unfiltered && what.is_read())
+                && !(unfiltered && what.is_read())
             {
                 let cluster = if what.is_read() { None } else { route_cluster(attributes).ok() };
                 let path = (whole_path, prefix);
@@ -117,7 +127,7 @@ fn decide_knowing(
                 isolate: &backend.isolate,
                 operation,
                 tenants: &tenants,
-                unfiltered: caller.rights.unfiltered,
+                unfiltered,
                 experimental: backend.experimental,
                 own: &identity.tenants,
                 headers,
@@ -136,7 +146,8 @@ fn decide_knowing(
             };
             let announced = headers.first("content-length").is_some();
             let asked = *known;
-            let held = HeldRead { backend: position, class, asked, edits, tenants, body, announced };
+            let held =
+                HeldRead { backend: position, class, asked, edits, tenants, body, announced, observed: None };
             Ok(Decided::Read(Box::new(held)))
         }
     }
@@ -161,6 +172,7 @@ impl Write<'_> {
         &self,
         attributes: &dyn Attributes,
         worker: &mut Worker,
+        known: &mut Asked,
         mut edits: Edits,
         mut address: Address,
     ) -> Result<Decided, Refusal> {
@@ -190,11 +202,11 @@ impl Write<'_> {
         let in_url = backend.kind == Kind::VictoriaMetrics && labels.only_set();
         let has_metadata = matches!(format, Ok(Some(Format::RemoteWrite(Version::V1))));
         let wanted = Wanted { edits: &labels, in_url, isolate: &backend.isolate, has_metadata };
-        let (rules, rights, others) = (&backend.write, &caller.rights, policy.impersonations());
-        let wall_seconds = worker.wall_seconds;
-        let lookup = Lookup { rules: &policy.tables, tables: &mut worker.tables, wall_seconds };
+        let (rules, rights, others) = (&backend.write, &identity.rights, policy.impersonations());
+        let lookup = worker.lookup(policy);
         let mut plan = match plan(rules, rights, identity, headers, others, &wanted, lookup)? {
             Plan::Whole(tenant) => {
+                known.wildcard = identity.uses_wildcard(core::slice::from_ref(&tenant));
                 if !labels.is_empty() {
                     let mut path = address.path().to_owned();
                     for (name, value) in &labels.set {
@@ -208,6 +220,7 @@ impl Write<'_> {
             }
             Plan::Split(plan) => *plan,
         };
+        known.wildcard = plan.head_tenant().is_some_and(|t| identity.uses_wildcard(core::slice::from_ref(t)));
         // Cortex refuses all of a request for one such series.
         plan.takes_exemplars_alone = backend.kind != Kind::Cortex;
         plan.keep_apart(&backend.name, &caller.name, &identity.tenants);
@@ -222,6 +235,8 @@ impl Write<'_> {
         Ok(Decided::Look(Box::new(Held {
             backend: position,
             caller: identity.caller,
+            rights: Rc::clone(&identity.rights),
+            wildcard: known.wildcard,
             format,
             plan,
             target,

@@ -13,6 +13,7 @@ use crate::report::{
     reply_in,
 };
 use crate::rollout::Seat;
+use crate::session::BodyDigest;
 use crate::tenant::TenantId;
 use crate::write::Split;
 use crate::write::fanout::Released;
@@ -25,12 +26,16 @@ pub(super) struct Asked {
     pub(super) backend: Option<usize>,
     pub(super) class: Option<Class>,
     pub(super) caller: Option<usize>,
+    /// Whether it reaches one of its tenants only by a wildcard.
+    pub(super) wildcard: bool,
     /// In which form its sender reads errors.
     pub(super) voice: Voice,
     /// Where its caller sits, if that was asked for.
     pub(super) seat: Option<Seat>,
     /// Whether it goes on as it came, whatever is decided.
     pub(super) observed: bool,
+    /// The digest that its body must have, where that is part of who it is.
+    pub(super) body: Option<BodyDigest>,
 }
 
 impl Asked {
@@ -312,6 +317,7 @@ fn note(policy: &Policy, worker: &mut Worker, asked: Asked, about: &Note<'_>, de
             backend: backend_name(policy, asked.backend),
             caller: caller_name(policy, asked.caller),
             class: asked.class,
+            wildcard: asked.wildcard,
             ..about.clone()
         };
         worker.note = Some(note.line(decision));

@@ -84,7 +84,7 @@ impl Reading<'_> {
     /// Narrows it to its tenants.
     pub fn narrow(&self, mut address: Address) -> Result<Narrowed, Refusal> {
         match self.isolate {
-            Isolate::Header => self.by_header(),
+            Isolate::Header | Isolate::Pattern => self.by_header(),
             Isolate::AccountInPath(_) | Isolate::AccountInHeaders(_) => {
                 let several = || Refusal::SeveralTenants { tenants: self.tenants.header() };
                 let tenant = self.tenants.single().ok_or_else(several)?;

@@ -3,8 +3,10 @@
 use core::fmt;
 
 use super::excerpt::Excerpt;
+use super::reading;
 use crate::operation::{Class, Methods};
 use crate::read::RuleGroupProblem;
+use crate::session::BadProof;
 use crate::tenant::{InvalidTenant, TenantId};
 use crate::wire::{JsonProblem, Malformed};
 
@@ -15,6 +17,10 @@ pub enum Refusal {
     // Who is calling
     /// No entry recognised the request.
     NoCaller { presented: bool, challenges: Vec<String> },
+    /// A header that only a proxy may set, without proof that it was that proxy.
+    UnprovenHeader { header: String },
+    /// A header of a proxy stands twice, or cannot be read.
+    IdentityHeader { header: String },
     /// The credential is known and wrong.
     BadCredential { challenge: String },
     /// A claim that should name tenants holds something else.
@@ -23,6 +29,9 @@ pub enum Refusal {
     ClaimTenant { claim: String, reason: InvalidTenant },
     /// The caller is known and has no tenant.
     NoTenant { caller: String },
+
+    /// The proof of a session proves nothing.
+    Proof(BadProof),
 
     // What is asked
     /// Neither the route, the host nor the path leads to a backend.
@@ -49,11 +58,15 @@ pub enum Refusal {
     ForeignTenant { header: String },
     /// The endpoint takes one tenant and the caller has several.
     SeveralTenants { tenants: String },
+    /// The caller reaches tenants only by naming them.
+    NameTenant,
+    /// The caller may not read several tenants in one request.
+    OneTenant { tenants: String },
     /// No source of the write rules names a tenant. `header` is the one in which it may be named.
     NoSource { header: Option<String>, tenants: String },
     /// More tenants than a request may have.
     TooManyTenants { limit: u32 },
-    /// The backend keeps tenants apart by accounts, and this one has none.
+    /// The backend cannot be told this tenant.
     NoAccount { tenant: TenantId },
     /// The backend's label policies have no entry for the caller and this tenant.
     NoLabelPolicy { tenant: TenantId },
@@ -139,6 +152,8 @@ pub enum Refusal {
     AnswerTooLarge { limit: u32 },
 
     // The gateway itself
+    /// The agent's side cannot prove a request. It may be sent again.
+    NotSigned { what: &'static str },
     /// The worker has no call, or no memory, to spare. The request may be sent again.
     Overloaded { what: &'static str },
     /// Something failed in Envoy that the filter needs.
@@ -149,13 +164,17 @@ impl Refusal {
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         match self {
-            Self::NoCaller { .. } | Self::BadCredential { .. } => 401,
+            Self::NoCaller { .. }
+            | Self::BadCredential { .. }
+            | Self::UnprovenHeader { .. }
+            | Self::Proof(_) => 401,
             Self::ClaimType { .. }
             | Self::ClaimTenant { .. }
             | Self::NoTenant { .. }
             | Self::ClosedPath
             | Self::NotPermitted { .. }
             | Self::ForeignTenant { .. }
+            | Self::OneTenant { .. }
             | Self::NoAccount { .. }
             | Self::NoLabelPolicy { .. }
             | Self::NotNarrowed
@@ -176,6 +195,8 @@ impl Refusal {
             Self::MediaType { .. } | Self::Encoding { .. } | Self::CannotSplit => 415,
             Self::NotCanonical(_)
             | Self::Repeated(_)
+            | Self::IdentityHeader { .. }
+            | Self::NameTenant
             | Self::HeaderTenant { .. }
             | Self::HeaderUnmapped { .. }
             | Self::SeveralTenants { .. }
@@ -196,7 +217,10 @@ impl Refusal {
             | Self::Body { .. } => 400,
             Self::Answer { .. } | Self::AnswerJson { .. } | Self::AnswerTooLarge { .. } => 502,
             Self::UnknownBackend | Self::Host { .. } => 500,
-            Self::Overloaded { .. } | Self::TableNotLoaded { .. } | Self::OwnerUnknown { .. } => 503,
+            Self::Overloaded { .. }
+            | Self::NotSigned { .. }
+            | Self::TableNotLoaded { .. }
+            | Self::OwnerUnknown { .. } => 503,
         }
     }
 
@@ -205,6 +229,14 @@ impl Refusal {
         match self {
             Self::NoCaller { .. } => "no_caller",
             Self::BadCredential { .. } => "bad_credential",
+            Self::UnprovenHeader { .. } => "unproven_header",
+            Self::IdentityHeader { .. } => "identity_header",
+            Self::NameTenant => "name_tenant",
+            Self::OneTenant { .. } => "one_tenant",
+            Self::Proof(BadProof::Stale(_)) => "stale_proof",
+            Self::Proof(BadProof::Used) => "replayed_proof",
+            Self::Proof(_) => "bad_proof",
+            Self::NotSigned { .. } => "not_signed",
             Self::ClaimType { .. } | Self::ClaimTenant { .. } => "bad_claim",
             Self::NoAccount { .. } => "no_account",
             Self::NoLabelPolicy { .. } => "no_label_policy",
@@ -258,12 +290,30 @@ impl Refusal {
 }
 
 impl fmt::Display for Refusal {
+    #[allow(clippy::too_many_lines)] // one sentence for each
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoCaller { presented: true, .. } => {
                 f.write_str("these credentials are not accepted: they are unknown, expired or from an issuer that is not accepted")
             }
             Self::NoCaller { presented: false, .. } => f.write_str("no credentials: say who is calling"),
+            Self::UnprovenHeader { header } => write!(
+                f,
+                "the header {header} says who is calling, and nothing proves that it comes from the proxy that may say so"
+            ),
+            Self::IdentityHeader { header } => write!(f, "the header {header} stands more than once, or cannot be read"),
+            Self::NameTenant => f.write_str(
+                "this caller may reach any of the tenants that it has a wildcard for: name one in X-Scope-OrgID",
+            ),
+            Self::OneTenant { tenants } => write!(
+                f,
+                "this caller has no right to read several tenants at once (`several_tenants`): name one in X-Scope-OrgID, of {}",
+                Excerpt::new(tenants.as_bytes(), 1024)
+            ),
+            Self::Proof(bad) => bad.fmt(f),
+            Self::NotSigned { what } => {
+                write!(f, "the request cannot be signed, so it is not sent: {what}; send again later")
+            }
             Self::BadCredential { .. } => f.write_str("the user name or the password is wrong"),
             Self::ClaimType { claim } => {
                 write!(f, "the claim {claim} of this caller must be a string or a list of strings")
@@ -308,11 +358,7 @@ impl fmt::Display for Refusal {
             Self::MayNotImpersonate => f.write_str("this caller has no right to impersonate other tenants"),
             Self::NoAccount { tenant } => write!(
                 f,
-                "the tenant {tenant} has no account in this backend; an operator can give it one (`isolate`)"
-            ),
-            Self::NoLabelPolicy { tenant } => write!(
-                f,
-                "no label policy says what this caller may see of the tenant {tenant}; an operator can add one (`read`)"
+                "the tenant {tenant} has no account in this backend, or an ID that it would read as a pattern (`isolate`)"
             ),
             Self::NotNarrowed => f.write_str(
                 "this backend keeps tenants apart by a label, and nothing narrows this operation to the caller's own tenants",
@@ -326,22 +372,14 @@ impl fmt::Display for Refusal {
                 "what is written gets a label from the one tenant of its caller, and this one has several ({})",
                 Excerpt::new(tenants.as_bytes(), 1024)
             ),
-            Self::ForeignSource => {
-                f.write_str("source_tenants of this rule group names a tenant that is not this caller's own")
-            }
-            Self::SourceTenant { reason } => {
-                write!(f, "source_tenants of this rule group names no tenant: {reason}")
-            }
-            Self::Query { argument, error } => write!(f, "the argument {argument}: {error}"),
-            Self::Form(problem) => write!(f, "the form has {problem}; send it in its plain form"),
-            Self::BodyNotTaken => {
-                f.write_str("this request has a body and takes none: send its arguments in the URL, or a form by POST")
-            }
-            Self::NarrowedTooLarge { limit } => write!(
-                f,
-                "narrowed to the caller's tenants this request is larger than {limit} bytes; ask for less at once, or name fewer tenants"
-            ),
-            Self::RuleGroup { problem, line } => write!(f, "this rule group is not taken: {problem} (line {line})"),
+            Self::ForeignSource
+            | Self::SourceTenant { .. }
+            | Self::Query { .. }
+            | Self::Form(_)
+            | Self::BodyNotTaken
+            | Self::NarrowedTooLarge { .. }
+            | Self::NoLabelPolicy { .. }
+            | Self::RuleGroup { .. } => reading::words(self, f),
             Self::MediaType { expected } => write!(f, "the content type must be {expected}"),
             Self::Encoding { expected } => write!(f, "the content encoding must be {expected}"),
             Self::Version { expected } => {

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::super::testing::{Known, hashed, metadata};
-use super::{callers, who};
+use super::{Around, callers, who};
 use crate::caller::{Evidence, first, recognise};
 use crate::http::Headers;
 use crate::report::Refusal;
@@ -34,7 +34,14 @@ fn challenges_are_sorted_and_each_once() {
     ];
     for (mut list, expected) in cases {
         let told = |list: &[Json], pairs: Vec<(&'static [u8], &'static [u8])>| {
-            recognise(&callers(list), &Headers::new(pairs), &Known::default(), &[]).unwrap_err()
+            recognise(
+                &callers(list),
+                &Headers::new(pairs),
+                &Known::default(),
+                &[],
+                &mut Around::default().lookup(),
+            )
+            .unwrap_err()
         };
         let challenges: Vec<String> = expected.iter().map(|challenge| (*challenge).to_owned()).collect();
         let refusal = Refusal::NoCaller { presented: false, challenges: challenges.clone() };
@@ -69,6 +76,34 @@ fn the_first_that_recognises_is_the_caller() {
     ] {
         assert_eq!(who(&list, &[], &known(&namespaces)), expected, "{namespaces}");
     }
+}
+
+/// Nobody who brings a credential is anonymous, whatever becomes of it.
+#[test]
+fn anonymous_is_who_brings_nothing() {
+    let list =
+        callers(&[jwt("one"), basic("b", "u"), json!({"name": "a", "anonymous": {}, "tenants": ["public"]})]);
+    let mut other = Known::default();
+    let payload = json!({"envoy.filters.http.jwt_authn": {"one": {"iss": "https://other"}}});
+    other.set("metadata", &metadata(&payload));
+    let none = Known::default();
+    let cases: &[(&[&[u8]], &Known, &str)] = &[
+        (&[], &none, "a: public"),
+        (&[b""], &none, "no_caller"),
+        (&[b"Bearer x"], &none, "no_caller"),
+        (&[b"Basic dTp3"], &none, "bad_credential"),
+        (&[b"Basic bm9ib2R5OnA="], &none, "no_caller"),
+        (&[b"Negotiate x"], &none, "no_caller"),
+        // A token that was verified, and taken off, and is for nobody here.
+        (&[], &other, "no_caller"),
+    ];
+    for (authorization, known, expected) in cases {
+        assert_eq!(who(&list, authorization, known), *expected, "{authorization:?}");
+    }
+    let error = super::compile(json!({"anonymous": {}, "tenants": {"claim": "t"}})).unwrap_err();
+    assert!(error.starts_with("callers[0].tenants: nobody in particular has no claims"), "{error}");
+    let error = super::compile(json!({"anonymous": {}})).unwrap_err();
+    assert!(error.starts_with("callers[0].tenants: missing"), "{error}");
 }
 
 /// Every entry before the one that recognises a request says why it does not.
@@ -156,7 +191,8 @@ fn who_is_passed_says_why() {
         let headers = Headers::new(pairs);
         let evidence = Evidence::new(&headers, &known).unwrap();
         let mut told = Vec::new();
-        let recognised = first(&list, &evidence, &mut |caller, why| {
+        let mut around = Around::default();
+        let recognised = first(&list, &evidence, &mut around.lookup(), &mut |caller, why| {
             told.push(format!("{}: {why}", caller.name));
         });
         let position = recognised.map(|recognised| recognised.position).map_err(|refusal| refusal.reason());

@@ -86,21 +86,27 @@ impl Page {
     ) -> Result<Reply, Refusal> {
         let evidence = Evidence::new(headers, attributes)?;
         let mut passed = Vec::new();
-        let recognised = first(&policy.callers, &evidence, &mut |caller, why| passed.push((caller, why)))?;
+        let mut lookup = worker.lookup(policy);
+        let passing = &mut |caller, why| passed.push((caller, why));
+        let recognised = first(&policy.callers, &evidence, &mut lookup, passing)?;
         known.caller = Some(recognised.position);
+        known.body = recognised.body();
+        let identity = recognised.identity(&[], &mut lookup);
         if let Some(class) = self.class() {
-            recognised.identity(&[])?;
+            identity.as_ref().map_err(Clone::clone)?;
             known.class = Some(class);
         }
         if headers.pseudo(":method") != Method::Get.as_str() {
             return Err(Refusal::Method { allow: Methods::of(&[Method::Get]) });
         }
-        if let Some(class) = self.class().filter(|class| !recognised.caller.rights.may.contains(class)) {
+        if let Some(class) = self.class()
+            && !identity.as_ref().map_err(Clone::clone)?.rights.may.contains(&class)
+        {
             return Err(Refusal::NotPermitted { class });
         }
         Ok(match self {
             Self::Report => report::reply(worker),
-            Self::Whoami => whoami::reply(policy, headers, &recognised, &passed),
+            Self::Whoami => whoami::reply(policy, headers, (&recognised, &identity), &passed),
         })
     }
 }

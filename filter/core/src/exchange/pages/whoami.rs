@@ -8,11 +8,11 @@ use core::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use crate::caller::{Caller, Named, Recognised, Why};
+use crate::caller::{Caller, Identity, Named, Recognised, Why};
 use crate::http::{Headers, Reply, prefers_html};
 use crate::operation::Class;
 use crate::policy::Policy;
-use crate::report::Excerpt;
+use crate::report::{Excerpt, Refusal};
 use crate::rollout::Seat;
 
 /// How much is shown of one value of a claim, and how many of its values.
@@ -26,10 +26,10 @@ type Facts = Vec<(&'static str, Value)>;
 pub(super) fn reply(
     policy: &Policy,
     headers: &Headers<'_>,
-    recognised: &Recognised<'_>,
+    (recognised, identity): (&Recognised<'_>, &Result<Identity, Refusal>),
     passed: &[(&Caller, Why<'_>)],
 ) -> Reply {
-    let facts = facts(policy, recognised, passed);
+    let facts = facts(policy, (recognised, identity), passed);
     let (content_type, body) = if prefers_html(headers) {
         ("text/html; charset=utf-8", html(&facts))
     } else {
@@ -49,9 +49,13 @@ pub(super) fn reply(
     reply
 }
 
-fn facts(policy: &Policy, recognised: &Recognised<'_>, passed: &[(&Caller, Why<'_>)]) -> Facts {
+fn facts(
+    policy: &Policy,
+    (recognised, identity): (&Recognised<'_>, &Result<Identity, Refusal>),
+    passed: &[(&Caller, Why<'_>)],
+) -> Facts {
     let caller = recognised.caller;
-    let (tenants, seat, refused) = match recognised.identity(&[]) {
+    let (tenants, seat, refused) = match identity {
         Ok(identity) => {
             let seat = Seat::of(&caller.name, recognised.user(), &identity.tenants);
             let tenants = identity.tenants.as_slice().iter().map(|tenant| json!(tenant.as_str())).collect();
@@ -73,7 +77,10 @@ fn facts(policy: &Policy, recognised: &Recognised<'_>, passed: &[(&Caller, Why<'
             (backend.name.clone(), json!(enforced))
         })
         .collect();
-    let rights = &caller.rights;
+    let (rights, wildcard) = match identity {
+        Ok(identity) => (&identity.rights, Some(&identity.wildcard)),
+        Err(_) => (&caller.rights, None),
+    };
     let impersonate = rights.impersonate.as_ref().map(|right| {
         json!({
             "label": String::from_utf8_lossy(&right.label),
@@ -82,7 +89,7 @@ fn facts(policy: &Policy, recognised: &Recognised<'_>, passed: &[(&Caller, Why<'
             "tenants": right.tenants.patterns().collect::<Vec<_>>(),
         })
     });
-    vec![
+    let mut facts = vec![
         ("caller", json!(caller.name)),
         ("source", json!(caller.kind())),
         ("user", json!(recognised.user())),
@@ -91,10 +98,15 @@ fn facts(policy: &Policy, recognised: &Recognised<'_>, passed: &[(&Caller, Why<'
         ("may", rights.may.iter().copied().map(Class::as_str).collect()),
         ("on_behalf_of", rights.on_behalf_of.patterns().collect()),
         ("impersonate", json!(impersonate)),
+        ("unfiltered", json!(rights.unfiltered)),
         ("claims", claims(policy, recognised)),
         ("enforced", Value::Object(enforced)),
         ("others", others(policy, recognised.position, passed)),
-    ]
+    ];
+    if let Some(wildcard) = wildcard.filter(|wildcard| !wildcard.is_empty()) {
+        facts.push(("may_name", wildcard.patterns().collect()));
+    }
+    facts
 }
 
 /// What the caller has in the claims that the configuration asks it for.
