@@ -10,7 +10,7 @@ mod reference;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use scopegate_core::config::Config;
+use scopegate_core::config::{AgentConfig, Config, Role};
 
 /// Works with Scopegate's configuration, offline.
 #[derive(Parser)]
@@ -43,7 +43,10 @@ fn main() -> ExitCode {
         Command::Hash(hash) => hash.run(),
         Command::Schema => schema(),
         Command::Reference => {
-            print!("{}", reference::page(&schemars::schema_for!(Config)));
+            print!(
+                "{}",
+                reference::page(&schemars::schema_for!(Config), &schemars::schema_for!(AgentConfig))
+            );
             Ok(())
         }
         Command::Metrics => {
@@ -61,6 +64,6 @@ fn main() -> ExitCode {
 }
 
 fn schema() -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(&schemars::schema_for!(Config))?);
+    println!("{}", serde_json::to_string_pretty(&schemars::schema_for!(Role))?);
     Ok(())
 }

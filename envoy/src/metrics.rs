@@ -32,7 +32,7 @@ meshConfig:
   defaultConfig:
 ";
 
-const MATCHER: &str = "    proxyStatsMatcher: {inclusionPrefixes: [wasmcustom.scopegate]}
+const MATCHER: &str = "    proxyStatsMatcher: {inclusionRegexps: [\".*scopegate_.*\"]}
 ```
 
 It also takes what follows `cache.`, `component.`, `tag.` and `wasm_filter.` in any name for tags of its own, so that a tenant

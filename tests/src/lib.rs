@@ -23,6 +23,7 @@ pub mod ports;
 pub mod process;
 pub mod prometheus;
 pub mod remote_write;
+pub mod session;
 pub mod victoriametrics;
 pub mod wait;
 

@@ -11,6 +11,7 @@ use crate::operation::{Kind, Router};
 use crate::read::{AlsoRead, LabelPolicies};
 use crate::report::{NamingRules, Refusal};
 use crate::rollout::Rollout;
+use crate::session::HEADER;
 use crate::table::TableRules;
 use crate::write::{Rules, metadata};
 
@@ -86,7 +87,7 @@ enum HostPattern {
     Below(String),
 }
 
-/// Headers by which the backends, or their neighbours, take a tenant from a request.
+/// Headers by which the backends, or their neighbours, take a tenant from a request; and the proof of a session.
 const TENANCY_HEADERS: &[&str] = &[
     "x-scope-orgid",
     "x-prom-label-policy",
@@ -96,6 +97,7 @@ const TENANCY_HEADERS: &[&str] = &[
     "vl-extra-fields",
     "vt-extra-fields",
     "x-influxdb-org",
+    HEADER,
 ];
 
 impl Policy {
@@ -136,6 +138,11 @@ impl Policy {
             }
             let known = Tabled { tenants: &tables, credentials: &credentials };
             let caller = Caller::compile(caller, &path, env, known)?;
+            // What is bad for the first is refused, and never reaches the second.
+            if caller.attribute().is_some() && callers.iter().any(|c| c.attribute() == caller.attribute()) {
+                let path = format!("{path}.session.attribute");
+                return Err(ConfigError::new(path, "another caller is recognised by this attribute"));
+            }
             let mut impersonated = caller.impersonations().map(|right| &right.label);
             let of_a_pair = |label| backends.iter().find(|backend| backend.write.ha_labels.contains(label));
             if let Some(backend) = impersonated.find_map(of_a_pair) {
@@ -253,7 +260,7 @@ impl Policy {
         if self.backends.iter().any(|backend| backend.write.follows_metadata()) {
             metadata::make_slots(process)?;
         }
-        Ok(())
+        self.callers.iter().try_for_each(|caller| caller.make_slots(process))
     }
 
     /// Headers of a client that never go on, in lower case.

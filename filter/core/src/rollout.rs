@@ -43,7 +43,8 @@ impl Seat {
         let hash: [u8; 32] = hash.finalize().into();
         let number = hash.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes));
         // Of 2^64 numbers no seat has more than one more than another.
-        Self(u16::try_from(number % u64::from(Percent::WHOLE.0)).unwrap_or_default())
+        let seat = number.checked_rem(u64::from(Percent::WHOLE.0));
+        Self(seat.and_then(|seat| u16::try_from(seat).ok()).unwrap_or_default())
     }
 
     /// Which one it is. A share of `n` hundredths of a percent has the seats below `n`.

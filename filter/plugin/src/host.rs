@@ -38,6 +38,8 @@ pub trait Host {
     fn wall_seconds(&self) -> Result<u64, Failure>;
     /// A number that nobody else has.
     fn random(&self) -> u64;
+    /// Random bytes that nobody else has and nobody can foretell.
+    fn nonce(&self) -> Result<[u8; 16], Failure>;
     /// Asks for a tick every so many milliseconds; 0 is never.
     fn set_tick_period(&self, period_ms: u32) -> Result<(), Failure>;
     /// The request's headers.

@@ -26,6 +26,7 @@ pub(crate) enum Op {
     Call,
     Get,
     Date,
+    Nonce,
     AnswerHeaders,
     AnswerBody,
     Resume,
@@ -37,7 +38,7 @@ pub(crate) enum Op {
 }
 
 impl Op {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Headers,
         Self::Set,
         Self::Remove,
@@ -48,6 +49,7 @@ impl Op {
         Self::Call,
         Self::Get,
         Self::Date,
+        Self::Nonce,
         Self::AnswerHeaders,
         Self::AnswerBody,
         Self::Resume,
@@ -148,6 +150,11 @@ impl Host for Fake {
 
     fn random(&self) -> u64 {
         std::ptr::from_ref(&*self.0) as u64
+    }
+
+    fn nonce(&self) -> Result<[u8; 16], Failure> {
+        self.ask(Op::Nonce)?;
+        Ok([u8::try_from(self.0.asked.borrow()[&Op::Nonce]).unwrap(); 16])
     }
 
     fn set_tick_period(&self, period_ms: u32) -> Result<(), Failure> {

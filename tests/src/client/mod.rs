@@ -356,6 +356,21 @@ impl Call {
         self
     }
 
+    /// Its method.
+    pub fn method(&self) -> &str {
+        self.method.as_str()
+    }
+
+    /// Its path and query.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// Its body, pieces joined.
+    pub fn whole_body(&self) -> Vec<u8> {
+        self.body.concat()
+    }
+
     fn head(&self, client: Client) -> Result<Request<()>> {
         let target = match client.protocol {
             Protocol::Http1 => self.target.clone(),

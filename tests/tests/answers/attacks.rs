@@ -61,7 +61,7 @@ async fn nothing_of_another_tenant_is_touched_or_seen() -> Result<()> {
         json("where there is none", silences_path, &matchers(json!([matcher("tenant", "", false)])), 403),
         json("nothing matched", silences_path, &matchers(json!([])), 400),
         json("no matchers", silences_path, &matchers(Value::Null), 400),
-        raw("matchers twice", silences_path, beside(&format!("\"matchers\":{b}")), 400),
+        raw("matchers twice", silences_path, beside(&format!("\"matchers\":{b}")), 403),
         raw("in another case", silences_path, beside(&format!("\"Matchers\":{b}")), 400),
         raw("in another alphabet", silences_path, beside(&format!("\"matcher\u{17f}\":{b}")), 400),
         raw("escaped", silences_path, beside(&format!("\"matcher\\u017f\":{b}")), 400),

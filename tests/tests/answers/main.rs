@@ -5,5 +5,6 @@ mod alertmanager;
 mod attacks;
 mod canned;
 mod gateway;
+mod growing;
 mod held;
 mod prometheus;

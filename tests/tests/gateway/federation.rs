@@ -12,6 +12,7 @@ use scopegate_tests::envoy::Envoy;
 use scopegate_tests::example::Example;
 use scopegate_tests::identity::{Issuer, now};
 use scopegate_tests::remote_write::{WriteRequest, series};
+use scopegate_tests::session::{KEYS, Session};
 use scopegate_tests::wait::{DEADLINE, eventually};
 use serde_json::{Value, json};
 
@@ -61,8 +62,8 @@ impl World {
             ];
             about.push(series(&labels, self.time, 1.0));
         }
-        let token = self.session.token(json!({"sub": "central", "attributes": ["local"]}));
-        let call = WriteRequest::of(about).push().bearer(&token).header("x-scope-impersonate", "true");
+        let local = Session::new("local", "central", KEYS);
+        let call = local.sign(WriteRequest::of(about).push()).header("x-scope-impersonate", "true");
         self.client.send(call).await?.expect(200)?;
         Ok(())
     }

@@ -96,8 +96,9 @@ async fn labels_change_in_every_protocol() -> Result<()> {
         [vec![("az", "z"), ("namespace", "namespace-1"), ("tenant", "namespace-1")], before[1].to_vec()];
     let tenants = ["namespace-1", "namespace-2"];
 
-    let request =
-        |all: &[Vec<(&str, &str)>]| WriteRequest::of(all.iter().map(|l| series(l, 1, 1.0)).collect());
+    let named =
+        |labels: &Vec<(&str, &str)>| series(&[&[("__name__", "up")], labels.as_slice()].concat(), 1, 1.0);
+    let request = |all: &[Vec<(&str, &str)>]| WriteRequest::of(all.iter().map(named).collect());
     let sent = request(&before.map(|labels| labels.to_vec()));
     let call = v2::Request::from(&sent).push().authority("metrics.test");
     client.send(as_forwarder(call)).await?.expect(204)?;
@@ -344,15 +345,16 @@ async fn accounts_stand_in_headers() -> Result<()> {
     ));
     let call = call.header("AccountID", "9").header("ProjectID", "9").header("projectid", "8");
     client.send(call.header("VL-Extra-Fields", "tenant=evil")).await?.expect(200)?;
-    let state = cortex.state();
-    let [request] = state.requests.as_slice() else { panic!("{}", state.summary()) };
-    assert_eq!(request.target, "/insert/jsonline?_msg_field=m");
-    assert_eq!(request.header_values("accountid"), [b"7"]);
-    assert_eq!(request.header_values("projectid"), [b"3"]);
-    for absent in ["x-scope-orgid", "vl-extra-fields"] {
-        assert_eq!(request.header(absent), None, "{absent}");
+    {
+        let state = cortex.state();
+        let [request] = state.requests.as_slice() else { panic!("{}", state.summary()) };
+        assert_eq!(request.target, "/insert/jsonline?_msg_field=m");
+        assert_eq!(request.header_values("accountid"), [b"7"]);
+        assert_eq!(request.header_values("projectid"), [b"3"]);
+        for absent in ["x-scope-orgid", "vl-extra-fields"] {
+            assert_eq!(request.header(absent), None, "{absent}");
+        }
     }
-    drop(state);
 
     // Each part of a split names its own.
     cortex.forget();

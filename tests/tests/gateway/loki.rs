@@ -121,7 +121,7 @@ async fn a_tenant_among_the_clients_own_in_every_form() -> Result<()> {
             client_sends(&gateway, push(form, &both).header("x-team", own)).await?;
             let state = gateway.cortex.state();
             assert_eq!(state.requests.len(), 2, "{form:?}");
-            assert_eq!(streams(&state, own), [unnamed.clone()], "{form:?}");
+            assert_eq!(streams(&state, own), std::slice::from_ref(&unnamed), "{form:?}");
             assert_eq!(streams(&state, "namespace-1"), [stream(&[("app", "y")], &[("2", &[])])], "{form:?}");
         }
         gateway.cortex.forget();

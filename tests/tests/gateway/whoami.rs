@@ -57,7 +57,7 @@ async fn each_caller_is_told_its_own() -> Result<()> {
             json!({
                 "caller": "users", "source": "jwt", "user": null, "tenants": ["a", "b"], "refused": null,
                 "may": ["read", "write", "rules"], "on_behalf_of": [], "impersonate": null,
-                "claims": {"email_verified_by": ["idp"], "tenant": ["b", "a"], "groups": null},
+                "unfiltered": false, "claims": {"email_verified_by": ["idp"], "tenant": ["b", "a"], "groups": null},
                 "enforced": {"metrics": true},
                 "others": [no_session(), agents.clone(), forwarders.clone()],
             }),
@@ -70,7 +70,7 @@ async fn each_caller_is_told_its_own() -> Result<()> {
                 "refused": {"status": 403, "reason": "bad_claim", "words": "the claim groups of this caller names something that \
                             is no tenant: a tenant ID is made of A-Z a-z 0-9 ! - _ . * ' ( )"},
                 "may": ["read", "write", "rules"], "on_behalf_of": [], "impersonate": null,
-                "claims": {"email_verified_by": ["idp"], "tenant": ["a"], "groups": ["dev", "tenant:<script>"]},
+                "unfiltered": false, "claims": {"email_verified_by": ["idp"], "tenant": ["a"], "groups": ["dev", "tenant:<script>"]},
                 "enforced": {"metrics": true},
                 "others": [no_session(), agents.clone(), forwarders.clone()],
             }),
@@ -82,7 +82,7 @@ async fn each_caller_is_told_its_own() -> Result<()> {
                 .header("cookie", "bad"),
             json!({
                 "caller": "forwarders", "source": "basic", "user": "forwarder", "tenants": ["platform"], "refused": null,
-                "may": ["write", "read"], "on_behalf_of": ["namespace-*"], "impersonate": null, "claims": {},
+                "may": ["write", "read"], "on_behalf_of": ["namespace-*"], "impersonate": null, "unfiltered": false, "claims": {},
                 "enforced": {"metrics": true},
                 "others": [other("sessions", "metadata", "a condition on the claim ok is not met"),
                            other("agents", "basic", "another user"), other("users", "jwt", later)],
@@ -94,7 +94,7 @@ async fn each_caller_is_told_its_own() -> Result<()> {
             json!({
                 "caller": "sessions", "source": "metadata", "user": null, "tenants": ["team-s"], "refused": null,
                 "may": ["read"], "on_behalf_of": [], "impersonate": null,
-                "claims": {"ok": ["yes"], "org › id": ["team-s"]},
+                "unfiltered": false, "claims": {"ok": ["yes"], "org › id": ["team-s"]},
                 "enforced": {"metrics": true},
                 "others": [other("agents", "basic", later), other("forwarders", "basic", later), other("users", "jwt", later)],
             }),

@@ -150,7 +150,7 @@ async fn every_hostile_request_is_refused_or_harmless() -> Result<()> {
         ("a raw NUL in a form", Refused, form("/api/v1/query", "query=up\0")),
         ("not UTF-8", Refused, get("/api/v1/query?query=%ff%fe")),
         ("overlong quotes", Refused, get("/api/v1/query?query=up%7Ba%3D%C0%A2%7D")),
-        ("encoded twice", Refused, get("/api/v1/query?query=up%257Bowner%253D%2522team-b%2522%257D")),
+        ("encoded twice", Refused, get("/api/v1/query?query=up%257Bowner%253D%2522x%2522%257D")),
         ("spaces as plus", Own, get("/api/v1/query?query=up+or+up")),
         ("spaces as %20", Own, get("/api/v1/query?query=up%20or%20up")),
         ("a newline and a comment", Own, get("/api/v1/query?query=up%23%0a%7Bowner%3D%22team-b%22%7D")),
@@ -164,7 +164,7 @@ async fn every_hostile_request_is_refused_or_harmless() -> Result<()> {
         (
             "an alternative of MetricsQL",
             Refused,
-            get("/api/v1/query?query=up%7Btenant%3D%22team-a%22%20or%20owner%3D%22nobody%22"),
+            get("/api/v1/query?query=up%7Btenant%3D%22team-a%22%20or%20owner%3D%22x%22"),
         ),
         (
             "label_replace",

@@ -3,5 +3,6 @@
 
 mod clients;
 mod endpoints;
+mod example;
 mod hostile;
 mod world;

@@ -16,6 +16,7 @@ mod jwt;
 mod metadata;
 mod pattern;
 mod rights;
+mod session;
 mod tenants;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -33,8 +34,10 @@ pub use hash::{password_hash, token_hash};
 pub use rights::{Impersonate, Rights};
 
 use crate::config::{CallerConfig, ConfigError, SourceConfig, TenantsConfig};
+use crate::exchange::{Process, SlotFailure};
 use crate::http::Headers;
 use crate::report::Refusal;
+use crate::session::{BodyDigest, HEADER};
 use crate::table::{Lookup, TableRules};
 use crate::tenant::{AllowList, TenantId, TenantSet};
 
@@ -46,6 +49,7 @@ use header::Header;
 use jwt::Jwt;
 use metadata::Metadata;
 use rights::Grant;
+use session::Session;
 use tenants::{Gathering, Tenants};
 
 /// What the host knows about a request besides its headers, asked for only when it is needed.
@@ -55,6 +59,17 @@ pub trait Attributes {
     ///
     /// Reference: <https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/advanced/attributes>.
     fn get(&self, path: &[&str]) -> Option<Vec<u8>>;
+
+    /// The date, in seconds since 1970; `None` where it is not known, and then no proof is good.
+    fn wall_seconds(&self) -> Option<u64> {
+        None
+    }
+
+    /// What the workers of the process share, where proofs are remembered; `None` where there is nothing, and then no
+    /// proof is good.
+    fn process(&self) -> Option<&dyn Process> {
+        None
+    }
 }
 
 /// One kind of caller, compiled from its configuration.
@@ -78,6 +93,7 @@ enum Source {
     Bearer(Bearer),
     Certificate(Certificate),
     Header(Header),
+    Session(Session),
     Anonymous,
 }
 
@@ -139,6 +155,8 @@ struct Facts<'a> {
     own: Option<OwnTenants<'a>>,
     /// Its name within the entry, where it has one.
     user: Option<String>,
+    /// The digest that the body must have for all this to hold.
+    body: Option<BodyDigest>,
 }
 
 enum OwnTenants<'a> {
@@ -152,6 +170,11 @@ impl<'a> Facts<'a> {
         Self { claims: Some(claims), ..Self::default() }
     }
 
+    /// Claims that the request proves, as long as its body has this digest.
+    fn proven(claims: Claims<'a>, body: BodyDigest) -> Self {
+        Self { claims: Some(claims), body: Some(body), ..Self::default() }
+    }
+
     /// A listed user, with tenants of its own or without.
     fn listed(tenants: Option<&'a Tenants>) -> Self {
         Self { own: tenants.map(OwnTenants::Listed), ..Self::default() }
@@ -161,7 +184,7 @@ impl<'a> Facts<'a> {
     fn of_credential(credential: &Credential) -> Self {
         let claims = credential.claims.clone().unwrap_or_else(|| Json::Object(Map::new()));
         let own = credential.tenants.clone().map(OwnTenants::Tabled);
-        Self { claims: Some(Claims::Json(claims)), own, user: None }
+        Self { claims: Some(Claims::Json(claims)), own, ..Self::default() }
     }
 
     /// With the name of the user, which was proved.
@@ -235,6 +258,9 @@ impl Caller {
             Ok(SourceConfig::Header(header)) => {
                 Source::Header(Header::compile(header, &format!("{path}.header"), env)?)
             }
+            Ok(SourceConfig::Session(session)) => {
+                Source::Session(Session::compile(session, &format!("{path}.session"), env)?)
+            }
             Ok(SourceConfig::Anonymous) => Source::Anonymous,
             Err(problem) => {
                 return Err(ConfigError::new(path, format!("{problem} {}", CallerConfig::SOURCES)));
@@ -260,6 +286,22 @@ impl Caller {
         Ok(Self { name: config.name.0.clone(), rights, grants, source, tenants })
     }
 
+    /// The attribute that it proves with every request, where it is such a caller.
+    pub fn attribute(&self) -> Option<&str> {
+        match &self.source {
+            Source::Session(session) => Some(session.attribute()),
+            _ => None,
+        }
+    }
+
+    /// Makes what the workers of a process share about such callers, before any of them serves.
+    pub fn make_slots(&self, process: &dyn Process) -> Result<(), SlotFailure> {
+        match &self.source {
+            Source::Session(session) => session.make_slots(process),
+            _ => Ok(()),
+        }
+    }
+
     /// The kind of its source, as it stands in the configuration.
     pub(crate) fn kind(&self) -> &'static str {
         match &self.source {
@@ -269,6 +311,7 @@ impl Caller {
             Source::Bearer(_) => "bearer",
             Source::Certificate(_) => "certificate",
             Source::Header(_) => "header",
+            Source::Session(_) => "session",
             Source::Anonymous => "anonymous",
         }
     }
@@ -312,7 +355,11 @@ impl Caller {
         match &self.source {
             Source::Jwt(_) | Source::Bearer(_) => Some("Bearer".to_owned()),
             Source::Basic(basic) => Some(basic.challenge()),
-            Source::Metadata(_) | Source::Certificate(_) | Source::Header(_) | Source::Anonymous => None,
+            Source::Metadata(_)
+            | Source::Certificate(_)
+            | Source::Header(_)
+            | Source::Session(_)
+            | Source::Anonymous => None,
         }
     }
 }
@@ -321,6 +368,11 @@ impl Recognised<'_> {
     /// The caller's name within its entry, where the source gives one.
     pub(crate) fn user(&self) -> Option<&str> {
         self.facts.user.as_deref()
+    }
+
+    /// The digest that the body must have, where that is part of the proof.
+    pub(crate) fn body(&self) -> Option<BodyDigest> {
+        self.facts.body
     }
 
     /// What it has in a claim.
@@ -366,6 +418,7 @@ impl Source {
             Self::Bearer(bearer) => bearer.recognise(evidence, lookup),
             Self::Certificate(certificate) => certificate.recognise(evidence),
             Self::Header(header) => header.recognise(evidence),
+            Self::Session(session) => session.recognise(evidence),
             Self::Anonymous => Recognition::Known(Facts::default()),
         }
     }
@@ -384,7 +437,9 @@ impl Source {
             Self::Basic(basic) => basic.has_claims(),
             Self::Bearer(bearer) => bearer.has_claims(),
             Self::Anonymous => false,
-            Self::Jwt(_) | Self::Metadata(_) | Self::Certificate(_) | Self::Header(_) => true,
+            Self::Jwt(_) | Self::Metadata(_) | Self::Certificate(_) | Self::Header(_) | Self::Session(_) => {
+                true
+            }
         }
     }
 
@@ -447,7 +502,7 @@ pub(crate) fn first<'a>(
     passed: &mut dyn FnMut(&'a Caller, Why<'a>),
 ) -> Result<Recognised<'a>, Refusal> {
     // Whether there is any credential, so that nobody who brings one is anonymous.
-    let mut presented = evidence.authorization.is_some();
+    let mut presented = evidence.authorization.is_some() || evidence.headers.first(HEADER).is_some();
     let mut token_failed = false;
     let mut header_failed: Option<String> = None;
     for (position, caller) in callers.iter().enumerate() {
@@ -455,7 +510,7 @@ pub(crate) fn first<'a>(
             Source::Jwt(_) | Source::Bearer(_) => header_failed.is_some(),
             Source::Header(header) => token_failed || !header.covers(header_failed.as_deref()),
             Source::Anonymous => presented || token_failed || header_failed.is_some(),
-            Source::Metadata(_) | Source::Basic(_) | Source::Certificate(_) => {
+            Source::Metadata(_) | Source::Basic(_) | Source::Certificate(_) | Source::Session(_) => {
                 token_failed || header_failed.is_some()
             }
         };
@@ -486,7 +541,8 @@ pub(crate) fn first<'a>(
     let mut challenges: Vec<String> = callers.iter().filter_map(Caller::challenge).collect();
     challenges.sort_unstable();
     challenges.dedup();
-    Err(Refusal::NoCaller { presented: evidence.authorization.is_some(), challenges })
+    let presented = evidence.authorization.is_some() || evidence.headers.first(HEADER).is_some();
+    Err(Refusal::NoCaller { presented, challenges })
 }
 
 /// What a request brings to prove who sent it.

@@ -24,7 +24,7 @@ pub struct BackendConfig {
     /// taking it off for the upstream is the Envoy route's business (`prefix_rewrite`).
     pub path: Option<Text>,
     /// How it keeps tenants apart. Backends that know `X-Scope-OrgID` (cortex, mimir, loki, tempo) need
-    /// not say so. The others must: by a label (prometheus, victoriametrics), by numbered accounts
+    /// not say so. The others must: by a label (prometheus, victoriametrics; and loki, where it runs without tenants), by numbered accounts
     /// (victoriametrics-cluster, victorialogs, victoriatraces), or by `header`, which claims that something behind
     /// this Envoy knows it.
     pub isolate: Option<Isolation>,
@@ -70,7 +70,7 @@ pub enum Isolation {
     /// `regex_matcher_enabled`). A tenant whose ID holds one of `. * ( )` is refused there: `team.a` would read `team-a` too.
     Pattern,
     /// By this label: every series that is written gets it, whatever it had, and its value is the tenant. Reads are
-    /// refused, since nothing narrows them yet.
+    /// narrowed to it: by arguments (victoriametrics), else in the text of their queries.
     Label(Text),
     /// By numbered accounts: `ACCOUNT` or `"ACCOUNT:PROJECT"` for each tenant. A tenant that has none is refused, and
     /// no account is for two tenants.

@@ -6,12 +6,13 @@ use serde_json::Value;
 
 use super::mode::Mode;
 use super::scalar::{OneOrMany, Text};
+use super::session::SessionConfig;
 use super::shape::{Node, ReadResult, Shape};
 use super::source::{AnonymousConfig, BearerConfig, CertificateConfig, HeaderConfig};
 use crate::operation::Class;
 
 /// One kind of caller. Exactly one of the sources (`jwt`, `metadata`, `basic`, `bearer`, `certificate`, `header`,
-/// `anonymous`) says how it is recognised; `docs/callers.md` shows each.
+/// `session`, `anonymous`) says how it is recognised; `docs/callers.md` shows each.
 #[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -30,6 +31,8 @@ pub struct CallerConfig {
     pub certificate: Option<CertificateConfig>,
     /// Recognised by the headers of a proxy that proves that it is that proxy.
     pub header: Option<HeaderConfig>,
+    /// Recognised by a proof that comes with the request, made with a shared secret.
+    pub session: Option<SessionConfig>,
     /// Everybody who brings no credential at all. It must be the last entry.
     pub anonymous: Option<AnonymousConfig>,
     /// The caller's own tenants. A user or a token may have its own instead. A name with `*` is no tenant but a wildcard:
@@ -95,13 +98,15 @@ pub enum SourceConfig<'a> {
     Certificate(&'a CertificateConfig),
     /// See [`HeaderConfig`].
     Header(&'a HeaderConfig),
+    /// See [`SessionConfig`].
+    Session(&'a SessionConfig),
     /// See [`AnonymousConfig`].
     Anonymous,
 }
 
 impl CallerConfig {
     /// The names of the sources, as they are written.
-    pub const SOURCES: &'static str = "jwt, metadata, basic, bearer, certificate, header, anonymous";
+    pub const SOURCES: &'static str = "jwt, metadata, basic, bearer, certificate, header, session, anonymous";
 
     /// The one source, or what is wrong with their number.
     pub fn source(&self) -> Result<SourceConfig<'_>, &'static str> {
@@ -112,6 +117,7 @@ impl CallerConfig {
             self.bearer.as_ref().map(SourceConfig::Bearer),
             self.certificate.as_ref().map(SourceConfig::Certificate),
             self.header.as_ref().map(SourceConfig::Header),
+            self.session.as_ref().map(SourceConfig::Session),
             self.anonymous.as_ref().map(|_| SourceConfig::Anonymous),
         ]
         .into_iter()

@@ -3,6 +3,7 @@
 //! Here are only the shapes; what they mean is compiled by the rooms that use them into a
 //! [`Policy`](crate::policy::Policy). The doc comments of these types are the reference page.
 
+mod agent;
 mod answers;
 mod backend;
 mod caller;
@@ -14,6 +15,7 @@ mod metrics;
 mod mode;
 mod read;
 mod scalar;
+mod session;
 mod shape;
 mod source;
 mod table;
@@ -22,6 +24,7 @@ mod write;
 
 use std::collections::BTreeMap;
 
+pub use agent::{AgentConfig, AgentLimits, SignConfig};
 pub use answers::{AnswersConfig, GiveUpConfig, RateLimited, SoftErrors};
 pub use backend::{AlsoReadConfig, BackendConfig, Isolation};
 pub use caller::{
@@ -37,6 +40,7 @@ pub use metrics::{ByTenant, MetricsConfig, ReportConfig, TenantNamesConfig};
 pub use mode::{Mode, Percent};
 pub use read::{LabelPolicyConfig, ReadConfig};
 pub use scalar::{ByteSize, Count, Millis, OneOrMany, Text};
+pub use session::{SessionConfig, SessionKeysConfig};
 pub use shape::{Node, ReadResult, Shape, read};
 pub use source::{
     AnonymousConfig, BearerConfig, CertificateConfig, HeaderConfig, ProofConfig, SharedSecretConfig,
@@ -54,6 +58,9 @@ pub use write::{
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// `gateway`. A filter with `role: agent` has a configuration of its own.
+    #[serde(default)]
+    pub role: RoleName,
     /// Whether decisions take effect. A backend and a caller can say it otherwise for themselves; the caller's own word counts
     /// most.
     #[serde(default)]
@@ -88,4 +95,26 @@ pub struct Config {
     pub report: Option<ReportConfig>,
     /// A page that tells a caller who the gateway takes it to be, and why. By default there is none.
     pub whoami: Option<WhoamiConfig>,
+}
+
+/// What a filter does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Shape)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum RoleName {
+    /// In front of backends it decides who may reach what.
+    #[default]
+    Gateway,
+    /// Beside an agent it signs what that sends.
+    Agent,
+}
+
+/// The configuration of a filter, in either of its roles.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(untagged))]
+pub enum Role {
+    /// In front of backends.
+    Gateway(Box<Config>),
+    /// Beside an agent.
+    Agent(AgentConfig),
 }

@@ -20,6 +20,7 @@ use crate::write::remote_write::Version;
 use crate::write::{Format, Plan, Wanted, plan};
 
 /// What becomes of a request, as far as its head tells.
+#[derive(Debug)]
 pub(super) enum Decided {
     /// It goes on to these tenants (as `X-Scope-OrgID` names them), its body unseen. The backend is told by `edits`.
     Whole { backend: usize, class: Class, edits: Edits, tenants: String },
@@ -80,6 +81,7 @@ fn decide_knowing(
     let mut lookup = worker.lookup(policy);
     let recognised = first(&policy.callers, &evidence, &mut lookup, &mut |_, _| ())?;
     known.caller = Some(recognised.position);
+    known.body = recognised.body();
     let caller = recognised.caller;
     let identity = recognised.identity(backend.write.labels.claims(), &mut lookup)?;
     if policy.rollout.asks_for_seat(Some(position), recognised.position) {
@@ -144,7 +146,8 @@ fn decide_knowing(
             };
             let announced = headers.first("content-length").is_some();
             let asked = *known;
-            let held = HeldRead { backend: position, class, asked, edits, tenants, body, announced };
+            let held =
+                HeldRead { backend: position, class, asked, edits, tenants, body, announced, observed: None };
             Ok(Decided::Read(Box::new(held)))
         }
     }

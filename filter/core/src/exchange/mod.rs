@@ -11,6 +11,7 @@ mod note;
 mod observe;
 mod pages;
 mod process;
+mod proven;
 mod reading;
 mod retries;
 mod send;
@@ -23,6 +24,7 @@ mod worker;
 use std::rc::Rc;
 
 pub use pages::{Page, Pages};
+pub(crate) use process::change;
 pub use process::{Alone, Process, SlotFailure, Stored};
 pub use retries::prepare;
 pub use worker::Worker;
@@ -40,6 +42,7 @@ use crate::write::{Format, SplitPlan};
 use answering::Answering;
 use head::Decided;
 use observe::{Comparison, Observed};
+use proven::Proven;
 use reading::HeldRead;
 use settle::{Keeping, Sending};
 use tell::{Asked, Tracked};
@@ -84,10 +87,12 @@ pub struct Exchange {
 enum Phase {
     /// Nothing is known yet.
     Head,
-    /// The body is being kept.
+    /// The body is being kept, to be looked into.
     Body(Box<Held>),
     /// The body of a read is being kept.
     Reading(Box<HeldRead>),
+    /// The body is being kept, since it belongs to the proof of who sent it.
+    Proven(Box<Proven>),
     /// It is about rules, alerts or silences that a label keeps apart.
     Answering(Box<Answering>),
     /// The parts are on their way.
@@ -153,9 +158,29 @@ impl Exchange {
         now: Millis,
     ) -> Step {
         let policy = Rc::clone(&self.policy);
-        worker.arrive(now);
+        worker.arrive(&policy, now);
         let (decided, asked) = head::decide(&policy, headers, end_of_stream, attributes, worker);
         let observed = asked.observed.then(|| Observed::new(headers));
+        let step = match (decided, asked.body) {
+            (Ok(decided), Some(body)) => {
+                self.phase = Phase::Proven(Box::new(Proven { body, decided, asked, observed }));
+                Step::Buffer
+            }
+            (decided, _) => self.act(worker, decided, asked, observed, now),
+        };
+        if self.wants_body() { self.keep_body(worker, headers, end_of_stream, now) } else { step }
+    }
+
+    /// Does what was decided about the request; [`Step::Buffer`] where its body must be looked into.
+    fn act(
+        &mut self,
+        worker: &mut Worker,
+        decided: Result<Decided, Refusal>,
+        asked: Asked,
+        observed: Option<Observed>,
+        now: Millis,
+    ) -> Step {
+        let policy = Rc::clone(&self.policy);
         match (decided, observed) {
             (Ok(Decided::Page(reply)), _) => {
                 worker.count_request(None, asked.class, Decision::Page);
@@ -172,33 +197,23 @@ impl Exchange {
                 let tracked = Tracked::whole(&policy, worker, (backend, class), &tenants, now);
                 self.go_on(edits, None, tracked)
             }
-            (Ok(Decided::Read(held)), Some(observed)) => {
-                let comparison = observed.compare_whole(&held.tenants);
-                self.observe(worker, &observed, comparison, asked, now)
-            }
-            (Ok(Decided::Read(held)), None) => {
+            (Ok(Decided::Read(mut held)), observed) => {
+                held.observed = observed;
                 self.phase = Phase::Reading(held);
-                self.keep_body(worker, headers, end_of_stream, now)
+                Step::Buffer
             }
             (Ok(Decided::Answering(answering)), Some(observed)) => {
                 let comparison = observed.compare_whole(&answering.tenants());
                 self.observe(worker, &observed, comparison, asked, now)
             }
-            (Ok(Decided::Answering(answering)), None) => {
-                self.begin_answering(worker, answering, headers, end_of_stream, now)
-            }
+            (Ok(Decided::Answering(answering)), None) => self.begin_answering(worker, answering, now),
             (Ok(Decided::Look(mut held)), observed) => {
                 held.observed = observed;
                 self.phase = Phase::Body(held);
-                self.keep_body(worker, headers, end_of_stream, now)
+                Step::Buffer
             }
-            (Err(refusal), Some(observed)) => {
-                tell::journal(&policy, worker, asked, &refusal, now);
-                self.observe(worker, &observed, observed.refusal(&refusal), asked, now)
-            }
-            (Err(refusal), None) => {
-                let reply = tell::refuse(&policy, worker, asked, &refusal, now);
-                self.answer(reply)
+            (Err(refusal), observed) => {
+                self.refuse_or_observe(worker, asked, observed.as_ref(), &refusal, now)
             }
         }
     }
@@ -235,7 +250,7 @@ impl Exchange {
     /// Whether the body is wanted once it is whole.
     pub fn wants_body(&self) -> bool {
         match &self.phase {
-            Phase::Body(_) | Phase::Reading(_) => true,
+            Phase::Body(_) | Phase::Reading(_) | Phase::Proven(_) => true,
             Phase::Answering(answering) => answering.keeps_request(),
             _ => false,
         }
@@ -246,6 +261,7 @@ impl Exchange {
         let mut held = match core::mem::replace(&mut self.phase, Phase::Answered) {
             Phase::Keeping(keeping) => return self.keep(worker, *keeping, body.ok().as_deref(), now),
             Phase::Reading(held) => return self.read_body(worker, *held, body, now),
+            Phase::Proven(proven) => return self.prove(worker, *proven, body, now),
             Phase::Answering(answering) if answering.keeps_request() => {
                 return self.posted(worker, answering, body, now);
             }
@@ -274,7 +290,7 @@ impl Exchange {
     pub fn answer_bytes(&self, status: u16) -> usize {
         match &self.phase {
             Phase::Calls(sent) => sent.sending.format.answer_bytes(status),
-            Phase::Answering(answering) => answering.answer_bytes(status),
+            Phase::Answering(_) => Answering::answer_bytes(status),
             _ => 0,
         }
     }
@@ -363,20 +379,34 @@ impl Exchange {
         }
     }
 
-    /// A write that was to be looked into is refused; or goes on, where it is only observed.
+    /// A request whose body was to be seen is refused; or goes on, where it is only observed.
     fn refuse_body(&mut self, worker: &mut Worker, refusal: &Refusal, now: Millis) -> Step {
-        if matches!(self.phase, Phase::Reading(_)) {
-            return self.refuse_read(worker, refusal, now);
-        }
-        if let Phase::Answering(answering) = &self.phase {
-            return self.refuse_asked(worker, answering.asked(), refusal, now);
-        }
-        let Some(held) = self.take_held() else { return self.as_before() };
+        let (asked, observed) = match core::mem::replace(&mut self.phase, Phase::Answered) {
+            Phase::Body(held) => (held.asked(), held.observed),
+            Phase::Reading(held) => (held.asked, held.observed),
+            Phase::Answering(answering) if answering.keeps_request() => (answering.asked(), None),
+            Phase::Proven(proven) => (proven.asked, proven.observed),
+            other => {
+                self.phase = other;
+                return self.as_before();
+            }
+        };
+        self.refuse_or_observe(worker, asked, observed.as_ref(), refusal, now)
+    }
+
+    /// A request is refused; or goes on, where it is only observed.
+    fn refuse_or_observe(
+        &mut self,
+        worker: &mut Worker,
+        asked: Asked,
+        observed: Option<&Observed>,
+        refusal: &Refusal,
+        now: Millis,
+    ) -> Step {
         let policy = Rc::clone(&self.policy);
-        let asked = held.asked();
-        if let Some(observed) = held.observed {
+        if let Some(observed) = observed {
             tell::journal(&policy, worker, asked, refusal, now);
-            return self.observe(worker, &observed, observed.refusal(refusal), asked, now);
+            return self.observe(worker, observed, observed.refusal(refusal), asked, now);
         }
         let reply = tell::refuse(&policy, worker, asked, refusal, now);
         self.answer(reply)
@@ -401,23 +431,12 @@ impl Exchange {
         self.go_on(Edits::default(), None, None)
     }
 
-    /// Takes what is known of a write whose body is being kept.
-    fn take_held(&mut self) -> Option<Box<Held>> {
-        match core::mem::replace(&mut self.phase, Phase::Answered) {
-            Phase::Body(held) => Some(held),
-            other => {
-                self.phase = other;
-                None
-            }
-        }
-    }
-
     /// What an event means that changes nothing: what went on goes on, and all else stays held.
     fn as_before(&self) -> Step {
         match &self.phase {
             Phase::Answering(answering) => answering.as_before(),
             Phase::WentOn(_) => Step::Continue(Changes::default()),
-            Phase::Body(_) | Phase::Reading(_) => Step::Buffer,
+            Phase::Body(_) | Phase::Reading(_) | Phase::Proven(_) => Step::Buffer,
             Phase::Head | Phase::Calls(_) | Phase::Keeping(_) | Phase::Answered => Step::Wait,
         }
     }

@@ -2,8 +2,9 @@
 
 use std::rc::Rc;
 
+use super::observe::Observed;
 use super::tell::{self, Asked, Tracked};
-use super::{Exchange, Millis, Phase, Step, Worker};
+use super::{Exchange, Millis, Step, Worker};
 use crate::http::Edits;
 use crate::operation::Class;
 use crate::read::Body;
@@ -23,6 +24,8 @@ pub(super) struct HeldRead {
     pub(super) body: Body,
     /// Whether the head announces the length of the body.
     pub(super) announced: bool,
+    /// The tenant that came with the request, where its whole way is only observed.
+    pub(super) observed: Option<Observed>,
 }
 
 impl Exchange {
@@ -35,17 +38,18 @@ impl Exchange {
         now: Millis,
     ) -> Step {
         let policy = Rc::clone(&self.policy);
-        let HeldRead { backend, class, asked, mut edits, tenants, body: wanted, announced } = held;
+        let HeldRead { backend, class, asked, mut edits, tenants, body: wanted, announced, observed } = held;
         let looked = body
             .map_err(|what| Refusal::Host { what })
             .and_then(|body| wanted.look(&body, policy.limits.decoded_bytes.0));
         let looked = match looked {
             Ok(looked) => looked,
-            Err(refusal) => {
-                let reply = tell::refuse(&policy, worker, asked, &refusal, now);
-                return self.answer(reply);
-            }
+            Err(refusal) => return self.refuse_or_observe(worker, asked, observed.as_ref(), &refusal, now),
         };
+        if let Some(observed) = observed {
+            let comparison = observed.compare_whole(&tenants);
+            return self.observe(worker, &observed, comparison, asked, now);
+        }
         if let Some(path) = looked.path {
             edits.set.retain(|(name, _)| name != ":path");
             edits.set.push((":path".to_owned(), path));
@@ -57,15 +61,5 @@ impl Exchange {
         tell::note_whole(&policy, worker, asked, &tenants, Decision::Forwarded);
         let tracked = Tracked::whole(&policy, worker, (backend, class), &tenants, now);
         self.go_on(edits, looked.body, tracked)
-    }
-
-    /// A read is refused while its body arrives.
-    pub(super) fn refuse_read(&mut self, worker: &mut Worker, refusal: &Refusal, now: Millis) -> Step {
-        let Phase::Reading(held) = core::mem::replace(&mut self.phase, Phase::Answered) else {
-            return Step::Wait;
-        };
-        let policy = Rc::clone(&self.policy);
-        let reply = tell::refuse(&policy, worker, held.asked, refusal, now);
-        self.answer(reply)
     }
 }

@@ -13,6 +13,7 @@ use crate::report::{
     reply_in,
 };
 use crate::rollout::Seat;
+use crate::session::BodyDigest;
 use crate::tenant::TenantId;
 use crate::write::Split;
 use crate::write::fanout::Released;
@@ -33,6 +34,8 @@ pub(super) struct Asked {
     pub(super) seat: Option<Seat>,
     /// Whether it goes on as it came, whatever is decided.
     pub(super) observed: bool,
+    /// The digest that its body must have, where that is part of who it is.
+    pub(super) body: Option<BodyDigest>,
 }
 
 impl Asked {

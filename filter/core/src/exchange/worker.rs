@@ -28,6 +28,8 @@ pub struct Worker {
     pub wall_seconds: Option<u64>,
     /// When the last request came.
     latest: Millis,
+    /// Until when what the gauges say is taken for granted.
+    gauges_until: Millis,
     /// Which tenants have metrics of their own.
     naming: Naming,
     /// What administrators will want to know.
@@ -51,6 +53,9 @@ struct Abandoned {
     expires: Millis,
 }
 
+/// How long a gauge is not set again. Hosts may go back to a configuration that they still have without a word, after
+/// another has set the gauges.
+const GAUGES_MS: Millis = 5_000;
 /// Lines a second that one worker may log; the counters know of the rest.
 const LOGS_PER_SECOND: u32 = 10;
 
@@ -82,6 +87,7 @@ impl Worker {
             credentials: Tables::default(),
             wall_seconds: None,
             latest: 0,
+            gauges_until: 0,
             naming: Naming::default(),
             journal: Journal::default(),
             note: None,
@@ -120,9 +126,15 @@ impl Worker {
         self.latest
     }
 
-    /// A request comes: every few seconds what other workers may want to know is handed over.
-    pub(super) fn arrive(&mut self, now: Millis) {
+    /// A request comes: every few seconds what other workers may want to know is handed over, and gauges are set.
+    pub(super) fn arrive(&mut self, policy: &Policy, now: Millis) {
         self.latest = now;
+        if now >= self.gauges_until {
+            self.gauges_until = now.saturating_add(GAUGES_MS);
+            for backend in 0..policy.backends.len() {
+                self.tally.set(Metric::NotEnforced { backend }, policy.rollout.not_enforced(backend));
+            }
+        }
         self.journal.hand_over_in_time(&*self.process, now);
     }
 
@@ -156,18 +168,6 @@ impl Worker {
         self.calls = self.calls.saturating_add(calls);
         self.bytes = held;
         Ok(calls)
-    }
-
-    /// Takes room for so many bytes more of an answer.
-    pub(super) fn hold(&mut self, limits: &Limits, bytes: usize) -> Result<(), Refusal> {
-        let held = self.bytes.saturating_add(bytes);
-        if held > limits.held_bytes_per_worker.0 as usize {
-            return Err(Refusal::Overloaded {
-                what: "too much is being held (limits.held_bytes_per_worker)",
-            });
-        }
-        self.bytes = held;
-        Ok(())
     }
 
     pub(super) fn release(&mut self, calls: usize, bytes: usize) {

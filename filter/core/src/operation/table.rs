@@ -122,7 +122,7 @@ pub(super) const LOKI_TAIL: Operation = operation(Read, Protocol::LokiTail, One)
 pub(super) const TEMPO: Operation = operation(Read, Protocol::TempoApi, Many);
 /// A read of Tempo that knows one tenant only.
 pub(super) const TEMPO_ONE: Operation = operation(Read, Protocol::TempoApi, One);
-/// A read of logs or spans, by LogsQL or what becomes it.
+/// A read of logs or spans, by `LogsQL` or what becomes it.
 pub(super) const LOGSQL: Operation = operation(Read, Protocol::Other, Many).reaching(Reach::Query);
 /// Numbers about one tenant: usage, limits, cardinality.
 pub(super) const TENANT_STATS: Operation = operation(Read, Protocol::Other, One);

@@ -102,11 +102,7 @@ mod tests {
         for (head, end_of_stream, expected) in cases {
             let headers = Headers::new(head.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())).collect());
             let result = follows(&headers, *end_of_stream);
-            assert_eq!(
-                result.as_ref().map_err(Refusal::reason).map(|follows| *follows),
-                *expected,
-                "{head:?}"
-            );
+            assert_eq!(result.as_ref().map_err(Refusal::reason).copied(), *expected, "{head:?}");
         }
         let websocket = ("upgrade", "WebSocket");
         for (head, end_of_stream, expected) in [

@@ -155,7 +155,11 @@ mod tests {
         let up = matcher(0, "__name__", "up");
         let foreign = matcher(0, "tenant", "b");
         let request = ReadRequest {
-            queries: vec![query(&[up.clone()]), query(&[]), query(&[foreign.clone()])],
+            queries: vec![
+                query(core::slice::from_ref(&up)),
+                query(&[]),
+                query(core::slice::from_ref(&foreign)),
+            ],
             accepted: vec![1, 0],
         };
         for (tenants, value) in [(&["a.b"][..], "a\\.b"), (&["a", "b"], "a|b")] {

@@ -62,7 +62,7 @@ pub fn reply_in(refusal: &Refusal, voice: Voice) -> Reply {
         }
         Refusal::BadCredential { challenge } => headers.push(("www-authenticate", challenge.clone())),
         Refusal::Method { allow } => headers.push(("allow", allow.to_string())),
-        Refusal::Overloaded { .. } | Refusal::TableNotLoaded { .. } => {
+        Refusal::Overloaded { .. } | Refusal::NotSigned { .. } | Refusal::TableNotLoaded { .. } => {
             headers.push(("retry-after", "1".to_owned()));
         }
         _ => {}

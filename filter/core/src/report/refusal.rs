@@ -3,8 +3,10 @@
 use core::fmt;
 
 use super::excerpt::Excerpt;
+use super::reading;
 use crate::operation::{Class, Methods};
 use crate::read::RuleGroupProblem;
+use crate::session::BadProof;
 use crate::tenant::{InvalidTenant, TenantId};
 use crate::wire::{JsonProblem, Malformed};
 
@@ -27,6 +29,9 @@ pub enum Refusal {
     ClaimTenant { claim: String, reason: InvalidTenant },
     /// The caller is known and has no tenant.
     NoTenant { caller: String },
+
+    /// The proof of a session proves nothing.
+    Proof(BadProof),
 
     // What is asked
     /// Neither the route, the host nor the path leads to a backend.
@@ -147,6 +152,8 @@ pub enum Refusal {
     AnswerTooLarge { limit: u32 },
 
     // The gateway itself
+    /// The agent's side cannot prove a request. It may be sent again.
+    NotSigned { what: &'static str },
     /// The worker has no call, or no memory, to spare. The request may be sent again.
     Overloaded { what: &'static str },
     /// Something failed in Envoy that the filter needs.
@@ -157,7 +164,10 @@ impl Refusal {
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         match self {
-            Self::NoCaller { .. } | Self::BadCredential { .. } | Self::UnprovenHeader { .. } => 401,
+            Self::NoCaller { .. }
+            | Self::BadCredential { .. }
+            | Self::UnprovenHeader { .. }
+            | Self::Proof(_) => 401,
             Self::ClaimType { .. }
             | Self::ClaimTenant { .. }
             | Self::NoTenant { .. }
@@ -207,7 +217,10 @@ impl Refusal {
             | Self::Body { .. } => 400,
             Self::Answer { .. } | Self::AnswerJson { .. } | Self::AnswerTooLarge { .. } => 502,
             Self::UnknownBackend | Self::Host { .. } => 500,
-            Self::Overloaded { .. } | Self::TableNotLoaded { .. } | Self::OwnerUnknown { .. } => 503,
+            Self::Overloaded { .. }
+            | Self::NotSigned { .. }
+            | Self::TableNotLoaded { .. }
+            | Self::OwnerUnknown { .. } => 503,
         }
     }
 
@@ -220,6 +233,10 @@ impl Refusal {
             Self::IdentityHeader { .. } => "identity_header",
             Self::NameTenant => "name_tenant",
             Self::OneTenant { .. } => "one_tenant",
+            Self::Proof(BadProof::Stale(_)) => "stale_proof",
+            Self::Proof(BadProof::Used) => "replayed_proof",
+            Self::Proof(_) => "bad_proof",
+            Self::NotSigned { .. } => "not_signed",
             Self::ClaimType { .. } | Self::ClaimTenant { .. } => "bad_claim",
             Self::NoAccount { .. } => "no_account",
             Self::NoLabelPolicy { .. } => "no_label_policy",
@@ -273,6 +290,7 @@ impl Refusal {
 }
 
 impl fmt::Display for Refusal {
+    #[allow(clippy::too_many_lines)] // one sentence for each
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoCaller { presented: true, .. } => {
@@ -292,6 +310,10 @@ impl fmt::Display for Refusal {
                 "this caller has no right to read several tenants at once (`several_tenants`): name one in X-Scope-OrgID, of {}",
                 Excerpt::new(tenants.as_bytes(), 1024)
             ),
+            Self::Proof(bad) => bad.fmt(f),
+            Self::NotSigned { what } => {
+                write!(f, "the request cannot be signed, so it is not sent: {what}; send again later")
+            }
             Self::BadCredential { .. } => f.write_str("the user name or the password is wrong"),
             Self::ClaimType { claim } => {
                 write!(f, "the claim {claim} of this caller must be a string or a list of strings")
@@ -338,10 +360,6 @@ impl fmt::Display for Refusal {
                 f,
                 "the tenant {tenant} has no account in this backend, or an ID that it would read as a pattern (`isolate`)"
             ),
-            Self::NoLabelPolicy { tenant } => write!(
-                f,
-                "no label policy says what this caller may see of the tenant {tenant}; an operator can add one (`read`)"
-            ),
             Self::NotNarrowed => f.write_str(
                 "this backend keeps tenants apart by a label, and nothing narrows this operation to the caller's own tenants",
             ),
@@ -354,22 +372,14 @@ impl fmt::Display for Refusal {
                 "what is written gets a label from the one tenant of its caller, and this one has several ({})",
                 Excerpt::new(tenants.as_bytes(), 1024)
             ),
-            Self::ForeignSource => {
-                f.write_str("source_tenants of this rule group names a tenant that is not this caller's own")
-            }
-            Self::SourceTenant { reason } => {
-                write!(f, "source_tenants of this rule group names no tenant: {reason}")
-            }
-            Self::Query { argument, error } => write!(f, "the argument {argument}: {error}"),
-            Self::Form(problem) => write!(f, "the form has {problem}; send it in its plain form"),
-            Self::BodyNotTaken => {
-                f.write_str("this request has a body and takes none: send its arguments in the URL, or a form by POST")
-            }
-            Self::NarrowedTooLarge { limit } => write!(
-                f,
-                "narrowed to the caller's tenants this request is larger than {limit} bytes; ask for less at once, or name fewer tenants"
-            ),
-            Self::RuleGroup { problem, line } => write!(f, "this rule group is not taken: {problem} (line {line})"),
+            Self::ForeignSource
+            | Self::SourceTenant { .. }
+            | Self::Query { .. }
+            | Self::Form(_)
+            | Self::BodyNotTaken
+            | Self::NarrowedTooLarge { .. }
+            | Self::NoLabelPolicy { .. }
+            | Self::RuleGroup { .. } => reading::words(self, f),
             Self::MediaType { expected } => write!(f, "the content type must be {expected}"),
             Self::Encoding { expected } => write!(f, "the content encoding must be {expected}"),
             Self::Version { expected } => {

@@ -313,6 +313,7 @@ impl SeriesOutcome {
 pub struct Tally {
     counts: HashMap<Metric, u64>,
     values: Vec<(Metric, u64)>,
+    gauges: Vec<(Metric, u64)>,
 }
 
 impl Tally {
@@ -332,6 +333,16 @@ impl Tally {
     /// Notes a value for a histogram.
     pub fn record(&mut self, metric: Metric, value: u64) {
         self.values.push((metric, value));
+    }
+
+    /// Sets a gauge.
+    pub fn set(&mut self, gauge: Metric, value: u64) {
+        self.gauges.push((gauge, value));
+    }
+
+    /// Takes the gauges that were set since the last time.
+    pub fn drain_gauges(&mut self) -> impl Iterator<Item = (Metric, u64)> + '_ {
+        self.gauges.drain(..)
     }
 
     /// Takes the values that were noted since the last time.

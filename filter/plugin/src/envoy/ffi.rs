@@ -144,11 +144,11 @@ pub(super) fn nanoseconds(clock: Clock) -> Result<u64, Failure> {
     checked(unsafe { raw::clock_time_get(clock as u32, 1, &raw mut time) }).map(|()| time)
 }
 
-/// A random number.
-pub(super) fn random() -> Result<u64, Failure> {
-    let mut bytes = [0; 8];
-    // SAFETY: the host writes eight bytes.
-    checked(unsafe { raw::random_get(bytes.as_mut_ptr(), bytes.len()) }).map(|()| u64::from_le_bytes(bytes))
+/// Random bytes, fit for secrets.
+pub(super) fn random_bytes<const N: usize>() -> Result<[u8; N], Failure> {
+    let mut bytes = [0; N];
+    // SAFETY: the host writes as many bytes as there are.
+    checked(unsafe { raw::random_get(bytes.as_mut_ptr(), bytes.len()) }).map(|()| bytes)
 }
 
 /// Asks for a tick of the context at hand every `period` milliseconds; 0 is never.

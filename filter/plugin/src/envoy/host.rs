@@ -47,8 +47,10 @@ impl Envoy {
         if let Some(id) = metrics.get(&metric) {
             return *id;
         }
-        let policy = self.shared.policy.get()?;
-        let name = metric.name(|at| policy.backends.get(at).map(|b| b.name.clone()).unwrap_or_default());
+        let policy = self.shared.policy.get();
+        let name = metric.name(|at| {
+            policy.and_then(|policy| policy.backends.get(at)).map(|b| b.name.clone()).unwrap_or_default()
+        });
         let id = ffi::define_metric(kind, &name).ok();
         metrics.insert(metric, id);
         id
@@ -65,7 +67,14 @@ impl Host for Envoy {
     }
 
     fn random(&self) -> u64 {
-        ffi::random().or_else(|_| ffi::nanoseconds(Clock::Monotonic)).unwrap_or_default()
+        ffi::random_bytes()
+            .map(u64::from_le_bytes)
+            .or_else(|_| ffi::nanoseconds(Clock::Monotonic))
+            .unwrap_or_default()
+    }
+
+    fn nonce(&self) -> Result<[u8; 16], Failure> {
+        ffi::random_bytes()
     }
 
     fn set_tick_period(&self, period_ms: u32) -> Result<(), Failure> {

@@ -9,6 +9,7 @@ mod header;
 mod jwt;
 mod metadata;
 mod order;
+mod session;
 mod shapes;
 mod tables;
 mod tenants;

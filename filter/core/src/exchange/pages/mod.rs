@@ -90,6 +90,7 @@ impl Page {
         let passing = &mut |caller, why| passed.push((caller, why));
         let recognised = first(&policy.callers, &evidence, &mut lookup, passing)?;
         known.caller = Some(recognised.position);
+        known.body = recognised.body();
         let identity = recognised.identity(&[], &mut lookup);
         if let Some(class) = self.class() {
             identity.as_ref().map_err(Clone::clone)?;

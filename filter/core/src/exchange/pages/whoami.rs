@@ -98,6 +98,7 @@ fn facts(
         ("may", rights.may.iter().copied().map(Class::as_str).collect()),
         ("on_behalf_of", rights.on_behalf_of.patterns().collect()),
         ("impersonate", json!(impersonate)),
+        ("unfiltered", json!(rights.unfiltered)),
         ("claims", claims(policy, recognised)),
         ("enforced", Value::Object(enforced)),
         ("others", others(policy, recognised.position, passed)),

@@ -2,6 +2,7 @@
 //! tables stand beside, one file for each part of a request's life.
 #![allow(clippy::too_many_lines, clippy::type_complexity)] // tables are
 
+mod answering;
 mod backends;
 mod bodies;
 mod bounds;
@@ -19,6 +20,7 @@ mod refusals;
 mod retries;
 mod rollout;
 mod second;
+mod sessions;
 mod single;
 mod sources;
 mod telling;

@@ -83,7 +83,7 @@ fn each_source_tells_its_own() {
             json!({
                 "caller": "people", "source": "jwt", "user": null, "tenants": ["a", "b"], "refused": null,
                 "may": ["read", "rules"], "on_behalf_of": ["team-*", "other"], "impersonate": null,
-                "claims": {"real › role": ["ops", "dev"], "tenant": ["b"], "groups": ["dev", "t:a"], "team": null},
+                "unfiltered": false, "claims": {"real › role": ["ops", "dev"], "tenant": ["b"], "groups": ["dev", "t:a"], "team": null},
                 "enforced": {"metrics": true, "logs": false},
                 "others": [other("sessions", "metadata", LATER), other("writers", "basic", LATER), other("hidden", "metadata", LATER)],
             }),
@@ -94,7 +94,7 @@ fn each_source_tells_its_own() {
             json!({
                 "caller": "sessions", "source": "metadata", "user": null, "tenants": ["s"], "refused": null,
                 "may": ["read"], "on_behalf_of": [], "impersonate": null,
-                "claims": {"ok": ["yes"], "tenant": ["s"], "team": "neither a string nor a list of strings"},
+                "unfiltered": false, "claims": {"ok": ["yes"], "tenant": ["s"], "team": "neither a string nor a list of strings"},
                 "enforced": {"metrics": false, "logs": false},
                 "others": [no_token.clone(), other("writers", "basic", LATER), other("hidden", "metadata", LATER)],
             }),
@@ -106,7 +106,7 @@ fn each_source_tells_its_own() {
                 "caller": "writers", "source": "basic", "user": "ann", "tenants": ["ann-1"], "refused": null,
                 "may": ["write"], "on_behalf_of": [],
                 "impersonate": {"label": "imp", "header": "x-may", "tenants": ["cluster-*"]},
-                "claims": {"team": null},
+                "unfiltered": false, "claims": {"team": null},
                 "enforced": {"metrics": true, "logs": false},
                 "others": [no_token.clone(), other("sessions", "metadata", "a condition on the claim ok is not met"),
                            other("hidden", "metadata", LATER)],
@@ -119,7 +119,7 @@ fn each_source_tells_its_own() {
                 "caller": "writers", "source": "basic", "user": "bob", "tenants": ["all"], "refused": null,
                 "may": ["write"], "on_behalf_of": [],
                 "impersonate": {"label": "imp", "header": "x-may", "tenants": ["cluster-*"]},
-                "claims": {"team": null},
+                "unfiltered": false, "claims": {"team": null},
                 "enforced": {"metrics": true, "logs": false},
                 "others": [no_token.clone(), no_session.clone(), other("hidden", "metadata", LATER)],
             }),
@@ -390,7 +390,7 @@ proptest! {
                 match decided {
                     Ok(identity) => {
                         prop_assert_eq!(position, identity.caller);
-                        let tenants: Vec<&str> = identity.tenants.as_slice().iter().map(|t| t.as_str()).collect();
+                        let tenants: Vec<&str> = identity.tenants.as_slice().iter().map(crate::tenant::TenantId::as_str).collect();
                         prop_assert_eq!(&page["tenants"], &json!(tenants));
                         prop_assert_eq!(&page["refused"], &Json::Null);
                     }

@@ -91,7 +91,7 @@ struct Post<'a> {
     splices: Vec<Splice>,
 }
 
-impl<'a> Post<'a> {
+impl Post<'_> {
     fn whole(&mut self, walk: impl FnOnce(&mut Self) -> Result<(), Problem>) -> Result<(), Problem> {
         walk(self)?;
         Ok(self.reader.end()?)

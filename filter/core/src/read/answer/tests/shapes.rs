@@ -56,7 +56,7 @@ fn lists() {
         ),
         (AlertmanagerAlerts, r#"[{"labels":{"tenant":["a"]}}]"#, "! a known member has the wrong type"),
         (AlertmanagerAlerts, r#"[{"labels":["tenant","a"]}]"#, "! a known member has the wrong type"),
-        (AlertmanagerAlerts, r#"[[]]"#, "! a known member has the wrong type"),
+        (AlertmanagerAlerts, "[[]]", "! a known member has the wrong type"),
         (AlertmanagerAlerts, r#"{"status":"error"}"#, "! a known member has the wrong type"),
         (AlertmanagerAlerts, "\"x\"", "! a known member has the wrong type"),
         (AlertmanagerAlerts, "", "! it is no JSON"),

@@ -3,6 +3,7 @@
 mod logql;
 mod metricsql;
 mod promql;
+mod properties;
 
 use super::*;
 

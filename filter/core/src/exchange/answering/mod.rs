@@ -5,6 +5,8 @@
 //! Between that and the change nothing can come that matters: the Alertmanager never gives another silence the same ID, and
 //! never other matchers to the same silence (it makes a new one instead).
 
+mod response;
+
 use std::rc::Rc;
 
 use super::tell::{self, Asked, Tracked};
@@ -26,21 +28,6 @@ const SILENCE_BYTES: usize = 1 << 20;
 /// What a client may ask for that its answer then cannot be: compressed, a part, or none because it is known.
 const NOT_ASKED: &[&str] =
     &["accept-encoding", "range", "if-range", "if-match", "if-none-match", "if-modified-since"];
-
-/// What an answer says of its body that is no longer so, or that invites others to keep it.
-const NOT_SAID: &[&str] = &[
-    "content-encoding",
-    "transfer-encoding",
-    "etag",
-    "last-modified",
-    "expires",
-    "age",
-    "accept-ranges",
-    "content-md5",
-    "digest",
-    "content-digest",
-    "repr-digest",
-];
 
 /// A request about rules, alerts or silences.
 #[derive(Debug)]
@@ -69,7 +56,7 @@ enum Stage {
     /// It went on, and its answer is wanted.
     WentOn(Option<Box<Tracked>>),
     /// Its answer is being kept.
-    Kept { encoding: Encoding, edits: Edits, body: Vec<u8> },
+    Kept { encoding: Encoding, edits: Edits, media: String },
 }
 
 /// A request, as its head tells of it.
@@ -216,7 +203,7 @@ impl Answering {
     }
 
     /// How much of an answer to the question whose a silence is is looked at.
-    pub(super) fn answer_bytes(&self, status: u16) -> usize {
+    pub(super) fn answer_bytes(status: u16) -> usize {
         if status == 200 { SILENCE_BYTES } else { 0 }
     }
 
@@ -240,9 +227,8 @@ impl Answering {
     pub(super) fn closed(self, policy: &Policy, worker: &mut Worker, now: Millis) {
         match self.stage {
             Stage::Owner { bytes, deadline, .. } => worker.abandon(1, bytes, deadline),
-            Stage::Kept { body, .. } => worker.release(0, body.len()),
             Stage::WentOn(Some(tracked)) => tracked.answered(policy, worker, None, now),
-            Stage::Request | Stage::WentOn(None) => {}
+            Stage::Request | Stage::WentOn(None) | Stage::Kept { .. } => {}
         }
     }
 }
@@ -253,14 +239,12 @@ impl Exchange {
         &mut self,
         worker: &mut Worker,
         answering: Box<Answering>,
-        headers: &Headers<'_>,
-        end_of_stream: bool,
         now: Millis,
     ) -> Step {
         match answering.what {
             Alerting::PostAlerts | Alerting::PostSilence => {
                 self.phase = Phase::Answering(answering);
-                self.keep_body(worker, headers, end_of_stream, now)
+                Step::Buffer
             }
             Alerting::DeleteSilence => self.ask_owner(worker, answering, None, None, now),
             _ => self.release(worker, answering, None, now),
@@ -393,137 +377,5 @@ impl Exchange {
         let policy = Rc::clone(&self.policy);
         let reply = tell::refuse(&policy, worker, asked, refusal, now);
         self.answer(reply)
-    }
-
-    /// Whether the answer to a request that went on must be looked into: its head by [`Self::answer_head`], its body by
-    /// [`Self::answer_piece`].
-    pub fn wants_answer(&self) -> bool {
-        matches!(&self.phase, Phase::Answering(answering) if answering.wants_answer())
-    }
-
-    /// The head of an answer has arrived: it goes on (`Continue`), or is held and its body wanted (`Buffer`), or another
-    /// takes its place (`Reply`).
-    pub fn answer_head(
-        &mut self,
-        worker: &mut Worker,
-        headers: &Headers<'_>,
-        end_of_stream: bool,
-        now: Millis,
-    ) -> Step {
-        let Some(mut answering) = self.take_answering() else { return self.as_before() };
-        let status: Option<u16> = headers.pseudo(":status").parse().ok();
-        if let Stage::WentOn(tracked) = &mut answering.stage
-            && let Some(tracked) = tracked.take()
-        {
-            tracked.answered(&self.policy, worker, status, now);
-        }
-        let limit = self.policy.limits.response_bytes.0;
-        let announced = headers.first("content-length").and_then(super::parse_number).unwrap_or(0);
-        let encoding = match (status, encoding(headers)) {
-            (Some(200), Ok(_)) if announced > u64::from(limit) => Err(Refusal::AnswerTooLarge { limit }),
-            (Some(200), encoding) => encoding,
-            // Words about what went wrong, and about nobody's rules.
-            (Some(204 | 300..), _) => return self.go_on(Edits::default(), None, None),
-            _ => Err(Refusal::Answer { what: "its status is none that such an answer has" }),
-        };
-        match encoding {
-            Err(refusal) => self.refuse_answer(worker, answering.asked, &refusal, now),
-            Ok(encoding) => {
-                let mut edits = Edits::default();
-                for name in NOT_SAID {
-                    edits.remove(headers, name);
-                }
-                edits.set(headers, "cache-control", "no-store");
-                answering.stage = Stage::Kept { encoding, edits, body: Vec::new() };
-                self.phase = Phase::Answering(answering);
-                if end_of_stream {
-                    self.answer_piece(worker, Ok(Vec::new()), true, now)
-                } else {
-                    Step::Buffer
-                }
-            }
-        }
-    }
-
-    /// More of an answer's body has arrived, after the pieces before; it is kept here. With `end_of_stream` it is whole, and
-    /// the step says what goes on in its place.
-    pub fn answer_piece(
-        &mut self,
-        worker: &mut Worker,
-        piece: Result<Vec<u8>, &'static str>,
-        end_of_stream: bool,
-        now: Millis,
-    ) -> Step {
-        let Some(mut answering) = self.take_answering() else { return self.as_before() };
-        let limits = &self.policy.limits;
-        let limit = limits.response_bytes.0;
-        let (asked, what) = (answering.asked, answering.what);
-        let stage = core::mem::replace(&mut answering.stage, Stage::Request);
-        let Stage::Kept { encoding, mut edits, mut body } = stage else {
-            return self.refuse_answer(worker, asked, &Refusal::Host { what: "an answer has no head" }, now);
-        };
-        let kept = piece.map_err(|what| Refusal::Host { what }).and_then(|piece| {
-            if body.len().saturating_add(piece.len()) > limit as usize {
-                return Err(Refusal::AnswerTooLarge { limit });
-            }
-            worker.hold(limits, piece.len())?;
-            if body.is_empty() {
-                body = piece;
-            } else {
-                body.extend_from_slice(&piece);
-            }
-            Ok(())
-        });
-        if kept.is_ok() && !end_of_stream {
-            answering.stage = Stage::Kept { encoding, edits, body };
-            self.phase = Phase::Answering(answering);
-            return Step::Buffer;
-        }
-        worker.release(0, body.len());
-        let narrowed = kept.and_then(|()| {
-            let decoded = encoding.decode(&body, limit).map_err(|refusal| match refusal {
-                Refusal::DecodedTooLarge { limit } => Refusal::AnswerTooLarge { limit },
-                _ => Refusal::Answer { what: "it does not decompress" },
-            })?;
-            match answering.narrow(what, &decoded)? {
-                Narrowed::AsItCame => Ok(decoded.into_owned()),
-                Narrowed::Changed(body) => Ok(body),
-                Narrowed::Foreign => Err(Refusal::NotOwn),
-            }
-        });
-        match narrowed {
-            Ok(body) => {
-                edits.set.push(("content-length".to_owned(), body.len().to_string()));
-                self.go_on(edits, Some(body), None)
-            }
-            Err(refusal) => self.refuse_answer(worker, asked, &refusal, now),
-        }
-    }
-
-    /// What went on was answered, and the answer does not go on.
-    fn refuse_answer(&mut self, worker: &mut Worker, asked: Asked, refusal: &Refusal, now: Millis) -> Step {
-        let policy = Rc::clone(&self.policy);
-        let reply = tell::refuse_answer(&policy, worker, asked, refusal, now);
-        self.answer(reply)
-    }
-
-    fn take_answering(&mut self) -> Option<Box<Answering>> {
-        match core::mem::replace(&mut self.phase, Phase::Answered) {
-            Phase::Answering(answering) if answering.wants_answer() => Some(answering),
-            other => {
-                self.phase = other;
-                None
-            }
-        }
-    }
-}
-
-/// How an answer is compressed, although nobody asked for that.
-fn encoding(headers: &Headers<'_>) -> Result<Encoding, Refusal> {
-    let unknown = || Refusal::Answer { what: "it is compressed in a way that the gateway does not know" };
-    match headers.only("content-encoding").map_err(|_| unknown())? {
-        None | Some(b"identity") => Ok(Encoding::Identity),
-        Some(b"gzip" | b"x-gzip") => Ok(Encoding::Gzip),
-        Some(_) => Err(unknown()),
     }
 }
