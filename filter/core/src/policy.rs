@@ -136,8 +136,8 @@ impl Policy {
                     format!("nothing comes after `anonymous` ({}): it takes whoever is left", earlier.name),
                 ));
             }
-            let tabled = Tabled { tenants: &tables, credentials: &credentials };
-            let caller = Caller::compile(caller, &path, env, tabled)?;
+            let known = Tabled { tenants: &tables, credentials: &credentials };
+            let caller = Caller::compile(caller, &path, env, known)?;
             // What is bad for the first is refused, and never reaches the second.
             if caller.attribute().is_some() && callers.iter().any(|c| c.attribute() == caller.attribute()) {
                 let path = format!("{path}.session.attribute");
