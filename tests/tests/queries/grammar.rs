@@ -195,7 +195,7 @@ impl Grammar {
         match self.dialect {
             Dialect::PromQl => {}
             Dialect::PromQl3 => {
-                windows.extend(["[300]", "[5m*2-1m]", "[(2m)^1]", "[ min_of( 5m , 4m ) ]", "[0x12c]"])
+                windows.extend(["[300]", "[5m*2-1m]", "[(2m)^1]", "[ min_of( 5m , 4m ) ]", "[0x12c]"]);
             }
             Dialect::MetricsQl => windows.extend(["[5i]", "[300]", "[1.5m]", "[5m:30s]"]),
         }
