@@ -36,6 +36,7 @@ pub mod policy;
 pub mod read;
 pub mod report;
 pub mod rollout;
+mod sorted;
 pub mod table;
 pub mod tenant;
 pub mod wire;

@@ -10,6 +10,7 @@ use crate::isolate::Isolate;
 use crate::operation::{Kind, Router};
 use crate::report::{NamingRules, Refusal};
 use crate::rollout::Rollout;
+use crate::sorted;
 use crate::table::TableRules;
 use crate::write::{Rules, metadata};
 
@@ -134,8 +135,7 @@ impl Policy {
         tenancy_headers.extend(backends.iter().flat_map(|b| b.write.tenant_headers()).map(str::to_owned));
         tenancy_headers
             .extend(callers.iter().filter_map(|c| c.rights.impersonate.as_ref()).map(|i| i.header.clone()));
-        tenancy_headers.sort_unstable();
-        tenancy_headers.dedup();
+        let tenancy_headers = sorted::set(tenancy_headers);
         if let Some(reserved) = tenancy_headers.iter().find(|name| name.starts_with(':') || name.is_empty()) {
             return Err(ConfigError::new(
                 "",

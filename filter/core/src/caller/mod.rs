@@ -24,6 +24,7 @@ pub use rights::{Impersonate, Rights};
 use crate::config::{CallerConfig, ConfigError, SourceConfig};
 use crate::http::Headers;
 use crate::report::Refusal;
+use crate::sorted;
 use crate::tenant::TenantSet;
 
 use basic::Basic;
@@ -203,9 +204,7 @@ pub(crate) fn first<'a>(
         }
         return Ok(Recognised { position, caller, facts });
     }
-    let mut challenges: Vec<String> = callers.iter().filter_map(Caller::challenge).collect();
-    challenges.sort_unstable();
-    challenges.dedup();
+    let challenges = sorted::set(callers.iter().filter_map(Caller::challenge).collect());
     Err(Refusal::NoCaller { presented: evidence.authorization.is_some(), challenges })
 }
 

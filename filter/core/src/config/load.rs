@@ -74,10 +74,13 @@ impl Config {
 const MAX_DEPTH: u32 = 32;
 
 fn object(structure: Structure<'_>, depth: u32) -> Result<Map<String, Value>, Malformed> {
-    structure
-        .entries()
-        .map(|entry| entry.and_then(|(key, datum)| Ok((key.to_owned(), json(datum, depth)?))))
-        .collect()
+    // Not collected: a map sorts what it is made of, and the entries may well be in order.
+    let mut map = Map::new();
+    for entry in structure.entries() {
+        let (key, datum) = entry?;
+        map.insert(key.to_owned(), json(datum, depth)?);
+    }
+    Ok(map)
 }
 
 fn array(list: List<'_>, depth: u32) -> Result<Vec<Value>, Malformed> {
