@@ -5,7 +5,7 @@ use core::fmt;
 use serde_json::{Map, Number, Value};
 
 use super::Config;
-use crate::wire::{Datum, List, Malformed, Structure};
+use crate::wire::{Datum, List, Malformed, Structure, json_tree};
 
 /// What is wrong with a configuration, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,18 +47,20 @@ impl Config {
         };
         // Neither form can be told from the other by its beginning: a Struct starts with the tag 0x0a, which is a line
         // end, and the length after it may be a brace.
-        let json = match serde_json::from_slice(bytes) {
-            Ok(map) => return Self::from_json(Value::Object(map)),
-            Err(error) => error,
+        let json = match json_tree(bytes) {
+            Ok(tree @ Value::Object(_)) => return Self::from_json(tree),
+            other => other.err(),
         };
         match object(Structure::new(bytes), 0) {
             Ok(map) => Self::from_json(Value::Object(map)),
-            Err(_) if *first == b'{' => {
-                Err(ConfigError::new("", format!("the configuration is not valid JSON: {json}")))
-            }
             Err(error) => Err(ConfigError::new(
                 "",
-                format!("the configuration is neither a JSON object nor a google.protobuf.Struct: {error}"),
+                match json.filter(|_| *first == b'{') {
+                    Some(json) => format!("the configuration is not valid JSON: {json}"),
+                    None => format!(
+                        "the configuration is neither a JSON object nor a google.protobuf.Struct: {error}"
+                    ),
+                },
             )),
         }
     }
