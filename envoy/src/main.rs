@@ -1,5 +1,8 @@
 //! The `scopegate` command: what people do with a configuration outside Envoy.
 
+mod check;
+mod document;
+mod finding;
 mod hash;
 mod metrics;
 mod reference;
@@ -7,7 +10,7 @@ mod reference;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use scopegate_core::config::Config;
+use scopegate_core::config::{AgentConfig, Config, Role};
 
 /// Works with Scopegate's configuration, offline.
 #[derive(Parser)]
@@ -19,7 +22,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Makes the keyed hash of a password, for `callers[].basic.users[].password`
+    Check(check::Check),
+    /// Makes the keyed hash of a password or a token, for `callers[].basic` and `callers[].bearer`
     Hash(hash::Hash),
     /// Prints the JSON schema of the configuration, for editors
     Schema,
@@ -31,10 +35,18 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
+        Command::Check(check) => match check.run() {
+            Ok(true) => Ok(()),
+            Ok(false) => return ExitCode::FAILURE,
+            Err(error) => Err(error),
+        },
         Command::Hash(hash) => hash.run(),
         Command::Schema => schema(),
         Command::Reference => {
-            print!("{}", reference::page(&schemars::schema_for!(Config)));
+            print!(
+                "{}",
+                reference::page(&schemars::schema_for!(Config), &schemars::schema_for!(AgentConfig))
+            );
             Ok(())
         }
         Command::Metrics => {
@@ -52,6 +64,6 @@ fn main() -> ExitCode {
 }
 
 fn schema() -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(&schemars::schema_for!(Config))?);
+    println!("{}", serde_json::to_string_pretty(&schemars::schema_for!(Role))?);
     Ok(())
 }

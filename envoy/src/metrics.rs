@@ -24,6 +24,21 @@ stats_config:
   stats_tags:
 ";
 
+const ISTIO: &str = "
+Istio's bootstrap makes such patterns of the tags that it is told, and keeps no statistics but those that it is told of:
+
+```yaml
+meshConfig:
+  defaultConfig:
+";
+
+const MATCHER: &str = "    proxyStatsMatcher: {inclusionRegexps: [\".*scopegate_.*\"]}
+```
+
+It also takes what follows `cache.`, `component.`, `tag.` and `wasm_filter.` in any name for tags of its own, so that a tenant
+with one of these in its ID is not told well there.
+";
+
 /// The page.
 pub(crate) fn page() -> String {
     let mut out = String::from(HEAD);
@@ -50,5 +65,7 @@ pub(crate) fn page() -> String {
         let _ = writeln!(out, "    - {{tag_name: {tag}, regex: \"{regex}\"}}");
     }
     out.push_str("```\n");
+    let tags: Vec<&str> = TAGS.iter().map(|(tag, _)| *tag).collect();
+    let _ = write!(out, "{ISTIO}    extraStatTags: [{}]\n{MATCHER}", tags.join(", "));
     out
 }

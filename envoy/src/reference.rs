@@ -16,19 +16,29 @@ quote what YAML would read as something else (`\"no\"`, `\"007\"`, `\"1.5\"`). S
 (`512KiB`, `8MiB`), and so are times (`500ms`, `30s`, `2m`).
 ";
 
-/// The page.
-pub(crate) fn page(schema: &Schema) -> String {
+/// The page, of both roles of the filter.
+pub(crate) fn page(gateway: &Schema, agent: &Schema) -> String {
     let mut out = String::from(HEAD);
+    let mut told = Vec::new();
+    whole(&mut out, "The whole", gateway, &mut told);
+    whole(&mut out, "The whole beside an agent", agent, &mut told);
+    out
+}
+
+/// One role, without the types that were `told` before.
+fn whole(out: &mut String, heading: &str, schema: &Schema, told: &mut Vec<String>) {
     let empty = Map::new();
     let root = schema.as_object().unwrap_or(&empty);
     let definitions = root.get("$defs").and_then(Value::as_object).unwrap_or(&empty);
-    section(&mut out, "The whole", root);
+    section(out, heading, root);
     for name in reachable(root, definitions) {
-        if let Some(definition) = definitions.get(&name).and_then(Value::as_object) {
-            section(&mut out, title(&name), definition);
+        if let Some(definition) = definitions.get(&name).and_then(Value::as_object)
+            && !told.contains(&name)
+        {
+            section(out, title(&name), definition);
+            told.push(name);
         }
     }
-    out
 }
 
 /// The definitions in the order in which a reader meets them.

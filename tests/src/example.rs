@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::bootstrap::module;
+use crate::session;
 
 /// An example's Envoy configuration.
 #[derive(Debug, Clone)]
@@ -32,7 +33,13 @@ impl Example {
     /// The example of this name, with our module, its admin interface and its listeners on free ports of the loopback
     /// interface.
     pub fn load(name: &str) -> Result<Self> {
-        let mut bootstrap = yaml(&file(name, "envoy.yaml"))?;
+        Self::load_file(name, "envoy.yaml")
+    }
+
+    /// The same of another file of the example. What its filter takes from Envoy's environment are the keys of
+    /// [`session`](crate::session::KEYS).
+    pub fn load_file(name: &str, envoy: &str) -> Result<Self> {
+        let mut bootstrap = yaml(&file(name, envoy))?;
         bootstrap["admin"] = json!({"address": local(0)});
         let mut example = Self { bootstrap };
         for listener in list(&mut example.bootstrap, "/static_resources/listeners")? {
@@ -42,7 +49,12 @@ impl Example {
         }
         let module = module();
         ensure!(module.is_file(), "no module at {}: run `cargo xtask wasm`", module.display());
-        example.filter("scopegate")?["config"]["vm_config"]["code"]["local"]["filename"] = json!(module);
+        let vm = &mut example.filter("scopegate")?["config"]["vm_config"];
+        vm["code"]["local"]["filename"] = json!(module);
+        let variables = &mut vm["environment_variables"];
+        if *variables == json!({"host_env_keys": ["SCOPEGATE_SESSION_KEYS"]}) {
+            *variables = json!({"key_values": {"SCOPEGATE_SESSION_KEYS": session::KEYS}});
+        }
         Ok(example)
     }
 

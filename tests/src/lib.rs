@@ -7,7 +7,9 @@
 //! Nothing here decides anything about tenants, and nothing waits for a fixed time: every wait has a condition and
 //! a deadline ([`wait`]). Every port is chosen by the kernel, so all tests run at once.
 
+pub mod alertmanager;
 pub mod bootstrap;
+pub mod certificates;
 pub mod client;
 pub mod cortex;
 pub mod envoy;
@@ -16,10 +18,12 @@ pub mod identity;
 pub mod kubernetes;
 pub mod loki;
 pub mod otlp;
+pub mod page;
 pub mod ports;
 pub mod process;
 pub mod prometheus;
 pub mod remote_write;
+pub mod session;
 pub mod victoriametrics;
 pub mod wait;
 

@@ -25,6 +25,7 @@ impl Equipment {
             ("SCOPEGATE_FAULTS_WASM", self.faults.as_ref()),
             ("PROMETHEUS_BIN", self.tools.prometheus.as_ref()),
             ("VICTORIA_METRICS_BIN", self.tools.victoria_metrics.as_ref()),
+            ("ALERTMANAGER_BIN", self.tools.alertmanager.as_ref()),
         ];
         all.into_iter().filter_map(|(name, path)| Some((name, path?.clone()))).collect()
     }
@@ -70,13 +71,15 @@ mod tests {
                 envoy: "/envoy".into(),
                 toolchain: Toolchain::Active,
                 prometheus: spare.clone(),
-                victoria_metrics: spare,
+                victoria_metrics: spare.clone(),
+                alertmanager: spare,
             };
             let equipment = Equipment { tools, shipped: "/s.wasm".into(), faults: faults.map(PathBuf::from) };
             equipment.variables().iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(names(None, None), "ENVOY_BIN SCOPEGATE_WASM");
-        let all = "ENVOY_BIN SCOPEGATE_WASM SCOPEGATE_FAULTS_WASM PROMETHEUS_BIN VICTORIA_METRICS_BIN";
+        let all = "ENVOY_BIN SCOPEGATE_WASM SCOPEGATE_FAULTS_WASM PROMETHEUS_BIN VICTORIA_METRICS_BIN \
+                   ALERTMANAGER_BIN";
         assert_eq!(names(Some("/p"), Some("/f.wasm")), all);
     }
 }

@@ -15,6 +15,8 @@ pub enum Isolate {
     /// By the header `X-Scope-OrgID`.
     #[default]
     Header,
+    /// By the header `X-Scope-OrgID`, which the backend reads as a regular expression.
+    Pattern,
     /// By a label of this name, which stands in what is written.
     Label(String),
     /// By a label of this name, which the URL of a write sets: `extra_label=NAME=TENANT`. It comes after every label of
@@ -38,12 +40,21 @@ impl Isolate {
             Err(ConfigError::new(path, format!("{problem}: {} {}", kind.as_str(), takes.words())))
         };
         match (config, takes) {
-            (None, Takes::Header) | (Some(Isolation::Header), _) => Ok(Self::Header),
+            (Some(Isolation::Pattern), Takes::Header | Takes::HeaderOrLabel) => Ok(Self::Pattern),
+            (Some(Isolation::Pattern), _) => error("not by a pattern"),
+            (None, Takes::Header | Takes::HeaderOrLabel) | (Some(Isolation::Header), _) => Ok(Self::Header),
             (None, _) => error("missing"),
-            (Some(Isolation::Label(label)), Takes::Label | Takes::LabelInUrl) if label.is_empty() => {
-                Err(ConfigError::new(format!("{path}.label"), "a label has a name"))
+            (Some(Isolation::Label(label)), Takes::Label | Takes::HeaderOrLabel | Takes::LabelInUrl)
+                if !can_keep_apart(label) =>
+            {
+                Err(ConfigError::new(
+                    format!("{path}.label"),
+                    "a label has a name; one that keeps tenants apart is made of A-Z a-z 0-9 _ and does not begin with a digit or `__`",
+                ))
             }
-            (Some(Isolation::Label(label)), Takes::Label) => Ok(Self::Label(label.0.clone())),
+            (Some(Isolation::Label(label)), Takes::Label | Takes::HeaderOrLabel) => {
+                Ok(Self::Label(label.0.clone()))
+            }
             (Some(Isolation::Label(label)), Takes::LabelInUrl) => Ok(Self::LabelInUrl(label.0.clone())),
             (Some(Isolation::Label(_)), _) => error("not by a label"),
             (Some(Isolation::Account(accounts)), Takes::AccountInPath) => {
@@ -75,10 +86,16 @@ impl Isolate {
         }
     }
 
+    /// Whether the backend would read the ID of this tenant as a pattern for others.
+    pub fn misreads(&self, tenant: &TenantId) -> bool {
+        matches!(self, Self::Pattern) && tenant.as_str().contains(['.', '*', '(', ')'])
+    }
+
     /// Whether the backend can be told this tenant.
     pub fn knows(&self, tenant: &TenantId) -> bool {
         match self {
             Self::Header | Self::Label(_) | Self::LabelInUrl(_) => true,
+            Self::Pattern => !self.misreads(tenant),
             Self::AccountInPath(accounts) | Self::AccountInHeaders(accounts) => {
                 accounts.0.contains_key(tenant)
             }
@@ -86,10 +103,18 @@ impl Isolate {
     }
 }
 
+/// Whether every language of queries, and every protocol of writes, takes this name of a label as it is.
+fn can_keep_apart(label: &str) -> bool {
+    label.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && !label.starts_with("__")
+        && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
 /// What a kind of backend can keep tenants apart by, besides what stands in front of it.
 #[derive(Clone, Copy)]
 enum Takes {
     Header,
+    HeaderOrLabel,
     Label,
     LabelInUrl,
     AccountInPath,
@@ -99,8 +124,9 @@ enum Takes {
 impl Takes {
     fn of(kind: Kind) -> Self {
         match kind {
-            Kind::Cortex | Kind::Mimir | Kind::Loki | Kind::Tempo => Self::Header,
-            Kind::Prometheus => Self::Label,
+            Kind::Cortex | Kind::Mimir | Kind::Tempo => Self::Header,
+            Kind::Loki => Self::HeaderOrLabel,
+            Kind::Prometheus | Kind::Alertmanager => Self::Label,
             Kind::VictoriaMetrics => Self::LabelInUrl,
             Kind::VictoriaMetricsCluster => Self::AccountInPath,
             Kind::VictoriaLogs | Kind::VictoriaTraces => Self::AccountInHeaders,
@@ -110,6 +136,9 @@ impl Takes {
     fn words(self) -> &'static str {
         match self {
             Self::Header => "knows X-Scope-OrgID: leave it out, or say `header`",
+            Self::HeaderOrLabel => {
+                "knows X-Scope-OrgID: leave it out, or say `header`; or `{label: NAME}` for one that runs without tenants"
+            }
             Self::Label | Self::LabelInUrl => {
                 "knows no X-Scope-OrgID, so that every tenant would see everything; say `{label: NAME}`, or `header` only \
                  if something behind this Envoy does"
@@ -205,7 +234,7 @@ impl Address {
     pub fn tell(&self, tenant: &TenantId) -> Vec<(String, String)> {
         let header = |name: &str, value: String| (name.to_owned(), value);
         let mut told = match &*self.isolate {
-            Isolate::Header => vec![header("x-scope-orgid", tenant.as_str().to_owned())],
+            Isolate::Header | Isolate::Pattern => vec![header("x-scope-orgid", tenant.as_str().to_owned())],
             Isolate::Label(_) => Vec::new(),
             Isolate::LabelInUrl(label) => {
                 let mut path = self.path.clone();

@@ -26,6 +26,7 @@
     )
 )]
 
+pub mod agent;
 pub mod caller;
 pub mod config;
 pub mod exchange;
@@ -36,6 +37,7 @@ pub mod policy;
 pub mod read;
 pub mod report;
 pub mod rollout;
+pub mod session;
 mod sorted;
 pub mod table;
 pub mod tenant;

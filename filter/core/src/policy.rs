@@ -2,14 +2,16 @@
 
 use std::rc::Rc;
 
-use crate::caller::{Caller, Environment, Impersonate};
+use crate::caller::{Caller, Credential, Environment, Impersonate, Tabled};
 use crate::config::{BackendConfig, ByTenant, Config, ConfigError, Limits, WriteConfig};
 use crate::exchange::{Pages, Process, SlotFailure};
 use crate::http::{host_name, under_prefix};
 use crate::isolate::Isolate;
 use crate::operation::{Kind, Router};
+use crate::read::{AlsoRead, LabelPolicies};
 use crate::report::{NamingRules, Refusal};
 use crate::rollout::Rollout;
+use crate::session::HEADER;
 use crate::sorted;
 use crate::table::TableRules;
 use crate::write::{Rules, metadata};
@@ -25,6 +27,8 @@ pub struct Policy {
     pub callers: Vec<Caller>,
     /// The tables, in the order of their names.
     pub tables: Vec<TableRules>,
+    /// The tables of users and tokens, likewise.
+    pub credentials: Vec<TableRules<Credential>>,
     /// The bounds.
     pub limits: Limits,
     /// Which configuration it is: a [hash](crate::write::ledger::version) of its bytes, where there are any.
@@ -33,7 +37,7 @@ pub struct Policy {
     pub telling: Telling,
     /// The gateway's own pages.
     pub pages: Pages,
-    /// Headers that say something about tenancy, in lower case: none of a client's ever goes on.
+    /// Headers that say something about tenancy, or prove an identity, in lower case: none of a client's ever goes on.
     tenancy_headers: Vec<String>,
 }
 
@@ -63,8 +67,14 @@ pub struct Backend {
     pub isolate: Rc<Isolate>,
     /// Which paths it has.
     pub router: Router,
+    /// Whether it reads experimental syntax of its query language.
+    pub experimental: bool,
+    /// What its reads may see of each tenant.
+    pub label_policies: LabelPolicies,
     /// How its writes find their tenants.
     pub write: Rules,
+    /// Which tenants are read together with others.
+    pub also_read: AlsoRead,
     /// Whether the client's `Authorization` goes on to it.
     pub forward_authorization: bool,
     hosts: Vec<HostPattern>,
@@ -78,7 +88,7 @@ enum HostPattern {
     Below(String),
 }
 
-/// Headers by which the backends, or their neighbours, take a tenant from a request.
+/// Headers by which the backends, or their neighbours, take a tenant from a request; and the proof of a session.
 const TENANCY_HEADERS: &[&str] = &[
     "x-scope-orgid",
     "x-prom-label-policy",
@@ -88,6 +98,7 @@ const TENANCY_HEADERS: &[&str] = &[
     "vl-extra-fields",
     "vt-extra-fields",
     "x-influxdb-org",
+    HEADER,
 ];
 
 impl Policy {
@@ -102,15 +113,9 @@ impl Policy {
                 "name at least one caller; without one every request is refused",
             ));
         }
-        let stray = config.write.keys().find(|name| config.backends.iter().all(|b| b.name.0 != **name));
-        if let Some(name) = stray {
-            let known: Vec<&str> = config.backends.iter().map(|backend| &*backend.name).collect();
-            return Err(ConfigError::new(
-                format!("write.{name}"),
-                format!("no backend has this name; there are: {}", known.join(", ")),
-            ));
-        }
-        let tables = TableRules::compile(&config.tables)?;
+        check_backends(config, "write", config.write.keys())?;
+        check_backends(config, "read", config.read.keys())?;
+        let (tables, credentials) = compile_tables(config)?;
         let mut backends: Vec<Backend> = Vec::new();
         for (position, backend) in config.backends.iter().enumerate() {
             let path = format!("backends[{position}]");
@@ -126,7 +131,40 @@ impl Policy {
             if callers.iter().any(|known| known.name == caller.name.0) {
                 return Err(ConfigError::new(format!("{path}.name"), "another caller has this name"));
             }
-            callers.push(Caller::compile(caller, &path, env)?);
+            if let Some(earlier) = callers.last().filter(|known| known.is_anonymous()) {
+                return Err(ConfigError::new(
+                    path,
+                    format!("nothing comes after `anonymous` ({}): it takes whoever is left", earlier.name),
+                ));
+            }
+            let tabled = Tabled { tenants: &tables, credentials: &credentials };
+            let caller = Caller::compile(caller, &path, env, tabled)?;
+            // What is bad for the first is refused, and never reaches the second.
+            if caller.attribute().is_some() && callers.iter().any(|c| c.attribute() == caller.attribute()) {
+                let path = format!("{path}.session.attribute");
+                return Err(ConfigError::new(path, "another caller is recognised by this attribute"));
+            }
+            let mut impersonated = caller.impersonations().map(|right| &right.label);
+            let of_a_pair = |label| backends.iter().find(|backend| backend.write.ha_labels.contains(label));
+            if let Some(backend) = impersonated.find_map(of_a_pair) {
+                return Err(ConfigError::new(
+                    format!("{path}.impersonate.label"),
+                    format!(
+                        "it is taken off, and an HA tracker of {} decides by it (write.{}.ha_labels)",
+                        backend.name, backend.name
+                    ),
+                ));
+            }
+            drop(impersonated);
+            callers.push(caller);
+        }
+        for backend in &mut backends {
+            if let Some(read) = config.read.get(&backend.name) {
+                let path = format!("read.{}.label_policy", backend.name);
+                backend.experimental = read.experimental;
+                backend.label_policies =
+                    LabelPolicies::compile(&read.label_policy, backend.kind, &callers, &path)?;
+            }
         }
         let limits = config.limits.clone();
         check_limits(&limits)?;
@@ -134,7 +172,8 @@ impl Policy {
             TENANCY_HEADERS.iter().map(|name| (*name).to_owned()).collect();
         tenancy_headers.extend(backends.iter().flat_map(|b| b.write.tenant_headers()).map(str::to_owned));
         tenancy_headers
-            .extend(callers.iter().filter_map(|c| c.rights.impersonate.as_ref()).map(|i| i.header.clone()));
+            .extend(callers.iter().flat_map(Caller::impersonations).map(|right| right.header.clone()));
+        tenancy_headers.extend(callers.iter().flat_map(Caller::headers).map(str::to_owned));
         let tenancy_headers = sorted::set(tenancy_headers);
         if let Some(reserved) = tenancy_headers.iter().find(|name| name.starts_with(':') || name.is_empty()) {
             return Err(ConfigError::new(
@@ -160,7 +199,18 @@ impl Policy {
         };
         let pages = Pages::compile(config)?;
         let (rollout, version) = (Rollout::compile(config), [0; 16]);
-        Ok(Self { rollout, backends, callers, tables, limits, version, telling, pages, tenancy_headers })
+        Ok(Self {
+            rollout,
+            backends,
+            callers,
+            tables,
+            credentials,
+            limits,
+            version,
+            telling,
+            pages,
+            tenancy_headers,
+        })
     }
 
     /// The backend a request is for: the one that the route's metadata names, else the one with the best
@@ -197,12 +247,12 @@ impl Policy {
 
     /// Whether a decision depends on the date, so that the host must tell it.
     pub fn needs_date(&self) -> bool {
-        self.backends.iter().any(|backend| backend.write.needs_date())
+        self.backends.iter().any(|backend| backend.write.needs_date() || !backend.also_read.is_empty())
     }
 
     /// The rights of all callers to impersonate.
     pub fn impersonations(&self) -> impl Iterator<Item = &Impersonate> {
-        self.callers.iter().filter_map(|caller| caller.rights.impersonate.as_ref())
+        self.callers.iter().flat_map(Caller::impersonations)
     }
 
     /// Makes what the workers of a process share, before any of them serves.
@@ -210,7 +260,7 @@ impl Policy {
         if self.backends.iter().any(|backend| backend.write.follows_metadata()) {
             metadata::make_slots(process)?;
         }
-        Ok(())
+        self.callers.iter().try_for_each(|caller| caller.make_slots(process))
     }
 
     /// Headers of a client that never go on, in lower case.
@@ -265,8 +315,21 @@ impl Backend {
         if forward_authorization {
             write.calls.headers.push("authorization".to_owned());
         }
+        let also_read = AlsoRead::compile(&config.also_read, &isolate, &format!("{path}.also_read"))?;
         let isolate = Rc::new(isolate);
-        Ok(Self { name, kind: config.kind, isolate, router, write, forward_authorization, hosts, prefix })
+        Ok(Self {
+            name,
+            kind: config.kind,
+            isolate,
+            router,
+            experimental: false,
+            label_policies: LabelPolicies::default(),
+            write,
+            also_read,
+            forward_authorization,
+            hosts,
+            prefix,
+        })
     }
 
     /// How well the backend fits a host: `None` not at all, 0 for one that names no hosts.
@@ -304,6 +367,35 @@ impl HostPattern {
     }
 }
 
+/// The tables of tenants, and those of users and tokens: what a caller names for its credentials is one of the latter.
+fn compile_tables(config: &Config) -> Result<(Vec<TableRules>, Vec<TableRules<Credential>>), ConfigError> {
+    let named = config.callers.iter().flat_map(|caller| {
+        let basic = caller.basic.as_ref().and_then(|basic| basic.table.as_ref());
+        basic.into_iter().chain(caller.bearer.as_ref().and_then(|bearer| bearer.table.as_ref()))
+    });
+    let named: Vec<&str> = named.map(|name| &**name).collect();
+    let (credentials, tenants): (Vec<_>, Vec<_>) =
+        config.tables.iter().partition(|(name, _)| named.contains(&name.as_str()));
+    let tenants = tenants.into_iter().map(|(name, table)| TableRules::tenants(name, table));
+    let credentials = credentials.into_iter().map(|(name, table)| TableRules::credentials(name, table));
+    Ok((tenants.collect::<Result<_, _>>()?, credentials.collect::<Result<_, _>>()?))
+}
+
+/// What is said by backend, under `field`, is said of backends that there are.
+fn check_backends<'a>(
+    config: &Config,
+    field: &str,
+    mut names: impl Iterator<Item = &'a String>,
+) -> Result<(), ConfigError> {
+    let stray = names.find(|name| config.backends.iter().all(|backend| backend.name.0 != **name));
+    let Some(name) = stray else { return Ok(()) };
+    let known: Vec<&str> = config.backends.iter().map(|backend| &*backend.name).collect();
+    Err(ConfigError::new(
+        format!("{field}.{name}"),
+        format!("no backend has this name; there are: {}", known.join(", ")),
+    ))
+}
+
 /// Names stand in metrics, where they must not look like anything else.
 fn check_name(name: &str, path: &str) -> Result<(), ConfigError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
@@ -326,6 +418,7 @@ fn check_limits(limits: &Limits) -> Result<(), ConfigError> {
         ("calls_per_request", limits.calls_per_request.0),
         ("calls_per_worker", limits.calls_per_worker.0),
         ("held_bytes_per_worker", limits.held_bytes_per_worker.0),
+        ("response_bytes", limits.response_bytes.0),
         ("answer_bytes", limits.answer_bytes.0),
     ];
     match fields.iter().find(|(_, value)| *value == 0) {

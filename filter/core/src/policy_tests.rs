@@ -43,7 +43,10 @@ fn every_error_says_where_and_what() {
         )
     };
     let cases: Vec<(Value, &str)> = vec![
-        (with("/mod", json!("enforce")), "mod: unknown field `mod`, expected one of `mode`, `backends`"),
+        (
+            with("/mod", json!("enforce")),
+            "mod: unknown field `mod`, expected one of `role`, `mode`, `backends`",
+        ),
         (
             with("/mode", json!("on")),
             "mode: unknown variant `on`, expected one of `enforce`, `observe`, `enforce_for`",
@@ -81,7 +84,7 @@ fn every_error_says_where_and_what() {
         ),
         (
             with("/callers/0/jwt", Value::Null),
-            "callers[0]: no source says how this caller is recognised: give one of jwt, metadata, basic",
+            "callers[0]: no source says how this caller is recognised: give one of jwt, metadata, basic, bearer",
         ),
         (with("/callers/0/jwt/issuer", json!([])), "callers[0].jwt.issuer: name at least one issuer"),
         (with("/callers/0/jwt/issuer", json!(false)), "callers[0].jwt.issuer"),
@@ -120,6 +123,44 @@ fn every_error_says_where_and_what() {
                 json!({"name": "b", "basic": {"key": {"env": "NONE"}, "users": []}, "may": ["write"]}),
             ),
             "callers[1].basic.key.env: the environment variable NONE is not set",
+        ),
+        (
+            with(
+                "/callers",
+                json!([
+                    {"name": "all", "anonymous": {}, "tenants": ["public"], "may": ["read"]},
+                    {"name": "users", "jwt": {"provider": "p", "issuer": "i"}, "tenants": ["t"], "may": ["read"]},
+                ]),
+            ),
+            "callers[1]: nothing comes after `anonymous` (all)",
+        ),
+        (
+            {
+                let mut config = with("/tables", json!({"users": {"static": {"a": "b"}}}));
+                config["callers"][0] = json!({"name": "b", "basic": {"key": {"env": "KEY"}, "table": "users"}, "may": ["write"], "tenants": ["t"]});
+                config
+            },
+            "tables.users: users and tokens are fetched (`http`)",
+        ),
+        (
+            {
+                let mut config = with("/tables", json!({"users": {"http": {"cluster": "c", "path": "/"}}}));
+                config["callers"].as_array_mut().unwrap().push(json!({"name": "b", "basic": {"key": {"env": "KEY"}, "table": "users"}, "may": ["write"], "tenants": ["t"]}));
+                config["callers"][0]["tenants"] = json!({"claim": "a", "table": "users"});
+                config
+            },
+            "callers[0].tenants.table: no table has this name; there are under `tables`: none",
+        ),
+        (
+            with(
+                "/backends/0/also_read",
+                json!([{"tenant": "a", "from": "a", "until": "2030-01-01T00:00:00Z"}]),
+            ),
+            "backends[0].also_read[0].from: this is the same tenant",
+        ),
+        (
+            with("/backends/-", json!({"name": "vm", "kind": "victoriametrics", "isolate": "pattern"})),
+            "backends[1].isolate: not by a pattern",
         ),
         (with("/write", json!({"metric": {}})), "write.metric: no backend has this name; there are: metrics"),
         (
@@ -196,6 +237,52 @@ fn every_error_says_where_and_what() {
     for (config, expected) in cases {
         let error = compile(config.clone()).map(|_| ()).expect_err(expected);
         assert!(error.starts_with(expected), "\n got: {error}\nwant: {expected}");
+    }
+}
+
+#[test]
+fn errors_in_what_is_read_say_where_and_what() {
+    let policy = |policy: Value| json!({"logs": {"label_policy": [policy]}});
+    let cases = [
+        (json!({"log": {}}), "read.log: no backend has this name; there are: metrics, logs"),
+        (json!({"logs": {"label_policies": []}}), "read.logs.label_policies: unknown field"),
+        (json!({"logs": {"experimental": "yes"}}), "read.logs.experimental: "),
+        (
+            json!({"metrics": {"label_policy": [{"everything": true}]}}),
+            "read.metrics.label_policy: only mimir and loki know label policies",
+        ),
+        (policy(json!({})), "read.logs.label_policy[0].selectors: name at least one selector, or say"),
+        (
+            policy(json!({"everything": true, "selectors": "{a=\"b\"}"})),
+            "read.logs.label_policy[0].selectors: name at least one selector, or say",
+        ),
+        (
+            policy(json!({"selectors": "a=b"})),
+            "read.logs.label_policy[0].selectors[0]: a selector is written",
+        ),
+        (
+            policy(json!({"selectors": ["{a=\"b\"}", "{"]})),
+            "read.logs.label_policy[0].selectors[1]: a selector",
+        ),
+        (
+            policy(json!({"callers": "user", "everything": true})),
+            "read.logs.label_policy[0].callers[0]: no caller has this name",
+        ),
+    ];
+    for (read, expected) in cases {
+        let mut config = with("/read", read);
+        config["backends"] = json!([{"name": "metrics", "kind": "cortex"}, {"name": "logs", "kind": "loki"}]);
+        let error = compile(config).map(|_| ()).expect_err(expected);
+        assert!(error.starts_with(expected), "\n got: {error}\nwant: {expected}");
+    }
+    for label in ["a.b", "1a", "__name__", "a b", "\u{e4}"] {
+        let mut config = base();
+        config["backends"] = json!([{"name": "metrics", "kind": "prometheus", "isolate": {"label": label}}]);
+        let error = compile(config).map(|_| ()).expect_err(label);
+        assert!(
+            error.starts_with("backends[0].isolate.label: a label has a name; one that keeps"),
+            "{error}"
+        );
     }
 }
 

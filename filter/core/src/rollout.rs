@@ -43,7 +43,13 @@ impl Seat {
         let hash: [u8; 32] = hash.finalize().into();
         let number = hash.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes));
         // Of 2^64 numbers no seat has more than one more than another.
-        Self(u16::try_from(number % u64::from(Percent::WHOLE.0)).unwrap_or_default())
+        let seat = number.checked_rem(u64::from(Percent::WHOLE.0));
+        Self(seat.and_then(|seat| u16::try_from(seat).ok()).unwrap_or_default())
+    }
+
+    /// Which one it is. A share of `n` hundredths of a percent has the seats below `n`.
+    pub fn number(self) -> u16 {
+        self.0
     }
 }
 
@@ -65,7 +71,7 @@ impl Rollout {
     /// Whether decisions take effect. Backend, caller and seat are `None` as far as they are not known.
     pub fn enforces(&self, backend: Option<usize>, caller: Option<usize>, seat: Option<Seat>) -> bool {
         let share = self.share(backend, caller);
-        share == Percent::WHOLE || seat.is_some_and(|Seat(seat)| seat < share.0)
+        share == Percent::WHOLE || seat.is_some_and(|seat| seat.number() < share.0)
     }
 
     /// Whether it matters for this caller which seat it has.

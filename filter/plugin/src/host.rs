@@ -38,6 +38,8 @@ pub trait Host {
     fn wall_seconds(&self) -> Result<u64, Failure>;
     /// A number that nobody else has.
     fn random(&self) -> u64;
+    /// Random bytes that nobody else has and nobody can foretell.
+    fn nonce(&self) -> Result<[u8; 16], Failure>;
     /// Asks for a tick every so many milliseconds; 0 is never.
     fn set_tick_period(&self, period_ms: u32) -> Result<(), Failure>;
     /// The request's headers.
@@ -50,6 +52,18 @@ pub trait Host {
     fn request_body(&self, size: usize) -> Result<Vec<u8>, Failure>;
     /// Replaces the `size` bytes of the request's kept body.
     fn replace_request_body(&self, size: usize, body: &[u8]) -> Result<(), Failure>;
+    /// Lets a request that is held go on.
+    fn resume_request(&self) -> Result<(), Failure>;
+    /// The headers of the request's own answer, once that begins.
+    fn response_headers(&self) -> Result<HeaderMap, Failure>;
+    /// Leaves the answer with exactly one value of a header that it has at most once.
+    fn set_response_header(&self, name: &str, value: &str) -> Result<(), Failure>;
+    /// Removes every value of a header of the answer.
+    fn remove_response_header(&self, name: &str) -> Result<(), Failure>;
+    /// The first `size` bytes of what is kept of the answer's body.
+    fn response_body(&self, size: usize) -> Result<Vec<u8>, Failure>;
+    /// Replaces the `size` bytes that are kept of the answer's body.
+    fn replace_response_body(&self, size: usize, body: &[u8]) -> Result<(), Failure>;
     /// An attribute; see <https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/advanced/attributes>.
     fn attribute(&self, path: &[&str]) -> Result<Vec<u8>, Failure>;
     /// Answers the request.

@@ -1,6 +1,7 @@
 //! The Envoy filter: proxy-wasm callbacks in, host calls out. Nothing is decided here.
 //!
-//! A [`stream::Stream`] drives one request's [`Exchange`](scopegate_core::exchange::Exchange) and turns every
+//! A [`stream::Stream`] drives one request's [`Exchange`](scopegate_core::exchange::Exchange), or beside an agent its
+//! [`Signing`](scopegate_core::agent::Signing), and turns every
 //! failure of the host into something the core decides about, or into a refusal. It knows the host by the
 //! trait [`host::Host`] only, so that it is tested without Envoy; the real host is `envoy`, which exists on
 //! wasm only.

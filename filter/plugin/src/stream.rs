@@ -3,12 +3,15 @@
 //! The rule for failures: where the host refuses what must happen before a request may go on, it does not go
 //! on. If even an answer cannot be given the request stays held, and Envoy's own timeouts end it.
 
+mod responses;
+
 use std::cell::Cell;
 use std::rc::Rc;
 
 use hashbrown::HashMap;
+use scopegate_core::agent::{Fresh, Signer, Signing};
 use scopegate_core::caller::Attributes;
-use scopegate_core::exchange::{Changes, Exchange, Step};
+use scopegate_core::exchange::{Changes, Exchange, Process, Step};
 use scopegate_core::http::Reply;
 use scopegate_core::policy::Policy;
 use scopegate_core::report::{Refusal, reply};
@@ -34,26 +37,44 @@ pub struct Stream<H> {
     host: H,
     shared: Rc<Shared>,
     exchange: Option<Exchange>,
+    /// In its place, beside an agent.
+    signing: Option<Signing>,
     /// The calls under way, by the host's token.
     calls: HashMap<u32, u32>,
     /// How much of the body the host keeps.
     body_size: usize,
     flow: Flow,
+    /// The same for the answer.
+    response_size: usize,
+    response_flow: Flow,
 }
 
 impl<H: Host> Stream<H> {
     /// A request that has not arrived yet.
     pub fn new(host: H, shared: Rc<Shared>) -> Self {
-        Self { host, shared, exchange: None, calls: HashMap::new(), body_size: 0, flow: Flow::Pause }
+        Self {
+            host,
+            shared,
+            exchange: None,
+            signing: None,
+            calls: HashMap::new(),
+            body_size: 0,
+            flow: Flow::Pause,
+            response_size: 0,
+            response_flow: Flow::Continue,
+        }
     }
 
     /// The head has arrived.
     pub fn request_headers(&mut self, end_of_stream: bool) -> Flow {
-        let Some(policy) = self.shared.policy.get().map(Rc::clone) else {
+        let head = if let Some(signer) = self.shared.signer.get().map(Rc::clone) {
+            self.signed_head(signer, end_of_stream)
+        } else if let Some(policy) = self.shared.policy.get().map(Rc::clone) {
+            self.head(policy, end_of_stream)
+        } else {
             return self.refuse("it has no configuration");
         };
-        self.head(policy, end_of_stream)
-            .unwrap_or_else(|_| self.refuse("the request's headers could not be read"))
+        head.unwrap_or_else(|_| self.refuse("the request's headers could not be read"))
     }
 
     fn head(&mut self, policy: Rc<Policy>, end_of_stream: bool) -> Result<Flow, Failure> {
@@ -65,7 +86,8 @@ impl<H: Host> Stream<H> {
             shared.worker.borrow_mut().wall_seconds = self.host.wall_seconds().ok();
         }
         let mut exchange = Exchange::new(policy);
-        let known = Known { host: &self.host, failed: Cell::new(false) };
+        let process = Rc::clone(&shared.worker.borrow().process);
+        let known = Known { host: &self.host, process, failed: Cell::new(false) };
         let step = exchange.head(&mut shared.worker.borrow_mut(), &headers, end_of_stream, &known, now);
         if known.failed.get() {
             return Ok(self.refuse("an attribute of the request could not be read"));
@@ -74,15 +96,33 @@ impl<H: Host> Stream<H> {
         Ok(self.take(step))
     }
 
+    fn signed_head(&mut self, signer: Rc<Signer>, end_of_stream: bool) -> Result<Flow, Failure> {
+        let map = self.host.request_headers()?;
+        let headers = map.headers()?;
+        let mut signing = Signing::new(signer);
+        let fresh = || fresh(&self.host);
+        let step = signing.head(&mut self.shared.worker.borrow_mut(), &headers, end_of_stream, &fresh);
+        self.signing = Some(signing);
+        Ok(self.take(step))
+    }
+
+    fn wants_body(&self) -> bool {
+        self.exchange.as_ref().is_some_and(Exchange::wants_body)
+            || self.signing.as_ref().is_some_and(Signing::wants_body)
+    }
+
     /// More of the body has arrived, `size` bytes in all; with `end_of_stream` it is whole.
     pub fn request_body(&mut self, size: usize, end_of_stream: bool) -> Flow {
         self.body_size = size;
         let shared = Rc::clone(&self.shared);
-        let Some(exchange) = &mut self.exchange else { return self.flow };
-        if !exchange.wants_body() {
+        if !self.wants_body() {
             return self.flow;
         }
-        let step = exchange.body_progress(&mut shared.worker.borrow_mut(), size);
+        let step = match (&mut self.exchange, &mut self.signing) {
+            (Some(exchange), _) => exchange.body_progress(&mut shared.worker.borrow_mut(), size),
+            (None, Some(signing)) => signing.body_progress(&mut shared.worker.borrow_mut(), size),
+            (None, None) => return self.flow,
+        };
         let flow = self.take(step);
         if end_of_stream { self.whole_body() } else { flow }
     }
@@ -94,13 +134,18 @@ impl<H: Host> Stream<H> {
 
     fn whole_body(&mut self) -> Flow {
         let shared = Rc::clone(&self.shared);
-        if !self.exchange.as_ref().is_some_and(Exchange::wants_body) {
+        if !self.wants_body() {
             return self.flow;
         }
         let body = self.kept_body();
         let now = self.host.now();
-        let Some(exchange) = &mut self.exchange else { return self.flow };
-        let step = exchange.body(&mut shared.worker.borrow_mut(), body, now);
+        let step = match (&mut self.exchange, &mut self.signing) {
+            (Some(exchange), _) => exchange.body(&mut shared.worker.borrow_mut(), body, now),
+            (None, Some(signing)) => {
+                signing.body(&mut shared.worker.borrow_mut(), body, &|| fresh(&self.host))
+            }
+            (None, None) => return self.flow,
+        };
         self.take(step)
     }
 
@@ -109,7 +154,10 @@ impl<H: Host> Stream<H> {
         let Some(id) = self.calls.remove(&token) else { return };
         let answer = if has_headers { self.read_answer() } else { None };
         let step = self.answered(id, answer.unwrap_or_else(|| Answer::failed("the answer broke off")));
-        self.take(step);
+        // A request that was held for its calls does not go on by itself.
+        if self.take(step) == Flow::Continue && self.host.resume_request().is_err() {
+            self.refuse("the request could not go on");
+        }
     }
 
     fn read_answer(&self) -> Option<Answer> {
@@ -154,16 +202,6 @@ impl<H: Host> Stream<H> {
         };
         // The host gives what it has: less than all of it must not pass for the whole.
         if body.len() == self.body_size { Ok(body) } else { Err("the body could not be read whole") }
-    }
-
-    /// The answer to the request begins.
-    pub fn response_headers(&mut self) {
-        let Some(exchange) = self.exchange.as_mut().filter(|exchange| exchange.wants_response()) else {
-            return;
-        };
-        let status = self.host.response_status().ok();
-        exchange.responded(&mut self.shared.worker.borrow_mut(), status, self.host.now());
-        self.tell();
     }
 
     /// The request is gone.
@@ -247,7 +285,7 @@ impl<H: Host> Stream<H> {
         self.shared.worker.borrow_mut().count_failure(&refusal);
         self.give(&reply(&refusal, None));
         self.tell();
-        self.exchange = None;
+        (self.exchange, self.signing) = (None, None);
         self.flow = Flow::Pause;
         self.flow
     }
@@ -259,6 +297,9 @@ impl<H: Host> Stream<H> {
             self.host.log(Level::Info, &line);
         }
         worker.tally.drain(&mut |number, metric, by| self.host.count(number, metric, by));
+        for (metric, value) in worker.tally.drain_gauges() {
+            self.host.set(metric, value);
+        }
         worker.tally.drain_values(&mut |number, metric, value| self.host.record(number, metric, value));
     }
 }
@@ -267,6 +308,7 @@ impl<H: Host> Stream<H> {
 /// caller that is not recognised may be recognised as another: the step that was decided without it is not taken.
 struct Known<'a, H> {
     host: &'a H,
+    process: Rc<dyn Process>,
     failed: Cell<bool>,
 }
 
@@ -281,6 +323,21 @@ impl<H: Host> Attributes for Known<'_, H> {
             }
         }
     }
+
+    fn wall_seconds(&self) -> Option<u64> {
+        self.host.wall_seconds().ok()
+    }
+
+    fn process(&self) -> Option<&dyn Process> {
+        Some(&*self.process)
+    }
+}
+
+/// What a proof is made with.
+fn fresh(host: &impl Host) -> Result<Fresh, &'static str> {
+    let time = host.wall_seconds().map_err(|_| "the date is not known")?;
+    let nonce = host.nonce().map_err(|_| "there are no random bytes")?;
+    Ok(Fresh { time, nonce })
 }
 
 #[cfg(test)]

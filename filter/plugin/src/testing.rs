@@ -27,12 +27,19 @@ pub(crate) enum Op {
     Get,
     Date,
     AnswerStatus,
+    Nonce,
     AnswerHeaders,
     AnswerBody,
+    Resume,
+    ResponseHeaders,
+    SetResponse,
+    RemoveResponse,
+    ResponseBody,
+    ReplaceResponse,
 }
 
 impl Op {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::Headers,
         Self::Set,
         Self::Remove,
@@ -44,8 +51,15 @@ impl Op {
         Self::Get,
         Self::Date,
         Self::AnswerStatus,
+        Self::Nonce,
         Self::AnswerHeaders,
         Self::AnswerBody,
+        Self::Resume,
+        Self::ResponseHeaders,
+        Self::SetResponse,
+        Self::RemoveResponse,
+        Self::ResponseBody,
+        Self::ReplaceResponse,
     ];
 }
 
@@ -64,6 +78,8 @@ pub(crate) struct State {
     pub(crate) body: RefCell<Vec<u8>>,
     /// By their path, joined by spaces.
     pub(crate) attributes: RefCell<BTreeMap<String, Vec<u8>>>,
+    /// The request's own answer as it stands now: headers and what is kept of its body.
+    pub(crate) response: RefCell<(Pairs, Vec<u8>)>,
     /// The answer at hand: headers and body.
     pub(crate) answer: RefCell<(Pairs, Vec<u8>)>,
     pub(crate) replies: RefCell<Vec<Reply>>,
@@ -110,6 +126,20 @@ fn map(pairs: &[(String, String)]) -> HeaderMap {
     HeaderMap::serialize(&pairs)
 }
 
+/// As Envoy does it: of several values only the first is replaced.
+fn set(headers: &mut Pairs, name: &str, value: &str) {
+    match headers.iter_mut().find(|(known, _)| known == name) {
+        Some((_, old)) => value.clone_into(old),
+        None => headers.push((name.to_owned(), value.to_owned())),
+    }
+}
+
+/// Replaces the first `size` bytes.
+fn replace(kept: &mut Vec<u8>, size: usize, body: &[u8]) {
+    let rest = kept.get(size..).unwrap_or_default().to_vec();
+    *kept = [body, &rest].concat();
+}
+
 impl Host for Fake {
     fn now(&self) -> Millis {
         self.0.now.get()
@@ -122,6 +152,11 @@ impl Host for Fake {
 
     fn random(&self) -> u64 {
         std::ptr::from_ref(&*self.0) as u64
+    }
+
+    fn nonce(&self) -> Result<[u8; 16], Failure> {
+        self.ask(Op::Nonce)?;
+        Ok([u8::try_from(self.0.asked.borrow()[&Op::Nonce]).unwrap(); 16])
     }
 
     fn set_tick_period(&self, period_ms: u32) -> Result<(), Failure> {
@@ -137,14 +172,9 @@ impl Host for Fake {
         })
     }
 
-    /// As Envoy does it: of several values only the first is replaced.
     fn set_request_header(&self, name: &str, value: &str) -> Result<(), Failure> {
         self.ask(Op::Set)?;
-        let mut headers = self.0.headers.borrow_mut();
-        match headers.iter_mut().find(|(known, _)| known == name) {
-            Some((_, old)) => value.clone_into(old),
-            None => headers.push((name.to_owned(), value.to_owned())),
-        }
+        set(&mut self.0.headers.borrow_mut(), name, value);
         Ok(())
     }
 
@@ -161,9 +191,39 @@ impl Host for Fake {
 
     fn replace_request_body(&self, size: usize, body: &[u8]) -> Result<(), Failure> {
         self.ask(Op::Replace)?;
-        let mut kept = self.0.body.borrow_mut();
-        let rest = kept.get(size..).unwrap_or_default().to_vec();
-        *kept = [body, &rest].concat();
+        replace(&mut self.0.body.borrow_mut(), size, body);
+        Ok(())
+    }
+
+    fn resume_request(&self) -> Result<(), Failure> {
+        self.ask(Op::Resume)
+    }
+
+    fn response_headers(&self) -> Result<HeaderMap, Failure> {
+        self.ask(Op::ResponseHeaders)?;
+        Ok(map(&self.0.response.borrow().0))
+    }
+
+    fn set_response_header(&self, name: &str, value: &str) -> Result<(), Failure> {
+        self.ask(Op::SetResponse)?;
+        set(&mut self.0.response.borrow_mut().0, name, value);
+        Ok(())
+    }
+
+    fn remove_response_header(&self, name: &str) -> Result<(), Failure> {
+        self.ask(Op::RemoveResponse)?;
+        self.0.response.borrow_mut().0.retain(|(known, _)| known != name);
+        Ok(())
+    }
+
+    fn response_body(&self, size: usize) -> Result<Vec<u8>, Failure> {
+        self.ask(Op::ResponseBody)?;
+        Ok(self.0.response.borrow().1.iter().copied().take(size).collect())
+    }
+
+    fn replace_response_body(&self, size: usize, body: &[u8]) -> Result<(), Failure> {
+        self.ask(Op::ReplaceResponse)?;
+        replace(&mut self.0.response.borrow_mut().1, size, body);
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use scopegate_core::exchange::Process;
 use scopegate_core::policy::Policy;
 use scopegate_core::report::Metric;
 use scopegate_core::rollout::warnings;
-use scopegate_core::table::{Failure as TableFailure, Fetched, Get, Tables};
+use scopegate_core::table::{Failure as TableFailure, Fetched, Get};
 
 use crate::host::{Failure, Host, Level};
 use crate::shared::Shared;
@@ -32,8 +32,8 @@ impl<H: Host> Ticker<H> {
     pub fn configured(&mut self, process: Rc<dyn Process>) {
         let Some(policy) = self.shared.policy.get().map(Rc::clone) else { return };
         self.warn(&policy, &*process);
-        let tables = Tables::new(&policy.tables, process, self.host.random());
-        self.shared.worker.borrow_mut().tables = tables;
+        let seed = self.host.random();
+        self.shared.worker.borrow_mut().prepare_tables(&policy, &process, seed);
         self.keep_time();
     }
 
@@ -49,7 +49,7 @@ impl<H: Host> Ticker<H> {
     /// Time has passed.
     pub fn tick(&mut self) {
         let now = self.host.now();
-        let gets = self.shared.worker.borrow_mut().tables.tick(now);
+        let gets = self.shared.worker.borrow_mut().tick_tables(now);
         for get in gets {
             self.ask(get);
         }
@@ -62,7 +62,7 @@ impl<H: Host> Ticker<H> {
         let fetched = if has_headers { self.read(max_bytes, body_size) } else { None };
         let fetched = fetched.unwrap_or(Fetched { status: Err(TableFailure::NoAnswer), body: None });
         let now = self.host.now();
-        let next = self.shared.worker.borrow_mut().tables.answered(id, fetched, now);
+        let next = self.shared.worker.borrow_mut().fetched(id, fetched, now);
         if let Some(get) = next {
             self.ask(get);
         }
@@ -78,7 +78,7 @@ impl<H: Host> Ticker<H> {
             } else {
                 let fetched = Fetched { status: Err(TableFailure::NoCall), body: None };
                 let now = self.host.now();
-                next = self.shared.worker.borrow_mut().tables.answered(get.id, fetched, now);
+                next = self.shared.worker.borrow_mut().fetched(get.id, fetched, now);
             }
         }
     }
@@ -100,8 +100,8 @@ impl<H: Host> Ticker<H> {
     /// Hands metrics and log lines to the host, and asks for the next tick.
     fn tell(&mut self) {
         let (reports, logs) = {
-            let tables = &mut self.shared.worker.borrow_mut().tables;
-            (tables.take_reports(), tables.take_logs())
+            let mut worker = self.shared.worker.borrow_mut();
+            (worker.take_table_reports(), worker.take_table_logs())
         };
         for (table, metric, value) in reports {
             self.host.tell_table(&table, metric, value);
@@ -113,7 +113,7 @@ impl<H: Host> Ticker<H> {
     }
 
     fn keep_time(&mut self) {
-        let period = self.shared.worker.borrow().tables.period();
+        let period = self.shared.worker.borrow().table_period();
         if period != self.period {
             let set: Result<(), Failure> = self.host.set_tick_period(period.unwrap_or(0));
             if set.is_err() {

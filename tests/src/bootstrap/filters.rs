@@ -124,6 +124,14 @@ pub fn jwt_authn(provider: &str, issuer: &str, jwks: &Value, optional: bool) -> 
     })
 }
 
+/// The same, where also what is no good token passes: whoever comes after must refuse it.
+pub fn lenient_jwt_authn(provider: &str, issuer: &str, jwks: &Value) -> Value {
+    let mut filter = jwt_authn(provider, issuer, jwks, true);
+    filter["typed_config"]["rules"][0]["requires"]["requires_any"]["requirements"][1] =
+        json!({"allow_missing_or_failed": {}});
+    filter
+}
+
 /// A Lua filter of this source, which defines `envoy_on_request` or `envoy_on_response`.
 pub fn lua(source: &str) -> Value {
     json!({

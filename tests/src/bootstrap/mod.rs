@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 pub use self::{
     cluster::Cluster,
-    filters::{Plugin, faults_module, jwt_authn, lua, module},
+    filters::{Plugin, faults_module, jwt_authn, lenient_jwt_authn, lua, module},
     listener::{Listener, route},
 };
 

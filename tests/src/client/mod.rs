@@ -52,6 +52,11 @@ impl Client {
         Self { address, protocol: Protocol::Http2, deadline: DEADLINE }
     }
 
+    /// Where it speaks to.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Sets how long to wait for a whole answer; [`DEADLINE`] unless said otherwise.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
@@ -349,6 +354,21 @@ impl Call {
         self.trailers.push((name.to_owned(), value.to_owned()));
         self.chunked = true;
         self
+    }
+
+    /// Its method.
+    pub fn method(&self) -> &str {
+        self.method.as_str()
+    }
+
+    /// Its path and query.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// Its body, pieces joined.
+    pub fn whole_body(&self) -> Vec<u8> {
+        self.body.concat()
     }
 
     fn head(&self, client: Client) -> Result<Request<()>> {

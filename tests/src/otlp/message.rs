@@ -93,6 +93,11 @@ pub struct Status {
     pub message: String,
 }
 
+/// The time, for what a real backend would take.
+pub(super) fn nanoseconds() -> u64 {
+    crate::identity::now() * 1_000_000_000
+}
+
 pub(super) fn write(signal: Signal, resources: &[Resource]) -> Request {
     let attribute = |(name, value): &(String, String)| KeyValue {
         key: name.clone(),
@@ -103,8 +108,10 @@ pub(super) fn write(signal: Signal, resources: &[Resource]) -> Request {
         match signal {
             Signal::Metrics => {
                 item.first = name.clone().into_bytes();
-                // A gauge with one empty point.
-                item.fifth = vec![0x0a, 0x00];
+                // A gauge with one point: its time, and the number 1.
+                item.fifth =
+                    [&[0x0a, 18, 0x19], &nanoseconds().to_le_bytes()[..], &[0x21], &1_f64.to_le_bytes()]
+                        .concat();
             }
             Signal::Logs => item.third.clone_from(name),
             Signal::Traces => item.fifth = name.clone().into_bytes(),

@@ -100,7 +100,10 @@ fn write_json(signal: Signal, resources: &[Resource]) -> Vec<u8> {
                 |(name, value): &(String, String)| json!({"key": name, "value": {"stringValue": value}});
             let attributes: Vec<_> = resource.attributes.iter().map(attribute).collect();
             let item = |name: &String| match signal {
-                Signal::Metrics => json!({"name": name, "gauge": {"dataPoints": [{"asDouble": 1}]}}),
+                Signal::Metrics => {
+                    let time = message::nanoseconds().to_string();
+                    json!({"name": name, "gauge": {"dataPoints": [{"timeUnixNano": time, "asDouble": 1}]}})
+                }
                 Signal::Logs => json!({"severityText": name}),
                 Signal::Traces => json!({"name": name}),
             };

@@ -60,20 +60,28 @@ pub struct Prometheus {
     binary: PathBuf,
     dir: TempDir,
     starts: u32,
+    arguments: Vec<String>,
 }
 
 #[derive(Debug)]
 struct Running {
     process: Process,
+    address: SocketAddr,
     client: Client,
 }
 
 impl Prometheus {
     /// Starts with this configuration (YAML or JSON) and waits until it is ready. `None` if there is no Prometheus here.
     pub async fn start(config: &(impl Display + ?Sized)) -> Result<Option<Self>> {
+        Self::start_with(config, &[]).await
+    }
+
+    /// The same with further arguments on its command line.
+    pub async fn start_with(config: &(impl Display + ?Sized), arguments: &[&str]) -> Result<Option<Self>> {
         let Some(binary) = binary() else { return Ok(None) };
         let dir = tempfile::Builder::new().prefix("scopegate-prometheus-").tempdir()?;
-        let mut prometheus = Self { running: None, binary, dir, starts: 0 };
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let mut prometheus = Self { running: None, binary, dir, starts: 0, arguments };
         prometheus.configure(&config.to_string())?;
         prometheus.up().await?;
         Ok(Some(prometheus))
@@ -93,24 +101,13 @@ impl Prometheus {
             .arg("--config.file=prometheus.yml")
             .arg("--storage.tsdb.path=data")
             .arg("--web.listen-address=127.0.0.1:0");
-        command.arg("--web.enable-lifecycle").current_dir(self.dir.path());
+        command.arg("--web.enable-lifecycle").args(&self.arguments).current_dir(self.dir.path());
         let mut process = Process::start(&format!("prometheus-{}", self.starts), command, self.dir.path())?;
 
-        let started = Instant::now();
-        let client = loop {
-            if let Some(status) = process.ended()? {
-                bail!("Prometheus did not start ({status}): {}", tail(&process.log()));
-            }
-            match listening(&process.log()) {
-                Some(address) => break Client::http1(address),
-                None if started.elapsed() > DEADLINE => {
-                    bail!("Prometheus does not listen: {}", tail(&process.log()))
-                }
-                None => tokio::time::sleep(INTERVAL).await,
-            }
-        };
+        let address = listening("Prometheus", &mut process).await?;
+        let client = Client::http1(address);
         eventually(DEADLINE, || async move { client.get("/-/ready").await?.expect(200) }).await?;
-        self.running = Some(Running { process, client });
+        self.running = Some(Running { process, address, client });
         Ok(())
     }
 
@@ -119,6 +116,11 @@ impl Prometheus {
         self.configure(&config.to_string())?;
         self.client()?.send(Call::post("/-/reload", "")).await?.expect(200)?;
         Ok(())
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> Result<SocketAddr> {
+        Ok(self.running.as_ref().context("Prometheus is down")?.address)
     }
 
     /// A client of its API.
@@ -196,8 +198,24 @@ impl Prometheus {
     }
 }
 
-/// Where it listens, out of its log.
-fn listening(log: &str) -> Option<SocketAddr> {
+/// Waits until the log of a Prometheus, or of one of its relatives, says where it listens.
+pub(crate) async fn listening(name: &str, process: &mut Process) -> Result<SocketAddr> {
+    let started = Instant::now();
+    loop {
+        if let Some(status) = process.ended()? {
+            bail!("{name} did not start ({status}): {}", tail(&process.log()));
+        }
+        match address(&process.log()) {
+            Some(address) => return Ok(address),
+            None if started.elapsed() > DEADLINE => {
+                bail!("{name} does not listen: {}", tail(&process.log()))
+            }
+            None => tokio::time::sleep(INTERVAL).await,
+        }
+    }
+}
+
+fn address(log: &str) -> Option<SocketAddr> {
     let line = log.lines().find(|line| line.contains("msg=\"Listening on\""))?;
     line.rsplit_once("address=")?.1.trim().parse().ok()
 }

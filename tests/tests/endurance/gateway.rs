@@ -21,7 +21,8 @@ pub(crate) const LABEL: &str = "namespace";
 /// The user name and the password of the caller.
 pub(crate) const CREDENTIALS: (&str, &str) = ("agent", "a long enough secret");
 
-const KEY: &str = "a key of the tests alone";
+/// The key of the passwords.
+pub(crate) const KEY: &str = "a key of the tests alone";
 
 /// One caller that writes for every tenant by label and reads its own, in front of one Cortex.
 pub(crate) fn policy() -> Value {

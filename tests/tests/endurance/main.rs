@@ -7,6 +7,7 @@ mod departures;
 mod gateway;
 mod prometheus;
 mod retries;
+mod rollout;
 mod traps;
 mod updates;
 mod upstreams;

@@ -21,9 +21,9 @@ use crate::{
 };
 
 /// An Envoy whose listener stands in a file.
-struct Dynamic {
-    envoy: Envoy,
-    cortex: Cortex,
+pub(crate) struct Dynamic {
+    pub(crate) envoy: Envoy,
+    pub(crate) cortex: Cortex,
     files: Files,
     port: Reservation,
 }
@@ -65,7 +65,7 @@ fn listeners(address: SocketAddr, configuration: &Value) -> Result<String> {
 
 impl Dynamic {
     /// Starts with this configuration of the filter.
-    async fn start(configuration: &Value) -> Result<Self> {
+    pub(crate) async fn start(configuration: &Value) -> Result<Self> {
         let (cortex, port, mut files) = (Cortex::start()?, Reservation::any()?, Files::new()?);
         files.write(&listeners(port.address(), configuration)?)?;
         let source = json!({"path_config_source": {
@@ -79,14 +79,16 @@ impl Dynamic {
         Ok(Self { envoy, cortex, files, port })
     }
 
-    fn client(&self, protocol: Protocol) -> Client {
+    /// A client of it.
+    pub(crate) fn client(&self, protocol: Protocol) -> Client {
         match protocol {
             Protocol::Http1 => Client::http1(self.port.address()),
             Protocol::Http2 => Client::http2(self.port.address()),
         }
     }
 
-    fn update(&mut self, configuration: &Value) -> Result<()> {
+    /// Puts this configuration in the place of the one before.
+    pub(crate) fn update(&mut self, configuration: &Value) -> Result<()> {
         self.files.write(&listeners(self.port.address(), configuration)?)
     }
 

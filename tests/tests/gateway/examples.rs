@@ -8,9 +8,13 @@ use scopegate_tests::envoy::Envoy;
 use scopegate_tests::example::{Example, file, yaml};
 use scopegate_tests::identity::Issuer;
 use scopegate_tests::remote_write::{WriteRequest, series};
+use scopegate_tests::session::{KEYS, Session};
 use serde_json::json;
 
 use crate::gateway::raw_series;
+
+/// Keys that the example does not know.
+const OTHERS: &str = "example:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8";
 
 /// `scopegate.yaml` and the Struct in `envoy.yaml` are the same, and both are accepted.
 #[test]
@@ -31,7 +35,8 @@ async fn impersonation() -> Result<()> {
         .cluster("cortex", cortex.address())?;
     let envoy = Envoy::start(&example).await?;
     let client = envoy.http2()?;
-    let local = session.token(json!({"sub": "central", "attributes": ["local"]}));
+    let local = Session::new("local", "central", KEYS);
+    let token = session.token(json!({"sub": "central", "attributes": ["local"]}));
     let agent = session.token(json!({"sub": "cluster-3"}));
     let user = idp.token(json!({"tenant": "cluster-1", "groups": ["tenant:cluster-2"]}));
     let now = i64::try_from(scopegate_tests::identity::now() * 1000)?;
@@ -50,12 +55,12 @@ async fn impersonation() -> Result<()> {
     let own = |name: &str| WriteRequest::of(vec![series(&[("__name__", name)], now, 2.0)]);
 
     // The local agent asks to impersonate, and may; an agent writes its own; neither may read.
-    client.send(mixed.push().bearer(&local).header("x-scope-impersonate", "true")).await?.expect(200)?;
+    let asking = |call: Call| call.header("x-scope-impersonate", "true");
+    client.send(asking(local.sign(mixed.push()))).await?.expect(200)?;
     client.send(own("cpu").push().bearer(&agent)).await?.expect(200)?;
-    for (token, tenant) in [(&local, "central"), (&agent, "cluster-3")] {
-        let query = Call::query("/prometheus/api/v1/query", &[("query", "cpu")]).bearer(token).tenant(tenant);
-        client.send(query).await?.expect(403)?;
-    }
+    let query = |tenant| Call::query("/prometheus/api/v1/query", &[("query", "cpu")]).tenant(tenant);
+    client.send(local.sign(query("central"))).await?.expect(403)?;
+    client.send(query("cluster-3").bearer(&agent)).await?.expect(403)?;
     {
         use prost::Message as _;
         let state = cortex.state();
@@ -67,7 +72,10 @@ async fn impersonation() -> Result<()> {
     // An agent may neither write for others nor pretend to.
     for (call, status) in [
         (mixed.push().bearer(&agent), 400),
-        (mixed.push().bearer(&agent).header("x-scope-impersonate", "true"), 403),
+        (asking(mixed.push().bearer(&agent)), 403),
+        // What a token says of attributes proves none.
+        (asking(mixed.push().bearer(&token)), 403),
+        (asking(Session::new("local", "cluster-3", OTHERS).sign(mixed.push())), 401),
         (own("cpu").push().bearer(&agent).tenant("cluster-1"), 403),
         (own("cpu").push(), 401),
         (own("cpu").push().bearer(&user), 403),

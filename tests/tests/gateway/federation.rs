@@ -3,7 +3,7 @@
 //!
 //! Against a real Cortex where `CORTEX_URL` names one; the stand-in evaluates no joins, so there the request is looked at.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 
 use anyhow::{Context, Result, ensure};
 use scopegate_tests::client::{Call, Client};
@@ -12,19 +12,14 @@ use scopegate_tests::envoy::Envoy;
 use scopegate_tests::example::Example;
 use scopegate_tests::identity::{Issuer, now};
 use scopegate_tests::remote_write::{WriteRequest, series};
+use scopegate_tests::session::{KEYS, Session};
 use scopegate_tests::wait::{DEADLINE, eventually};
 use serde_json::{Value, json};
 
+use crate::real;
+
 /// Joins each cluster's own series with what is known about the cluster.
 const JOIN: &str = "sum by (__tenant_id__) (cpu) * on (__tenant_id__) group_left (friendly) cluster_info";
-
-/// The address of the Cortex that `CORTEX_URL` names.
-fn real_cortex() -> Result<Option<SocketAddr>> {
-    let Ok(url) = std::env::var("CORTEX_URL") else { return Ok(None) };
-    let host = url.strip_prefix("http://").context("CORTEX_URL: give an http:// URL")?;
-    let address = host.trim_end_matches('/').to_socket_addrs()?.next().context("CORTEX_URL: no address")?;
-    Ok(Some(address))
-}
 
 /// An Envoy as the example has it, and who calls through it.
 struct World {
@@ -67,8 +62,8 @@ impl World {
             ];
             about.push(series(&labels, self.time, 1.0));
         }
-        let token = self.session.token(json!({"sub": "central", "attributes": ["local"]}));
-        let call = WriteRequest::of(about).push().bearer(&token).header("x-scope-impersonate", "true");
+        let local = Session::new("local", "central", KEYS);
+        let call = local.sign(WriteRequest::of(about).push()).header("x-scope-impersonate", "true");
         self.client.send(call).await?.expect(200)?;
         Ok(())
     }
@@ -83,7 +78,7 @@ impl World {
 
 #[tokio::test]
 async fn a_user_of_two_clusters_joins_what_is_known_about_them_with_their_own() -> Result<()> {
-    let Some(address) = real_cortex()? else {
+    let Some(address) = real::address("CORTEX_URL")? else {
         let cortex = Cortex::start()?;
         let world = World::start(cortex.address()).await?;
         world.write().await?;

@@ -6,7 +6,9 @@ use scopegate_tests::bootstrap::{Bootstrap, Cluster, Listener, Plugin};
 use scopegate_tests::client::{Call, Client};
 use scopegate_tests::cortex::{Cortex, State};
 use scopegate_tests::envoy::Envoy;
-use scopegate_tests::remote_write::{TimeSeries, WriteRequest, label, series};
+use scopegate_tests::loki;
+use scopegate_tests::otlp;
+use scopegate_tests::remote_write::{TimeSeries, WriteRequest, label, series, v2};
 use scopegate_tests::victoriametrics::VictoriaMetrics;
 use serde_json::{Value, json};
 
@@ -67,6 +69,77 @@ async fn every_series_arrives_with_its_labels_and_nothing_else_changed() -> Resu
     let state = gateway.cortex.state();
     assert_eq!(state.requests.len(), 1, "{}", state.summary());
     assert_eq!(raw_series(&state, "namespace-3"), expected("namespace-3"));
+    Ok(())
+}
+
+/// The same edits in the other protocols, split over tenants: ours win, and a series that need not change does not.
+#[tokio::test]
+async fn labels_change_in_every_protocol() -> Result<()> {
+    let mut configuration = by_namespace();
+    configuration["backends"] = json!([
+        {"name": "metrics", "kind": "cortex", "host": "metrics.test"},
+        {"name": "logs", "kind": "loki", "host": "logs.test"},
+        {"name": "traces", "kind": "tempo", "host": "traces.test"},
+    ]);
+    let rules = json!({
+        "tenant": [{"label": "namespace"}, "caller"],
+        "labels": {"set": {"tenant": {"from": "tenant"}}, "remove": ["tmp"], "rename": {"zone": "az"}},
+    });
+    configuration["write"] = json!({"metrics": rules, "logs": rules, "traces": rules});
+    let gateway = Gateway::start(&configuration).await?;
+    let client = gateway.http1()?;
+    let before = [
+        [("namespace", "namespace-1"), ("tenant", "evil"), ("tmp", "1"), ("zone", "z")],
+        [("namespace", "namespace-2"), ("tenant", "namespace-2"), ("tmq", "1"), ("zonf", "z")],
+    ];
+    let after =
+        [vec![("az", "z"), ("namespace", "namespace-1"), ("tenant", "namespace-1")], before[1].to_vec()];
+    let tenants = ["namespace-1", "namespace-2"];
+
+    let named =
+        |labels: &Vec<(&str, &str)>| series(&[&[("__name__", "up")], labels.as_slice()].concat(), 1, 1.0);
+    let request = |all: &[Vec<(&str, &str)>]| WriteRequest::of(all.iter().map(named).collect());
+    let sent = request(&before.map(|labels| labels.to_vec()));
+    let call = v2::Request::from(&sent).push().authority("metrics.test");
+    client.send(as_forwarder(call)).await?.expect(204)?;
+    for (tenant, labels) in tenants.iter().zip(&after) {
+        let state = gateway.cortex.state();
+        let pushes = state.of(tenant).filter_map(|request| request.push.as_ref()?.as_ref().ok());
+        let messages: Vec<_> = pushes.map(|push| push.message.clone()).collect();
+        let expected = v2::Request::from(&request(std::slice::from_ref(labels)));
+        assert_eq!(messages, [expected.encode_to_vec()], "{tenant}");
+    }
+    for form in loki::FORMS {
+        gateway.cortex.forget();
+        let all = before.map(|labels| loki::stream(&labels, &[("line", &[])]));
+        let call = loki::push(form, &all).authority("logs.test");
+        client.send(as_forwarder(call)).await?.expect(204)?;
+        for (tenant, labels) in tenants.iter().zip(&after) {
+            let expected = loki::stream(labels, &[("line", &[])]);
+            assert_eq!(loki::streams(&gateway.cortex.state(), tenant), [expected], "{form:?} {tenant}");
+        }
+    }
+    for signal in otlp::SIGNALS {
+        let (host, path) = match signal {
+            otlp::Signal::Metrics => ("metrics.test", "/api/v1/otlp/v1/metrics"),
+            otlp::Signal::Logs => ("logs.test", "/otlp/v1/logs"),
+            otlp::Signal::Traces => ("traces.test", "/v1/traces"),
+        };
+        for json in [false, true] {
+            gateway.cortex.forget();
+            let all = before.map(|attributes| otlp::resource(&attributes, &["item"]));
+            let call = otlp::export(path, signal, json, true, &all).authority(host);
+            client.send(as_forwarder(call)).await?.expect(200)?;
+            for (tenant, attributes) in tenants.iter().zip(&after) {
+                let expected = otlp::resource(attributes, &["item"]);
+                assert_eq!(
+                    otlp::resources(&gateway.cortex.state(), tenant),
+                    [expected],
+                    "{signal:?} {tenant}"
+                );
+            }
+        }
+    }
     Ok(())
 }
 
@@ -272,13 +345,49 @@ async fn accounts_stand_in_headers() -> Result<()> {
     ));
     let call = call.header("AccountID", "9").header("ProjectID", "9").header("projectid", "8");
     client.send(call.header("VL-Extra-Fields", "tenant=evil")).await?.expect(200)?;
-    let state = cortex.state();
-    let [request] = state.requests.as_slice() else { panic!("{}", state.summary()) };
-    assert_eq!(request.target, "/insert/jsonline?_msg_field=m");
-    assert_eq!(request.header_values("accountid"), [b"7"]);
-    assert_eq!(request.header_values("projectid"), [b"3"]);
-    for absent in ["x-scope-orgid", "vl-extra-fields"] {
-        assert_eq!(request.header(absent), None, "{absent}");
+    {
+        let state = cortex.state();
+        let [request] = state.requests.as_slice() else { panic!("{}", state.summary()) };
+        assert_eq!(request.target, "/insert/jsonline?_msg_field=m");
+        assert_eq!(request.header_values("accountid"), [b"7"]);
+        assert_eq!(request.header_values("projectid"), [b"3"]);
+        for absent in ["x-scope-orgid", "vl-extra-fields"] {
+            assert_eq!(request.header(absent), None, "{absent}");
+        }
     }
+
+    // Each part of a split names its own.
+    cortex.forget();
+    cortex.reply("/insert/loki/api/v1/push", 204, "text/plain", "");
+    let accounts = json!({"account": {"platform": "7:3", "namespace-1": "9"}});
+    let rules = json!({
+        "tenant": [{"label": "namespace"}, "caller"], "calls": {"path": "/insert/loki/api/v1/push"},
+    });
+    let (_envoy, client) = before(&cortex.address(), "victorialogs", accounts, rules).await?;
+    let all = [
+        loki::stream(&[("namespace", "namespace-1")], &[("1", &[])]),
+        loki::stream(&[("app", "x")], &[("2", &[])]),
+    ];
+    let call = Call::post("/vm/insert/loki/api/v1/push", loki::body(loki::Form::Json, &all))
+        .header("content-type", "application/json")
+        .header("AccountID", "1");
+    client.send(as_forwarder(call)).await?.expect(204)?;
+    let state = cortex.state();
+    let mut parts: Vec<_> = state
+        .requests
+        .iter()
+        .map(|part| {
+            let number = |name: &str| part.header_values(name).concat();
+            (number("accountid"), number("projectid"), part.body.to_vec())
+        })
+        .collect();
+    parts.sort();
+    let body = |at: usize| loki::body(loki::Form::Json, &all[at..=at]);
+    assert_eq!(
+        parts,
+        [(b"7".to_vec(), b"3".to_vec(), body(1)), (b"9".to_vec(), b"0".to_vec(), body(0))],
+        "{}",
+        state.summary()
+    );
     Ok(())
 }

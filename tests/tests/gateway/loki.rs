@@ -103,15 +103,37 @@ async fn entries_by_metadata_in_every_form() -> Result<()> {
         assert_eq!(streams(&state, "namespace-2"), share(&[1]), "{form:?}");
         assert_eq!(streams(&state, "namespace-9"), share(&[2]), "{form:?}");
     }
-    // A tenant that the client names is one of its own, or none.
-    gateway.cortex.forget();
-    let unnamed = [stream(&[("app", "x")], &[("1", &[])])];
-    client_sends(&gateway, push(Form::Json, &unnamed).header("x-team", "platform")).await?;
-    assert_eq!(streams(&gateway.cortex.state(), "platform"), unnamed);
-    gateway.cortex.forget();
-    let foreign = push(Form::Json, &unnamed).header("x-team", "namespace-1");
-    gateway.http1()?.send(as_forwarder(foreign)).await?.expect(403)?;
-    gateway.nothing_arrived("a foreign tenant");
+    Ok(())
+}
+
+/// A tenant that the client names is one of its own, or none; what its entries say goes before.
+#[tokio::test]
+async fn a_tenant_among_the_clients_own_in_every_form() -> Result<()> {
+    let mut configuration = by_metadata();
+    configuration["callers"][1]["basic"]["users"][0]["tenants"] = json!(["platform", "second"]);
+    let gateway = Gateway::start(&configuration).await?;
+    let unnamed = stream(&[("app", "x")], &[("1", &[])]);
+    let named = stream(&[("app", "y")], &[("2", &[("team", "namespace-1")])]);
+    for form in FORMS {
+        for own in ["platform", "second"] {
+            gateway.cortex.forget();
+            let both = [unnamed.clone(), named.clone()];
+            client_sends(&gateway, push(form, &both).header("x-team", own)).await?;
+            let state = gateway.cortex.state();
+            assert_eq!(state.requests.len(), 2, "{form:?}");
+            assert_eq!(streams(&state, own), std::slice::from_ref(&unnamed), "{form:?}");
+            assert_eq!(streams(&state, "namespace-1"), [stream(&[("app", "y")], &[("2", &[])])], "{form:?}");
+        }
+        gateway.cortex.forget();
+        for (name, status) in [("namespace-1", 403), ("third", 403), ("a b", 400), ("platform|second", 400)] {
+            let foreign = push(form, std::slice::from_ref(&unnamed)).header("x-team", name);
+            gateway.http1()?.send(as_forwarder(foreign)).await?.expect(status)?;
+        }
+        // With several of its own and none named there is no tenant, and nothing is guessed.
+        let none = push(form, std::slice::from_ref(&unnamed));
+        gateway.http1()?.send(as_forwarder(none)).await?.expect(400)?;
+        gateway.nothing_arrived("no tenant of its own");
+    }
     Ok(())
 }
 

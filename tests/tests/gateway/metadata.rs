@@ -4,7 +4,7 @@ use anyhow::Result;
 use scopegate_tests::remote_write::{MetricMetadata, TimeSeries, WriteRequest, series};
 use serde_json::json;
 
-use crate::gateway::{Gateway, as_agent, configuration};
+use crate::gateway::{Gateway, as_agent, as_forwarder, configuration};
 
 fn about(kind: i32, family: &str) -> MetricMetadata {
     MetricMetadata {
@@ -92,5 +92,27 @@ async fn alone_it_follows_the_series_on_every_worker() -> Result<()> {
         ];
         assert_eq!(arrived(&gateway), expected(&parts));
     }
+    Ok(())
+}
+
+/// Where the head alone decides the tenant, the policy holds as well.
+#[tokio::test]
+async fn what_is_dropped_is_dropped_for_everybody() -> Result<()> {
+    let mut request = WriteRequest::of(vec![series(&[("__name__", "a")], 1, 1.0)]);
+    request.metadata = vec![about(2, "a"), about(2, "b")];
+    let alone = WriteRequest { metadata: vec![about(2, "a")], ..WriteRequest::default() };
+    for (policy, parts) in [("own", ("platform", 1, &["a", "b"][..])), ("drop", ("platform", 1, &[][..]))] {
+        let gateway = gateway(policy).await?;
+        gateway.http1()?.send(as_forwarder(request.push())).await?.expect(200)?;
+        assert_eq!(arrived(&gateway), expected(&[parts]), "{policy}");
+    }
+    let gateway = gateway("drop").await?;
+    gateway.http1()?.send(as_forwarder(alone.push())).await?.expect(200)?;
+    gateway.nothing_arrived("only metadata");
+    // And whoever has several tenants of its own has it in all of them.
+    let gateway = self::gateway("all").await?;
+    let token = gateway.token(json!({"tenant": "a", "groups": ["tenant:b"]}));
+    gateway.http1()?.send(alone.push().bearer(&token).tenant("b")).await?.expect(200)?;
+    assert_eq!(arrived(&gateway), expected(&[("a", 0, &["a"]), ("b", 0, &["a"])]));
     Ok(())
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::gateway::{Gateway, as_forwarder, by_namespace, configuration};
 
 /// Whether these lines stand in a page of metrics. Envoy gives no order of tags a promise; so they are compared as sets.
-fn expect(text: &str, lines: &[&str]) {
+pub(crate) fn expect(text: &str, lines: &[&str]) {
     for line in lines {
         let (name, rest) = line.split_once('{').unwrap();
         let (tags, value) = rest.split_once("} ").unwrap();
@@ -154,6 +154,37 @@ async fn tenants_earn_their_names() -> Result<()> {
     }
     let text = gateway.envoy.admin()?.prometheus().await?;
     assert!(own(&text, "~other") && !text.contains("namespace-crowd"), "{text}");
+    Ok(())
+}
+
+/// As Istio's bootstrap has it: none of Envoy's own tags, those of `extraStatTags` in its form of a pattern, and no
+/// statistic but those that `inclusionRegexps` names.
+#[tokio::test]
+async fn istios_bootstrap_extracts_the_tags() -> Result<()> {
+    let tag = |(tag, _): &(&str, &str)| json!({"tag_name": tag, "regex": format!("({tag}=\\.=(.*?);\\.;)")});
+    let istios = json!({
+        "use_all_default_tags": false,
+        "stats_tags": TAGS.iter().map(tag).collect::<Vec<_>>(),
+        "stats_matcher": {"inclusion_list": {"patterns": [
+            {"prefix": "reporter="}, {"safe_regex": {"regex": ".*scopegate_.*"}}, {"prefix": "component"}, {"prefix": "istio"},
+            // By this the tests see that Envoy serves.
+            {"prefix": "listener_manager"},
+        ]}},
+    });
+    let gateway =
+        Gateway::with(&by_namespace(), |listener| listener, |all, _| all.set("stats_config", istios)).await?;
+    let client = gateway.http1()?;
+    client.send(as_forwarder(WriteRequest::realistic(20).push())).await?.expect(200)?;
+    client.send(as_forwarder(Call::get("/config"))).await?.expect(403)?;
+    let text = gateway.envoy.admin()?.prometheus().await?;
+    expect(
+        &text,
+        &[
+            "scopegate_requests_total{backend=\"metrics\",class=\"write\",decision=\"split\"} 1",
+            "scopegate_refusals_total{caller=\"forwarders\",reason=\"closed_path\"} 1",
+            "scopegate_tenant_series_total{backend=\"metrics\",tenant=\"~other\",code=\"2xx\"} 20",
+        ],
+    );
     Ok(())
 }
 

@@ -192,6 +192,11 @@ async fn refusals_are_a_status() -> Result<()> {
             ("nobody", call(), 401),
             ("no message", as_forwarder(with(b"{\"resourceSpans\"")), 400),
             ("zstd", as_forwarder(with(b"x").header("content-encoding", "zstd")), 415),
+            ("deflate", as_forwarder(with(b"x").header("content-encoding", "deflate")), 415),
+            ("lz4", as_forwarder(with(b"x").header("content-encoding", "lz4")), 415),
+            ("snappy", as_forwarder(with(b"x").header("content-encoding", "snappy")), 415),
+            ("zlib", as_forwarder(with(b"x").header("content-encoding", "zlib")), 415),
+            ("two", as_forwarder(with(b"x").header("content-encoding", "gzip, zstd")), 415),
             ("no gzip", as_forwarder(with(b"x").header("content-encoding", "gzip")), 400),
         ];
         for (what, call, expected) in cases {

@@ -91,6 +91,48 @@ async fn one_line_in_the_access_log_for_each_request() -> Result<()> {
     .await
 }
 
+/// The first block of code after these words, in a page of the documentation.
+fn block<'a>(page: &'a str, after: &str) -> Option<&'a str> {
+    let (_, rest) = page.split_once(after)?;
+    let (_, rest) = rest.split_once("```")?;
+    let (_, rest) = rest.split_once('\n')?;
+    rest.split_once("```").map(|(block, _)| block)
+}
+
+/// The access log in the documentation, as it stands there, writes what stands there.
+#[tokio::test]
+async fn the_documented_access_log_writes_what_is_documented() -> Result<()> {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/observability.md"))?;
+    let log = block(&page, "## The access log").context("no access log")?;
+    let documented = block(&page, "duration_ms: \"%DURATION%\"\n```").context("no lines")?;
+    let log: Value = serde_saphyr::from_str(log)?;
+    let mut configuration = configuration();
+    configuration["callers"][2]["on_behalf_of"] = json!(["team-*"]);
+    let gateway = Gateway::with(
+        &configuration,
+        |listener| listener.manager("access_log", log["access_log"].clone()),
+        |all, _| all,
+    )
+    .await?;
+    let client = gateway.http1()?;
+    let token = gateway.token(json!({"tenant": "team-a"}));
+    let write =
+        WriteRequest::realistic(120).with_label("namespace", |n| format!("team-{}", ["a", "b"][n % 2]));
+    client.send(as_forwarder(write.push())).await?.expect(200)?;
+    client.send(Call::get("/prometheus/api/v1/query?query=up").bearer(&token)).await?.expect(200)?;
+    client.send(Call::get("/config").bearer(&token)).await?.expect(403)?;
+    let process = gateway.envoy.process()?;
+    assert_eq!(documented.lines().count(), 3, "{documented}");
+    for line in documented.lines() {
+        let found = process.wait_for_output(line, DEADLINE).await?;
+        let fields: Value = serde_json::from_str(&found)?;
+        for field in ["time", "method", "path", "status", "details", "duration_ms"] {
+            assert!(!fields[field].is_null(), "{field}: {found}");
+        }
+    }
+    Ok(())
+}
+
 /// Without `access_log` nothing is left.
 #[tokio::test]
 async fn no_line_unless_it_is_asked_for() -> Result<()> {

@@ -2,10 +2,12 @@
 
 use anyhow::Result;
 use prost::Message as _;
+use scopegate_tests::client::Client;
 use scopegate_tests::identity;
+use scopegate_tests::remote_write::{MetricMetadata, WriteRequest};
 use serde_json::json;
 
-use crate::gateway::{ORGANIZATION, Plan, World, of};
+use crate::gateway::{ORGANIZATION, PROMETHEUS, Plan, World, of};
 
 /// Seconds since 1970 as RFC 3339, the way the date command of a person would write it.
 fn date(seconds: u64) -> String {
@@ -55,5 +57,45 @@ async fn until_its_date() -> Result<()> {
     moved.send(sent()).await?.expect(200)?;
     let state = moved.cortex.state();
     assert_eq!(state.tenants(), ["org-new", "platform"]);
+    Ok(())
+}
+
+/// Metadata goes to both as well, and not a moment longer.
+#[tokio::test]
+async fn with_its_metadata() -> Result<()> {
+    let sent = || {
+        let mut request = WriteRequest::of(vec![of("shop", 1), of("bar", 2), of("none", 3)]);
+        request.metadata = ["up", "else"]
+            .map(|family| MetricMetadata { metric_family_name: family.to_owned(), ..Default::default() })
+            .to_vec();
+        request
+    };
+    let families = |world: &World, tenant: &str| {
+        let state = world.cortex.state();
+        let mut families: Vec<_> = state
+            .of(tenant)
+            .filter_map(|request| request.push.as_ref()?.as_ref().ok())
+            .flat_map(|push| push.metadata.iter().map(|metadata| metadata.family.clone()))
+            .collect();
+        families.sort();
+        families
+    };
+    for (until, old) in [(identity::now() + 3600, &["up"][..]), (identity::now() - 1, &[])] {
+        let mut plan = Plan::new()?;
+        let write = plan.write()?;
+        write["metadata"] = json!("followers");
+        write["also_write"] = json!([{"key": "shop", "to": "org-old", "until": date(until)}]);
+        plan.kubernetes.label("shop", ORGANIZATION, "org-new");
+        plan.kubernetes.label("bar", ORGANIZATION, "org-bar");
+        let world = plan.start().await?;
+        world.wait_until("bar", "org-bar").await?;
+        world.cortex.forget();
+        let token = world.cluster.token(json!({"sub": PROMETHEUS, "aud": ["scopegate"]}));
+        let client = Client::http1(world.envoy.listener("gateway")?);
+        client.send(sent().push().bearer(&token)).await?.expect(200)?;
+        assert_eq!(families(&world, "org-old"), old);
+        assert_eq!(families(&world, "org-new"), ["up"]);
+        assert_eq!(families(&world, "org-bar"), ["up"]);
+    }
     Ok(())
 }

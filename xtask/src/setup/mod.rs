@@ -3,6 +3,7 @@
 //! A tool is one file: how it is found, how it is brought, and what to do by hand where it cannot be. Nothing is written
 //! outside `target/`, but for Debian packages, the rustup target and cargo's own caches.
 
+mod alertmanager;
 mod apt;
 mod envoy;
 mod prometheus;
@@ -44,6 +45,7 @@ pub(crate) struct Tools {
     pub(crate) toolchain: Toolchain,
     pub(crate) prometheus: Option<PathBuf>,
     pub(crate) victoria_metrics: Option<PathBuf>,
+    pub(crate) alertmanager: Option<PathBuf>,
 }
 
 /// Brings what is missing. Every step is tried before a failure is reported.
@@ -52,8 +54,11 @@ pub(crate) fn run(project: &Project, ui: &Ui) -> Result<Tools> {
     let toolchain = step::<rust::WasmTarget>(project, ui, true);
     let prometheus = step::<prometheus::Prometheus>(project, ui, true);
     let victoria_metrics = step::<victoriametrics::VictoriaMetrics>(project, ui, true);
+    let alertmanager = step::<alertmanager::Alertmanager>(project, ui, true);
     match (envoy, toolchain) {
-        (Some(envoy), Some(toolchain)) => Ok(Tools { envoy, toolchain, prometheus, victoria_metrics }),
+        (Some(envoy), Some(toolchain)) => {
+            Ok(Tools { envoy, toolchain, prometheus, victoria_metrics, alertmanager })
+        }
         _ => bail!("setup is not complete: see the lines marked ✗"),
     }
 }
@@ -64,6 +69,7 @@ pub(crate) fn check(project: &Project, ui: &Ui) -> Result<()> {
     let toolchain = step::<rust::WasmTarget>(project, ui, false).is_some();
     step::<prometheus::Prometheus>(project, ui, false);
     step::<victoriametrics::VictoriaMetrics>(project, ui, false);
+    step::<alertmanager::Alertmanager>(project, ui, false);
     if envoy && toolchain { Ok(()) } else { bail!("something is missing: `cargo xtask setup` brings it") }
 }
 

@@ -1,31 +1,21 @@
-//! Users with passwords: HTTP basic authentication against keyed hashes.
-//!
-//! A hash is HMAC-SHA256 under a key from the environment, over the user's name and the password. It is
-//! quick on purpose: a worker serves thousands of requests a second, and whoever steals the configuration
-//! can try no password without the key. Use long random passwords.
+//! Users with passwords: HTTP basic authentication against keyed hashes (see `hash`).
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::STANDARD;
 use hashbrown::HashMap;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
-use subtle::{Choice, ConstantTimeEq as _};
 
+use super::hash::{self, Digest, Key, is_one_of};
 use super::tenants::Tenants;
-use super::{Environment, Evidence, Facts, Recognition, Why};
+use super::{Environment, Evidence, Facts, Recognition, Tabled, Why, listed_tenants};
 use crate::config::{BasicConfig, ConfigError, UserConfig};
 use crate::report::Refusal;
-
-const SCHEME: &str = "hmac-sha256:";
-const MIN_KEY: usize = 16;
-type Digest = [u8; 32];
+use crate::table::{Lookup, TableRules};
 
 /// See [`BasicConfig`].
 pub(super) struct Basic {
-    key: Hmac<Sha256>,
+    key: Key,
     users: HashMap<String, User>,
-    /// The most passwords any user has: every attempt compares with as many, so that its time tells nothing.
-    passwords: usize,
+    table: Option<usize>,
     realm: String,
 }
 
@@ -40,45 +30,14 @@ impl core::fmt::Debug for Basic {
     }
 }
 
-/// The keyed hash of a password as it stands in the configuration, or why the key will not do.
-pub fn password_hash(key: &[u8], username: &str, password: &[u8]) -> Result<String, &'static str> {
-    let digest = digest(keyed(key)?, username.as_bytes(), password);
-    Ok(format!("{SCHEME}{}", URL_SAFE_NO_PAD.encode(digest)))
-}
-
-fn keyed(key: &[u8]) -> Result<Hmac<Sha256>, &'static str> {
-    if key.len() < MIN_KEY {
-        return Err("the key must have at least 16 bytes");
-    }
-    Hmac::new_from_slice(key).map_err(|_| "the key cannot be used")
-}
-
-/// The name's length goes first, so that no two pairs of name and password read the same.
-fn digest(mut mac: Hmac<Sha256>, username: &[u8], password: &[u8]) -> Digest {
-    mac.update(b"scopegate basic 1\0");
-    mac.update(&(username.len() as u64).to_be_bytes());
-    mac.update(username);
-    mac.update(password);
-    mac.finalize().into_bytes().into()
-}
-
 impl Basic {
     pub(super) fn compile(
         config: &BasicConfig,
         path: &str,
         env: &Environment<'_>,
+        tabled: Tabled<'_>,
     ) -> Result<Self, ConfigError> {
-        let key_path = format!("{path}.key.env");
-        let secret = env(&config.key.env).ok_or_else(|| {
-            let name = &config.key.env;
-            ConfigError::new(
-                &key_path,
-                format!(
-                    "the environment variable {name} is not set; pass it in vm_config.environment_variables"
-                ),
-            )
-        })?;
-        let key = keyed(&secret).map_err(|problem| ConfigError::new(&key_path, problem))?;
+        let key = Key::compile(&config.key, &format!("{path}.key"), env)?;
         let mut users = HashMap::new();
         for (position, user) in config.users.iter().enumerate() {
             let path = format!("{path}.users[{position}]");
@@ -89,14 +48,20 @@ impl Basic {
                     "a user name is not empty and has no `:`",
                 ));
             }
-            if users.insert(name, User::compile(user, &path)?).is_some() {
+            if users.insert(name, User::compile(user, &path, tabled)?).is_some() {
                 return Err(ConfigError::new(format!("{path}.username"), "this user is listed twice"));
             }
         }
-        let passwords = users.values().map(|user| user.passwords.len()).max();
-        let Some(passwords) = passwords else {
-            return Err(ConfigError::new(format!("{path}.users"), "list at least one user"));
-        };
+        if users.is_empty() && config.table.is_none() {
+            return Err(ConfigError::new(
+                format!("{path}.users"),
+                "list at least one user, or name a `table`",
+            ));
+        }
+        let table = config.table.as_ref();
+        let table =
+            table.map(|name| TableRules::position(tabled.credentials, name, &format!("{path}.table")));
+        let table = table.transpose()?;
         let realm = config.realm.as_ref().map_or("scopegate", |realm| &**realm);
         if realm.contains(|c: char| c.is_ascii_control() || matches!(c, '"' | '\\') || !c.is_ascii()) {
             return Err(ConfigError::new(
@@ -104,11 +69,17 @@ impl Basic {
                 "a realm is printable ASCII without quotes",
             ));
         }
-        Ok(Self { key, users, passwords, realm: realm.to_owned() })
+        Ok(Self { key, users, table, realm: realm.to_owned() })
     }
 
+    /// Whether nobody needs the tenants of the caller's entry.
     pub(super) fn all_have_tenants(&self) -> bool {
         self.users.values().all(|user| user.tenants.is_some())
+    }
+
+    /// Whether users may have claims.
+    pub(super) fn has_claims(&self) -> bool {
+        self.table.is_some()
     }
 
     pub(super) fn challenge(&self) -> String {
@@ -117,58 +88,50 @@ impl Basic {
 
     /// A request with basic credentials is this source's own as soon as the user is; an unknown user may be
     /// another entry's.
-    pub(super) fn recognise<'a>(&'a self, evidence: &Evidence<'_>) -> Recognition<'a> {
+    pub(super) fn recognise<'a>(
+        &'a self,
+        evidence: &Evidence<'_>,
+        lookup: &mut Lookup<'_>,
+    ) -> Recognition<'a> {
         let Some(encoded) = evidence.authorization.and_then(basic_credentials) else {
             return Recognition::NotMine(Why::Words("no basic credentials"));
         };
+        let refused = || Recognition::Refused(Refusal::BadCredential { challenge: self.challenge() });
         let decoded = STANDARD.decode(encoded.trim_ascii()).ok();
         let Some((username, password)) = decoded.as_deref().and_then(split_at_colon) else {
-            return Recognition::Refused(Refusal::BadCredential { challenge: self.challenge() });
+            return refused();
         };
-        let listed = core::str::from_utf8(username).ok().and_then(|name| self.users.get_key_value(name));
-        let user = listed.map(|(_, user)| user);
         // An unknown user costs the same as a known one.
-        let given = digest(self.key.clone(), username, password);
-        let mut matched = Choice::from(0);
-        for position in 0..self.passwords {
-            let expected = user.and_then(|user| user.passwords.get(position));
-            let equal = expected.unwrap_or(&[0; 32]).ct_eq(&given);
-            matched |= equal & Choice::from(u8::from(expected.is_some()));
-        }
-        match listed {
-            None => Recognition::NotMine(Why::Words("another user")),
-            Some((name, user)) if bool::from(matched) => {
-                Recognition::Known(Facts::User { name, tenants: user.tenants.as_ref() })
+        let given = self.key.password(username, password);
+        let listed = core::str::from_utf8(username).ok().and_then(|name| self.users.get(name));
+        let table = match (listed, self.table) {
+            (None, Some(at)) => match lookup.credentials(at) {
+                Ok(table) => Some(table),
+                Err(not_loaded) => return Recognition::Refused(not_loaded.into()),
+            },
+            _ => None,
+        };
+        let entry = table.as_ref().and_then(|table| table.get(username));
+        let expected = match (listed, entry) {
+            (Some(user), _) => user.passwords.as_slice(),
+            (None, Some(entry)) => entry.passwords.as_slice(),
+            (None, None) => &[],
+        };
+        match (is_one_of(&given, expected), listed, entry) {
+            (_, None, None) => Recognition::NotMine(Why::Words("another user")),
+            (true, Some(user), _) => {
+                Recognition::Known(Facts::listed(user.tenants.as_ref()).called(username))
             }
-            Some(_) => Recognition::Refused(Refusal::BadCredential { challenge: self.challenge() }),
+            (true, None, Some(entry)) => Recognition::Known(Facts::of_credential(entry).called(username)),
+            (false, _, _) => refused(),
         }
     }
 }
 
 impl User {
-    fn compile(config: &UserConfig, path: &str) -> Result<Self, ConfigError> {
-        let mut passwords = Vec::new();
-        for (position, hash) in config.password.0.iter().enumerate() {
-            let decoded = hash.strip_prefix(SCHEME).and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
-            let digest = decoded.and_then(|bytes| Digest::try_from(bytes).ok()).ok_or_else(|| {
-                ConfigError::new(
-                    format!("{path}.password[{position}]"),
-                    "this is no keyed hash; make one with `scopegate hash`",
-                )
-            })?;
-            passwords.push(digest);
-        }
-        if passwords.is_empty() {
-            return Err(ConfigError::new(format!("{path}.password"), "give at least one keyed hash"));
-        }
-        let tenants =
-            config.tenants.as_ref().map(|t| Tenants::compile(t, &format!("{path}.tenants"))).transpose()?;
-        if tenants.as_ref().is_some_and(Tenants::needs_claims) {
-            return Err(ConfigError::new(
-                format!("{path}.tenants"),
-                "users have no claims: name the tenants",
-            ));
-        }
+    fn compile(config: &UserConfig, path: &str, tabled: Tabled<'_>) -> Result<Self, ConfigError> {
+        let passwords = hash::read_all(&config.password.0, &format!("{path}.password"))?;
+        let tenants = listed_tenants(config.tenants.as_ref(), path, tabled)?;
         Ok(Self { passwords, tenants })
     }
 }

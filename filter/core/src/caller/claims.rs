@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::Why;
-use crate::config::{ConditionConfig, ConfigError, OneOrMany, load_whole};
+use crate::config::{ConditionConfig, ConfigError, OneOrMany, Text, load_whole};
 use crate::wire::{Datum, List, Structure};
 
 /// An object of claims, either in Envoy's serialized form or as parsed JSON.
@@ -42,6 +42,16 @@ impl Named {
 }
 
 impl ClaimPath {
+    /// The claim of one name.
+    pub(super) fn named(name: &str) -> Self {
+        Self(vec![name.to_owned()])
+    }
+
+    /// The name that it begins with.
+    pub(super) fn first(&self) -> &str {
+        self.0.first().map_or("", String::as_str)
+    }
+
     /// Compiles what stands at `path`.
     pub fn compile(config: &OneOrMany, path: &str) -> Result<Self, ConfigError> {
         if config.0.is_empty() {
@@ -57,9 +67,48 @@ impl core::fmt::Display for ClaimPath {
     }
 }
 
+/// What stands at a path.
+enum Found<'a> {
+    Absent,
+    Envoy(Datum<'a>),
+    Json(&'a Json),
+    /// The path leads through something that is no object, or what is there cannot be read.
+    Other,
+}
+
 impl Claims<'_> {
     /// The names in the claim at `path`. What cannot be read names nothing.
     pub(super) fn names(&self, path: &ClaimPath) -> Named {
+        match self.at(path) {
+            Found::Absent => Named::Absent,
+            Found::Other => Named::Other,
+            Found::Envoy(Datum::List(list)) => envoy_list(list),
+            Found::Envoy(datum) => envoy_name(datum).map_or(Named::Other, |name| Named::Names(vec![name])),
+            Found::Json(Json::Array(list)) => {
+                list.iter().map(json_name).collect::<Option<_>>().map_or(Named::Other, Named::Names)
+            }
+            Found::Json(value) => json_name(value).map_or(Named::Other, |name| Named::Names(vec![name])),
+        }
+    }
+
+    /// The names of the members of the object at `path`; of anything else its names.
+    fn keys(&self, path: &ClaimPath) -> Named {
+        match self.at(path) {
+            Found::Envoy(Datum::Structure(object)) => {
+                let keys = object.entries().map(|entry| entry.ok().map(|(key, _)| key.to_owned()));
+                keys.collect::<Option<_>>().map_or(Named::Other, Named::Names)
+            }
+            Found::Json(Json::Object(object)) => Named::Names(object.keys().cloned().collect()),
+            _ => self.names(path),
+        }
+    }
+
+    /// Whether the claim at `path` is `true`, and nothing that merely reads like it.
+    fn is_true(&self, path: &ClaimPath) -> bool {
+        matches!(self.at(path), Found::Envoy(Datum::Bool(true)) | Found::Json(Json::Bool(true)))
+    }
+
+    fn at(&self, path: &ClaimPath) -> Found<'_> {
         match self {
             Self::Envoy(claims) => envoy(*claims, &path.0),
             Self::Json(claims) => json(claims, &path.0),
@@ -67,14 +116,13 @@ impl Claims<'_> {
     }
 }
 
-fn envoy(claims: Structure<'_>, path: &[String]) -> Named {
-    let [name, rest @ ..] = path else { return Named::Other };
+fn envoy<'a>(claims: Structure<'a>, path: &[String]) -> Found<'a> {
+    let [name, rest @ ..] = path else { return Found::Other };
     match (claims.get(name), rest) {
-        (Ok(None | Some(Datum::Null)), _) => Named::Absent,
-        (Ok(Some(Datum::Structure(deeper))), [_, ..]) => envoy(deeper, rest),
-        (Ok(Some(Datum::List(list))), []) => envoy_list(list),
-        (Ok(Some(datum)), []) => envoy_name(datum).map_or(Named::Other, |name| Named::Names(vec![name])),
-        _ => Named::Other,
+        (Ok(None | Some(Datum::Null)), _) => Found::Absent,
+        (Ok(Some(datum)), []) => Found::Envoy(datum),
+        (Ok(Some(Datum::Structure(deeper))), _) => envoy(deeper, rest),
+        _ => Found::Other,
     }
 }
 
@@ -92,16 +140,13 @@ fn envoy_name(datum: Datum<'_>) -> Option<String> {
     }
 }
 
-fn json(claims: &Json, path: &[String]) -> Named {
-    let [name, rest @ ..] = path else { return Named::Other };
+fn json<'a>(claims: &'a Json, path: &[String]) -> Found<'a> {
+    let [name, rest @ ..] = path else { return Found::Other };
     match (claims.get(name), rest) {
-        (None | Some(Json::Null), _) => Named::Absent,
-        (Some(deeper @ Json::Object(_)), [_, ..]) => json(deeper, rest),
-        (Some(Json::Array(list)), []) => {
-            list.iter().map(json_name).collect::<Option<_>>().map_or(Named::Other, Named::Names)
-        }
-        (Some(value), []) => json_name(value).map_or(Named::Other, |name| Named::Names(vec![name])),
-        _ => Named::Other,
+        (None | Some(Json::Null), _) => Found::Absent,
+        (Some(value), []) => Found::Json(value),
+        (Some(deeper @ Json::Object(_)), _) => json(deeper, rest),
+        _ => Found::Other,
     }
 }
 
@@ -113,37 +158,135 @@ fn json_name(value: &Json) -> Option<String> {
     }
 }
 
-/// What must hold of a claim: it is, or holds, one of the values.
+/// A claim, and how values are read out of it.
 #[derive(Clone, Debug)]
-pub(super) struct Condition {
-    claim: ClaimPath,
-    values: Vec<String>,
+pub(super) struct Reading {
+    path: ClaimPath,
+    split: Option<String>,
+    keys: bool,
+    verified_by: Option<ClaimPath>,
+}
+
+impl Reading {
+    /// Compiles what stands at `path`.
+    pub(super) fn compile(
+        (claim, split, keys, verified_by): (&OneOrMany, Option<&Text>, bool, Option<&OneOrMany>),
+        path: &str,
+    ) -> Result<Self, ConfigError> {
+        if split.is_some_and(|split| split.is_empty()) {
+            return Err(ConfigError::new(
+                format!("{path}.split"),
+                "say what separates the values, such as \" \"",
+            ));
+        }
+        let verified_by = verified_by.map(|claim| ClaimPath::compile(claim, &format!("{path}.verified_by")));
+        Ok(Self {
+            path: ClaimPath::compile(claim, &format!("{path}.claim"))?,
+            split: split.map(|split| split.0.clone()),
+            keys,
+            verified_by: verified_by.transpose()?,
+        })
+    }
+
+    /// The claims that are read.
+    pub(super) fn claims<'a>(&'a self, claims: &mut Vec<&'a ClaimPath>) {
+        claims.push(&self.path);
+        claims.extend(&self.verified_by);
+    }
+
+    /// The values. A claim that another one should verify, and does not, is as good as absent.
+    pub(super) fn names(&self, claims: &Claims<'_>) -> Named {
+        if self.verified_by.as_ref().is_some_and(|path| !claims.is_true(path)) {
+            return Named::Absent;
+        }
+        let found = if self.keys { claims.keys(&self.path) } else { claims.names(&self.path) };
+        match (found, &self.split) {
+            (Named::Names(names), Some(split)) => {
+                let parts = names.iter().flat_map(|name| name.split(split.as_str()));
+                Named::Names(parts.filter(|part| !part.is_empty()).map(str::to_owned).collect())
+            }
+            (found, _) => found,
+        }
+    }
+}
+
+impl core::fmt::Display for Reading {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.path.fmt(f)
+    }
+}
+
+/// What must hold of claims.
+#[derive(Clone, Debug)]
+pub(super) enum Condition {
+    /// The claim holds one of the values.
+    In(Reading, Vec<String>),
+    /// The claim holds all of the values.
+    All(Reading, Vec<String>),
+    /// One of these holds.
+    Any(Vec<Condition>),
 }
 
 impl Condition {
     pub(super) fn compile_all(configs: &[ConditionConfig], path: &str) -> Result<Vec<Self>, ConfigError> {
-        let compile = |(position, config): (usize, &ConditionConfig)| {
-            if config.values.0.is_empty() {
-                return Err(ConfigError::new(format!("{path}[{position}].in"), "name at least one value"));
-            }
-            Ok(Self {
-                claim: ClaimPath::compile(&config.claim, &format!("{path}[{position}].claim"))?,
-                values: config.values.0.iter().map(|value| value.0.clone()).collect(),
-            })
-        };
+        let compile = |(position, config)| Self::compile(config, &format!("{path}[{position}]"));
         configs.iter().enumerate().map(compile).collect()
+    }
+
+    fn compile(config: &ConditionConfig, path: &str) -> Result<Self, ConfigError> {
+        let ConditionConfig { claim, values, all, any, split, keys, verified_by } = config;
+        if !any.is_empty() {
+            let is_alone = claim.0.is_empty()
+                && values.0.is_empty()
+                && all.0.is_empty()
+                && split.is_none()
+                && !keys
+                && verified_by.is_none();
+            if !is_alone {
+                return Err(ConfigError::new(path, "`any` stands alone: put the claim into its conditions"));
+            }
+            return Self::compile_all(any, &format!("{path}.any")).map(Self::Any);
+        }
+        let claim = Reading::compile((claim, split.as_ref(), *keys, verified_by.as_ref()), path)?;
+        let texts = |list: &OneOrMany| list.0.iter().map(|value| value.0.clone()).collect();
+        match (values.0.as_slice(), all.0.as_slice()) {
+            ([_, ..], []) => Ok(Self::In(claim, texts(values))),
+            ([], [_, ..]) => Ok(Self::All(claim, texts(all))),
+            ([], []) => {
+                Err(ConfigError::new(format!("{path}.in"), "name at least one value, here or under `all`"))
+            }
+            _ => Err(ConfigError::new(path, "give exactly one of `in`, `all`")),
+        }
     }
 
     /// The first of the conditions that is not met.
     pub(super) fn unmet<'a>(conditions: &'a [Self], claims: &Claims<'_>) -> Option<Why<'a>> {
         let unmet = conditions.iter().find(|condition| !condition.holds(claims))?;
-        Some(Why::Claim(&unmet.claim))
+        let mut asked = Vec::new();
+        unmet.claims(&mut asked);
+        Some(asked.first().map_or(Why::Words("a condition is not met"), |claim| Why::Claim(claim)))
     }
 
-    fn holds(&self, claims: &Claims<'_>) -> bool {
-        match claims.names(&self.claim) {
-            Named::Names(names) => names.iter().any(|name| self.values.contains(name)),
-            Named::Absent | Named::Other => false,
+    /// The claims that are asked for.
+    pub(super) fn claims<'a>(&'a self, claims: &mut Vec<&'a ClaimPath>) {
+        match self {
+            Self::In(claim, _) | Self::All(claim, _) => claim.claims(claims),
+            Self::Any(conditions) => conditions.iter().for_each(|condition| condition.claims(claims)),
+        }
+    }
+
+    pub(super) fn holds(&self, claims: &Claims<'_>) -> bool {
+        let names = |claim: &Reading| match claim.names(claims) {
+            Named::Names(names) => names,
+            Named::Absent | Named::Other => Vec::new(),
+        };
+        match self {
+            Self::In(claim, values) => names(claim).iter().any(|name| values.contains(name)),
+            Self::All(claim, values) => {
+                let names = names(claim);
+                values.iter().all(|value| names.contains(value))
+            }
+            Self::Any(conditions) => conditions.iter().any(|condition| condition.holds(claims)),
         }
     }
 }
@@ -151,7 +294,6 @@ impl Condition {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Text;
     use crate::wire::testing;
     use serde_json::json;
 

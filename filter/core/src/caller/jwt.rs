@@ -1,7 +1,7 @@
 //! A JWT that Envoy's `jwt_authn` filter verified.
 
 use super::claims::{Claims, Condition};
-use super::{Evidence, Facts, Recognition, Why};
+use super::{Evidence, Facts, Recognition, Unproven, Why};
 use crate::config::{ConfigError, JwtConfig};
 use crate::wire::Datum;
 
@@ -9,7 +9,7 @@ use crate::wire::Datum;
 #[derive(Debug)]
 pub(super) struct Jwt {
     namespace: String,
-    provider: String,
+    providers: Vec<String>,
     issuers: Vec<String>,
     conditions: Vec<Condition>,
 }
@@ -19,44 +19,60 @@ impl Jwt {
         if config.issuer.0.is_empty() {
             return Err(ConfigError::new(format!("{path}.issuer"), "name at least one issuer"));
         }
+        if config.provider.0.is_empty() {
+            return Err(ConfigError::new(format!("{path}.provider"), "name at least one provider"));
+        }
         Ok(Self {
             namespace: config
                 .namespace
                 .as_ref()
                 .map_or("envoy.filters.http.jwt_authn", |name| &**name)
                 .to_owned(),
-            provider: config.provider.0.clone(),
+            providers: config.provider.0.iter().map(|provider| provider.0.clone()).collect(),
             issuers: config.issuer.0.iter().map(|issuer| issuer.0.clone()).collect(),
             conditions: Condition::compile_all(&config.conditions, &format!("{path}.where"))?,
         })
     }
 
+    pub(super) fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+
     /// Only a payload in Envoy's metadata counts, and only from an accepted issuer: Istio puts the payloads
     /// of all issuers in the same place.
     pub(super) fn recognise<'a>(&'a self, evidence: &'a Evidence<'_>) -> Recognition<'a> {
-        let payload = match evidence.namespace(&self.namespace) {
-            Some(Claims::Envoy(filter)) => filter.get(&self.provider).ok().flatten(),
+        let Some(Claims::Envoy(filter)) = evidence.namespace(&self.namespace) else {
+            return Self::without_payload(evidence);
+        };
+        let payloads = self.providers.iter().filter_map(|provider| match filter.get(provider) {
+            Ok(Some(Datum::Structure(payload))) => Some(payload),
             _ => None,
-        };
-        let Some(Datum::Structure(payload)) = payload else {
-            return if evidence.bears_token() {
-                Recognition::Unproven
-            } else {
-                Recognition::NotMine(Why::Words("no verified token of this provider"))
+        });
+        let mut why = None;
+        for payload in payloads {
+            // RFC 7519, 4.1.1: the issuer is a string, and nothing that merely reads like it.
+            let issued = match payload.get("iss") {
+                Ok(Some(Datum::Text(issuer))) => self.issuers.iter().any(|accepted| accepted == issuer),
+                _ => false,
             };
-        };
-        // RFC 7519, 4.1.1: the issuer is a string, and nothing that merely reads like it.
-        let issued = match payload.get("iss") {
-            Ok(Some(Datum::Text(issuer))) => self.issuers.iter().any(|accepted| accepted == issuer),
-            _ => false,
-        };
-        if !issued {
-            return Recognition::NotMine(Why::Words("a token of another issuer"));
+            if !issued {
+                why = Some(Why::Words("a token of another issuer"));
+                continue;
+            }
+            let claims = Claims::Envoy(payload);
+            why = Condition::unmet(&self.conditions, &claims);
+            if why.is_none() {
+                return Recognition::Known(Facts::of(claims));
+            }
         }
-        let claims = Claims::Envoy(payload);
-        match Condition::unmet(&self.conditions, &claims) {
-            None => Recognition::Known(Facts::Claims(claims)),
-            Some(why) => Recognition::NotMine(why),
+        why.map_or_else(|| Self::without_payload(evidence), Recognition::NotTaken)
+    }
+
+    fn without_payload<'a>(evidence: &Evidence<'_>) -> Recognition<'a> {
+        if evidence.bearer().is_some() {
+            Recognition::Unproven(Unproven::Token)
+        } else {
+            Recognition::NotMine(Why::Words("no verified token of this provider"))
         }
     }
 }

@@ -28,6 +28,10 @@ impl Metadata {
         Ok(Self { place, conditions: Condition::compile_all(&config.conditions, &format!("{path}.where"))? })
     }
 
+    pub(super) fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+
     pub(super) fn recognise<'a>(&'a self, evidence: &'a Evidence<'_>) -> Recognition<'a> {
         let claims = match &self.place {
             Place::Namespace(namespace) => evidence.namespace(namespace),
@@ -39,7 +43,7 @@ impl Metadata {
             return Recognition::NotMine(Why::Words("no session"));
         };
         match Condition::unmet(&self.conditions, &claims) {
-            None => Recognition::Known(Facts::Claims(claims)),
+            None => Recognition::Known(Facts::of(claims)),
             Some(why) => Recognition::NotMine(why),
         }
     }

@@ -1,22 +1,29 @@
 //! What a caller may do besides reaching its own tenants.
 
-use crate::config::{CallerConfig, ConfigError, ImpersonateConfig};
+use super::claims::{Claims, Condition};
+use super::tenants::Tenants;
+use crate::config::{CallerConfig, ConfigError, GrantConfig, ImpersonateConfig};
 use crate::operation::Class;
+use crate::table::TableRules;
 use crate::tenant::AllowList;
 
 /// The rights of one kind of caller.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Rights {
     /// The classes of operations it may use.
     pub may: Vec<Class>,
+    /// Whether its reads are not narrowed where a label keeps tenants apart.
+    pub unfiltered: bool,
     /// The right to name the tenant of a single series.
     pub impersonate: Option<Impersonate>,
     /// Tenants besides its own that labels may lead to.
     pub on_behalf_of: AllowList,
+    /// Whether one request may read several tenants.
+    pub several_tenants: bool,
 }
 
 /// The right to write single series for other tenants.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Impersonate {
     /// The label that names the tenant.
     pub label: Vec<u8>,
@@ -43,9 +50,89 @@ impl Rights {
             .transpose()?;
         Ok(Self {
             may: config.may.clone(),
+            unfiltered: config.unfiltered,
             impersonate,
             on_behalf_of: AllowList::new(config.on_behalf_of.0.iter().map(|pattern| &**pattern)),
+            several_tenants: config.several_tenants.unwrap_or(true),
         })
+    }
+}
+
+/// More rights and tenants for those whose claims say so.
+#[derive(Debug)]
+pub(super) struct Grant {
+    conditions: Vec<Condition>,
+    may: Vec<Class>,
+    on_behalf_of: AllowList,
+    impersonate: Option<Impersonate>,
+    several_tenants: Option<bool>,
+    pub(super) tenants: Option<Tenants>,
+}
+
+impl Grant {
+    pub(super) fn compile_all(
+        configs: &[GrantConfig],
+        path: &str,
+        tables: &[TableRules],
+    ) -> Result<Vec<Self>, ConfigError> {
+        let compile = |(position, config)| Self::compile(config, &format!("{path}[{position}]"), tables);
+        configs.iter().enumerate().map(compile).collect()
+    }
+
+    fn compile(config: &GrantConfig, path: &str, tables: &[TableRules]) -> Result<Self, ConfigError> {
+        let GrantConfig { conditions, may, tenants, on_behalf_of, impersonate, several_tenants } = config;
+        if conditions.is_empty() {
+            return Err(ConfigError::new(
+                format!("{path}.where"),
+                "say who gets this; what everybody gets stands at the entry",
+            ));
+        }
+        let is_empty = may.is_empty()
+            && tenants.is_none()
+            && on_behalf_of.0.is_empty()
+            && impersonate.is_none()
+            && several_tenants.is_none();
+        if is_empty {
+            return Err(ConfigError::new(
+                path,
+                "this grants nothing: give `may`, `tenants`, `on_behalf_of`, `impersonate` or `several_tenants`",
+            ));
+        }
+        let impersonate =
+            impersonate.as_ref().map(|config| Impersonate::compile(config, &format!("{path}.impersonate")));
+        let tenants =
+            tenants.as_ref().map(|config| Tenants::compile(config, &format!("{path}.tenants"), tables));
+        Ok(Self {
+            conditions: Condition::compile_all(conditions, &format!("{path}.where"))?,
+            may: may.clone(),
+            on_behalf_of: AllowList::new(on_behalf_of.0.iter().map(|pattern| &**pattern)),
+            impersonate: impersonate.transpose()?,
+            several_tenants: *several_tenants,
+            tenants: tenants.transpose()?,
+        })
+    }
+
+    pub(super) fn is_for(&self, claims: &Claims<'_>) -> bool {
+        self.conditions.iter().all(|condition| condition.holds(claims))
+    }
+
+    pub(super) fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+
+    /// The right to impersonate, where it is granted.
+    pub(super) fn impersonate(&self) -> Option<&Impersonate> {
+        self.impersonate.as_ref()
+    }
+
+    /// Adds its rights to others.
+    pub(super) fn add_to(&self, rights: &mut Rights) {
+        rights.may.extend_from_slice(&self.may);
+        rights.on_behalf_of.extend(&self.on_behalf_of);
+        if let Some(impersonate) = &self.impersonate {
+            rights.impersonate = Some(impersonate.clone());
+        }
+        rights.several_tenants = self.several_tenants.unwrap_or(rights.several_tenants);
     }
 }
 

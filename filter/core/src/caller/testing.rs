@@ -1,29 +1,43 @@
 //! What the tests say a host knows about a request.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use serde_json::Value as Json;
 
 use super::{Attributes, password_hash};
+use crate::exchange::Process;
 use crate::wire::testing;
 
-/// Attributes by their path, joined by spaces.
+/// Attributes by their path, joined by spaces; the date, and what workers share.
 #[derive(Default)]
-pub(crate) struct Known(BTreeMap<String, Vec<u8>>);
+pub(crate) struct Known {
+    pub(crate) attributes: BTreeMap<String, Vec<u8>>,
+    pub(crate) date: Option<u64>,
+    pub(crate) process: Option<Rc<dyn Process>>,
+}
 
 impl Attributes for Known {
     fn get(&self, path: &[&str]) -> Option<Vec<u8>> {
-        self.0.get(&path.join(" ")).cloned()
+        self.attributes.get(&path.join(" ")).cloned()
+    }
+
+    fn wall_seconds(&self) -> Option<u64> {
+        self.date
+    }
+
+    fn process(&self) -> Option<&dyn Process> {
+        self.process.as_deref()
     }
 }
 
 impl Known {
     pub(crate) fn set(&mut self, path: &str, value: &[u8]) {
-        self.0.insert(path.to_owned(), value.to_vec());
+        self.attributes.insert(path.to_owned(), value.to_vec());
     }
 
     pub(crate) fn forget(&mut self, path: &str) {
-        self.0.remove(path);
+        self.attributes.remove(path);
     }
 }
 
@@ -36,9 +50,17 @@ pub(crate) fn metadata(namespaces: &Json) -> Vec<u8> {
 /// The key of all password hashes here.
 pub(crate) const KEY: &[u8] = b"a key of at least sixteen bytes";
 
-/// The environment of the filter: `KEY`.
+/// Keys of sessions: the first signs.
+pub(crate) const SESSION_KEYS: &str =
+    "k2:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8,k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+
+/// The environment of the filter: `KEY`, and `SESSION_KEYS`.
 pub(crate) fn environment(name: &str) -> Option<Vec<u8>> {
-    (name == "KEY").then(|| KEY.to_vec())
+    match name {
+        "KEY" => Some(KEY.to_vec()),
+        "SESSION_KEYS" => Some(SESSION_KEYS.into()),
+        _ => None,
+    }
 }
 
 /// The hash of a password as it stands in a configuration.

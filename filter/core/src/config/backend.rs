@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::date::Date;
 use super::mode::Mode;
 use super::scalar::{OneOrMany, Text};
 use super::shape::Shape;
@@ -23,10 +24,13 @@ pub struct BackendConfig {
     /// taking it off for the upstream is the Envoy route's business (`prefix_rewrite`).
     pub path: Option<Text>,
     /// How it keeps tenants apart. Backends that know `X-Scope-OrgID` (cortex, mimir, loki, tempo) need
-    /// not say so. The others must: by a label (prometheus, victoriametrics), by numbered accounts
+    /// not say so. The others must: by a label (prometheus, alertmanager, victoriametrics; and loki, where it runs without tenants), by numbered accounts
     /// (victoriametrics-cluster, victorialogs, victoriatraces), or by `header`, which claims that something behind
     /// this Envoy knows it.
     pub isolate: Option<Isolation>,
+    /// Tenants that are read together with another, until a date: where a tenant moved, and its older data did not.
+    #[serde(default)]
+    pub also_read: Vec<AlsoReadConfig>,
     /// Path prefixes that were changed in the backend's own configuration.
     #[serde(default)]
     pub prefixes: Prefixes,
@@ -41,6 +45,20 @@ pub struct BackendConfig {
     pub mode: Option<Mode>,
 }
 
+/// Who may read a tenant reads another one too, until a date. Only where an endpoint merges the answers of several tenants,
+/// and the backend is told them by a header.
+#[derive(Clone, Debug, Shape)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AlsoReadConfig {
+    /// The tenant that is read.
+    pub tenant: Text,
+    /// The tenant that is read with it.
+    pub from: Text,
+    /// Until when, such as `2026-12-31T00:00:00Z`.
+    pub until: Date,
+}
+
 /// How a backend keeps tenants apart.
 #[derive(Clone, Debug, PartialEq, Eq, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -48,8 +66,11 @@ pub struct BackendConfig {
 pub enum Isolation {
     /// By the header `X-Scope-OrgID`.
     Header,
+    /// By the header `X-Scope-OrgID`, which the backend reads as a regular expression (Cortex with
+    /// `regex_matcher_enabled`). A tenant whose ID holds one of `. * ( )` is refused there: `team.a` would read `team-a` too.
+    Pattern,
     /// By this label: every series that is written gets it, whatever it had, and its value is the tenant. Reads are
-    /// refused, since nothing narrows them yet.
+    /// narrowed to it: by arguments (victoriametrics), else in the text of their queries.
     Label(Text),
     /// By numbered accounts: `ACCOUNT` or `"ACCOUNT:PROJECT"` for each tenant. A tenant that has none is refused, and
     /// no account is for two tenants.

@@ -6,10 +6,13 @@ use serde_json::Value;
 
 use super::mode::Mode;
 use super::scalar::{OneOrMany, Text};
+use super::session::SessionConfig;
 use super::shape::{Node, ReadResult, Shape};
+use super::source::{AnonymousConfig, BearerConfig, CertificateConfig, HeaderConfig};
 use crate::operation::Class;
 
-/// One kind of caller. Exactly one of the sources (`jwt`, `metadata`, `basic`) says how it is recognised.
+/// One kind of caller. Exactly one of the sources (`jwt`, `metadata`, `basic`, `bearer`, `certificate`, `header`,
+/// `session`, `anonymous`) says how it is recognised; `docs/callers.md` shows each.
 #[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -22,20 +25,62 @@ pub struct CallerConfig {
     pub metadata: Option<MetadataConfig>,
     /// Recognised by user name and password (HTTP basic authentication).
     pub basic: Option<BasicConfig>,
-    /// The caller's own tenants. A user listed under `basic` may have its own instead.
+    /// Recognised by an opaque token (`Authorization: Bearer`).
+    pub bearer: Option<BearerConfig>,
+    /// Recognised by the certificate of its TLS connection.
+    pub certificate: Option<CertificateConfig>,
+    /// Recognised by the headers of a proxy that proves that it is that proxy.
+    pub header: Option<HeaderConfig>,
+    /// Recognised by a proof that comes with the request, made with a shared secret.
+    pub session: Option<SessionConfig>,
+    /// Everybody who brings no credential at all. It must be the last entry.
+    pub anonymous: Option<AnonymousConfig>,
+    /// The caller's own tenants. A user or a token may have its own instead. A name with `*` is no tenant but a wildcard:
+    /// whatever it matches may be named in `X-Scope-OrgID`, and the access log says so.
     pub tenants: Option<TenantsConfig>,
     /// What it may do: `write`, `read` (queries, and the state of rules and alerts), `rules` (change
     /// rules), `alerts` (the alertmanager and its configuration), `admin` (paths configured as such).
     pub may: Vec<Class>,
+    /// Lets its reads see the data of all tenants on backends that keep tenants apart by a label: nothing is narrowed for
+    /// it there. For administrators only.
+    #[serde(default)]
+    pub unfiltered: bool,
     /// The right to write single series for other tenants.
     pub impersonate: Option<ImpersonateConfig>,
     /// Tenants, besides its own, for which it may write where the backend's `write` rules take the tenant
     /// from a label. `*` stands for any run of characters. By default none.
     #[serde(default)]
     pub on_behalf_of: OneOrMany,
+    /// Whether one request may read several of its tenants; by default it may. Where not, it must name one.
+    pub several_tenants: Option<bool>,
+    /// More rights, for those whose claims say so.
+    #[serde(default)]
+    pub grants: Vec<GrantConfig>,
     /// Whether decisions take effect for this caller, in place of what the backend and the configuration say. A caller that
     /// is observed reaches every tenant of every backend.
     pub mode: Option<Mode>,
+}
+
+/// More rights and tenants for callers that have an attribute.
+#[derive(Clone, Debug, Shape)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct GrantConfig {
+    /// What must hold of the caller's claims; at least one condition.
+    #[serde(rename = "where")]
+    pub conditions: Vec<ConditionConfig>,
+    /// Further classes of operations.
+    #[serde(default)]
+    pub may: Vec<Class>,
+    /// Further tenants, or wildcards.
+    pub tenants: Option<TenantsConfig>,
+    /// Further tenants for which it may write where labels decide.
+    #[serde(default)]
+    pub on_behalf_of: OneOrMany,
+    /// The right to write single series for other tenants, in place of the entry's own.
+    pub impersonate: Option<ImpersonateConfig>,
+    /// Whether one request may read several tenants, in place of what the entry says.
+    pub several_tenants: Option<bool>,
 }
 
 /// The sources, for those who want them as one.
@@ -47,11 +92,21 @@ pub enum SourceConfig<'a> {
     Metadata(&'a MetadataConfig),
     /// See [`BasicConfig`].
     Basic(&'a BasicConfig),
+    /// See [`BearerConfig`].
+    Bearer(&'a BearerConfig),
+    /// See [`CertificateConfig`].
+    Certificate(&'a CertificateConfig),
+    /// See [`HeaderConfig`].
+    Header(&'a HeaderConfig),
+    /// See [`SessionConfig`].
+    Session(&'a SessionConfig),
+    /// See [`AnonymousConfig`].
+    Anonymous,
 }
 
 impl CallerConfig {
     /// The names of the sources, as they are written.
-    pub const SOURCES: &'static str = "jwt, metadata, basic";
+    pub const SOURCES: &'static str = "jwt, metadata, basic, bearer, certificate, header, session, anonymous";
 
     /// The one source, or what is wrong with their number.
     pub fn source(&self) -> Result<SourceConfig<'_>, &'static str> {
@@ -59,6 +114,11 @@ impl CallerConfig {
             self.jwt.as_ref().map(SourceConfig::Jwt),
             self.metadata.as_ref().map(SourceConfig::Metadata),
             self.basic.as_ref().map(SourceConfig::Basic),
+            self.bearer.as_ref().map(SourceConfig::Bearer),
+            self.certificate.as_ref().map(SourceConfig::Certificate),
+            self.header.as_ref().map(SourceConfig::Header),
+            self.session.as_ref().map(SourceConfig::Session),
+            self.anonymous.as_ref().map(|_| SourceConfig::Anonymous),
         ]
         .into_iter()
         .flatten();
@@ -76,8 +136,9 @@ impl CallerConfig {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct JwtConfig {
-    /// Where `jwt_authn` puts the payload: its provider's `payload_in_metadata`. Istio always uses `payload`.
-    pub provider: Text,
+    /// Where `jwt_authn` puts the payload: its provider's `payload_in_metadata`. Istio always uses `payload`. Of several
+    /// the first that left a payload of an accepted issuer counts.
+    pub provider: OneOrMany,
     /// The accepted issuers: the payload's `iss` must be one of them.
     pub issuer: OneOrMany,
     /// The filter's name in Envoy's metadata, where it is not `envoy.filters.http.jwt_authn`.
@@ -102,19 +163,34 @@ pub struct MetadataConfig {
     pub conditions: Vec<ConditionConfig>,
 }
 
-/// A condition on a claim: a string out of a list, or a list that holds one out of it.
+/// A condition: on one claim (`claim` with `in` or `all`), or `any` of several conditions. A condition on a claim that
+/// is absent, or of another type than names, does not hold.
 #[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ConditionConfig {
     /// The claim; a list of names leads into nested objects.
+    #[serde(default)]
     pub claim: OneOrMany,
-    /// The accepted values.
-    #[serde(rename = "in")]
+    /// At least one of what stands in the claim must be among these.
+    #[serde(default, rename = "in")]
     pub values: OneOrMany,
+    /// All of these must stand in the claim.
+    #[serde(default)]
+    pub all: OneOrMany,
+    /// Instead of a claim: conditions of which at least one must hold.
+    #[serde(default)]
+    pub any: Vec<ConditionConfig>,
+    /// What separates several values in one text, such as `" "` in `scope`.
+    pub split: Option<Text>,
+    /// Takes the names of an object's members for the claim's values.
+    #[serde(default)]
+    pub keys: bool,
+    /// Another claim, which must be `true`; else this one counts as absent. `email` needs `email_verified`.
+    pub verified_by: Option<OneOrMany>,
 }
 
-/// Users with passwords. The configuration holds keyed hashes only; `scopegate hash` makes them.
+/// Users with passwords. Only keyed hashes stand here and in the table; `scopegate hash` makes them.
 #[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -122,7 +198,11 @@ pub struct BasicConfig {
     /// The key of the hashes.
     pub key: EnvKey,
     /// The users.
+    #[serde(default)]
     pub users: Vec<UserConfig>,
+    /// A table (under `tables`, from `http`) with further users: the name leads to
+    /// `{"password": ["HASH", …], "tenants": ["TENANT", …], "claims": {…}}`.
+    pub table: Option<Text>,
     /// The realm in `WWW-Authenticate`; `scopegate` by default.
     pub realm: Option<Text>,
 }
@@ -151,22 +231,42 @@ pub struct UserConfig {
     pub tenants: Option<TenantsConfig>,
 }
 
-/// Which tenants: a name, a list of which all count, `{claim: …}`, `{union: […]}` or `{first: […]}`.
+/// Which tenants: a name, a name with a `{claim}` in it, a name with `*`, a list of which all count, `{claim: …}`,
+/// `{union: […]}` or `{first: […]}`.
 #[derive(Clone, Debug)]
 pub enum TenantsConfig {
-    /// A tenant by name.
+    /// A tenant by name; where `{NAME}` stands in it, the values of that claim (or capture) stand there. With `*` it is a
+    /// wildcard: no tenant of the caller's, but one that it may name.
     Tenant(Text),
     /// Every tenant that any of them gives.
     Union(Vec<TenantsConfig>),
     /// The tenants of the first that gives any.
     First(Vec<TenantsConfig>),
     /// The string, the whole number, or the list of those, in a claim.
-    Claim {
-        /// The claim; several names lead into nested objects.
-        claim: OneOrMany,
-        /// Only values that start so count, and the tenant is what follows.
-        prefix: Option<Text>,
-    },
+    Claim(Box<ClaimTenantsConfig>),
+}
+
+/// The tenants that a claim names.
+#[derive(Clone, Debug, Shape)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ClaimTenantsConfig {
+    /// The claim; a list of names leads into nested objects.
+    pub claim: OneOrMany,
+    /// Only values that start so count, and the tenant is what follows.
+    pub prefix: Option<Text>,
+    /// Or only values of this form count, and the tenant is what stands for `{NAME}`: `"/{tenant}"`. A `{NAME}` holds
+    /// characters of tenant IDs, and so no `/`.
+    pub pattern: Option<Text>,
+    /// What separates several values in one text, such as `" "` in `scope`.
+    pub split: Option<Text>,
+    /// Takes the names of an object's members for the claim's values, as in Keycloak's `organization`.
+    #[serde(default)]
+    pub keys: bool,
+    /// The table (under `tables`) in which the values are looked up. What is not in it leads to no tenant.
+    pub table: Option<Text>,
+    /// Another claim, which must be `true`; else this one counts as absent. `email` needs `email_verified`.
+    pub verified_by: Option<OneOrMany>,
 }
 
 impl Shape for TenantsConfig {
@@ -182,6 +282,12 @@ impl Shape for TenantsConfig {
             first: Option<Vec<TenantsConfig>>,
             claim: Option<OneOrMany>,
             prefix: Option<Text>,
+            pattern: Option<Text>,
+            split: Option<Text>,
+            #[serde(default)]
+            keys: bool,
+            table: Option<Text>,
+            verified_by: Option<OneOrMany>,
         }
 
         *self = match node.value() {
@@ -194,15 +300,29 @@ impl Shape for TenantsConfig {
             Value::Object(_) => {
                 let mut map = Map::blank();
                 map.read(node)?;
-                match map {
-                    Map { union: Some(items), first: None, claim: None, prefix: None } => Self::Union(items),
-                    Map { union: None, first: Some(items), claim: None, prefix: None } => Self::First(items),
-                    Map { union: None, first: None, claim: Some(claim), prefix } => {
-                        Self::Claim { claim, prefix }
-                    }
+                let Map { union, first, claim, prefix, pattern, split, keys, table, verified_by } = map;
+                let is_bare = prefix.is_none()
+                    && pattern.is_none()
+                    && split.is_none()
+                    && !keys
+                    && table.is_none()
+                    && verified_by.is_none();
+                match (union, first, claim) {
+                    (Some(items), None, None) if is_bare => Self::Union(items),
+                    (None, Some(items), None) if is_bare => Self::First(items),
+                    (None, None, Some(claim)) => Self::Claim(Box::new(ClaimTenantsConfig {
+                        claim,
+                        prefix,
+                        pattern,
+                        split,
+                        keys,
+                        table,
+                        verified_by,
+                    })),
                     _ => {
                         return Err(node.error(
-                            "give exactly one of `claim` (with an optional `prefix`), `union`, `first`",
+                            "give exactly one of `claim` (with `prefix`, `pattern`, `split`, `keys`, `table`, \
+                             `verified_by`), `union`, `first`",
                         ));
                     }
                 }
@@ -242,17 +362,16 @@ impl schemars::JsonSchema for TenantsConfig {
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         let this = generator.subschema_for::<Self>();
-        let claim = generator.subschema_for::<OneOrMany>();
+        let claim = generator.subschema_for::<ClaimTenantsConfig>();
         schemars::json_schema!({
-            "description": "Which tenants: a name, a list of which all count, `{claim: NAME}` for the string, \
-                the whole number or the list of those in a claim (a list of names leads into nested objects; with \
-                `prefix` only values that start so count, and the tenant is what follows), `{union: […]}` \
-                for all that any of them gives, `{first: […]}` for those of the first that gives any.",
+            "description": "Which tenants: a name (in which `{NAME}` stands for the values of a claim or capture, and which is a \
+                wildcard where it holds `*`), a list of which all count, a claim, `{union: […]}` for all that any of \
+                them gives, `{first: […]}` for those of the first that gives any. A claim is `{claim: NAME}`: the string, the \
+                whole number or the list of those that stands there.",
             "anyOf": [
                 {"type": "string"},
                 {"type": "array", "items": this},
-                {"type": "object", "additionalProperties": false, "required": ["claim"],
-                 "properties": {"claim": claim, "prefix": {"type": "string"}}},
+                claim,
                 {"type": "object", "additionalProperties": false, "required": ["union"],
                  "properties": {"union": {"type": "array", "items": this}}},
                 {"type": "object", "additionalProperties": false, "required": ["first"],

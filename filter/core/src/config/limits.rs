@@ -8,7 +8,7 @@ use super::shape::Shape;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// The largest body that is looked into, as sent (compressed); beyond it 413. Envoy's own buffer limit
+    /// The largest body that is looked into, or is part of a session's proof, as sent (compressed); beyond it 413. Envoy's own buffer limit
     /// (`per_connection_buffer_limit_bytes`, 1MiB unless raised, or the route's
     /// `request_body_buffer_limit`) must be at least as large. Bodies that nobody looks into are not limited.
     pub request_bytes: ByteSize,
@@ -33,6 +33,10 @@ pub struct Limits {
     /// The bytes in which the workers of one Envoy remember together what need not be sent again
     /// (`answers.remember`). Beyond it the oldest is forgotten, and sent again.
     pub remembered_bytes: ByteSize,
+    /// The largest answer that is narrowed to its tenants (rules, alerts and silences where a label keeps them apart), both
+    /// as it comes and decompressed; beyond it 502. Envoy's own buffer limit (`per_connection_buffer_limit_bytes`, 1MiB
+    /// unless raised) must be at least as large: an answer beyond that becomes a plain 500 of Envoy's.
+    pub response_bytes: ByteSize,
     /// The longest explanation in an answer; the rest is cut off.
     pub answer_bytes: ByteSize,
 }
@@ -49,6 +53,7 @@ impl Default for Limits {
             calls_per_worker: Count(1024),
             held_bytes_per_worker: ByteSize(64 << 20),
             remembered_bytes: ByteSize(1 << 20),
+            response_bytes: ByteSize(8 << 20),
             answer_bytes: ByteSize(4 << 10),
         }
     }

@@ -4,7 +4,7 @@ use core::fmt;
 
 use serde_json::{Map, Number, Value};
 
-use super::Config;
+use super::{AgentConfig, Config, Role};
 use crate::wire::{Datum, List, Malformed, Structure, json_tree};
 
 /// What is wrong with a configuration, and where.
@@ -35,7 +35,7 @@ impl fmt::Display for ConfigError {
 
 impl core::error::Error for ConfigError {}
 
-impl Config {
+impl Role {
     /// Reads what Envoy gives a filter: the text of a `StringValue`, which must be JSON, or a serialized
     /// `google.protobuf.Struct`.
     pub fn from_envoy(bytes: &[u8]) -> Result<Self, ConfigError> {
@@ -65,6 +65,33 @@ impl Config {
         }
     }
 
+    /// Reads a configuration that is parsed already.
+    pub fn from_json(value: Value) -> Result<Self, ConfigError> {
+        if value.get("role").and_then(Value::as_str) == Some("agent") {
+            AgentConfig::from_json(value).map(Self::Agent)
+        } else {
+            Config::from_json(value).map(|config| Self::Gateway(Box::new(config)))
+        }
+    }
+}
+
+impl Config {
+    /// Reads what Envoy gives a filter that stands in front of backends; see [`Role::from_envoy`].
+    pub fn from_envoy(bytes: &[u8]) -> Result<Self, ConfigError> {
+        match Role::from_envoy(bytes)? {
+            Role::Gateway(config) => Ok(*config),
+            Role::Agent(_) => Err(ConfigError::new("role", "this is the configuration of an agent's side")),
+        }
+    }
+
+    /// Reads a configuration that is parsed already.
+    #[allow(clippy::needless_pass_by_value)] // who has read a tree has no more use for it
+    pub fn from_json(value: Value) -> Result<Self, ConfigError> {
+        super::read(&value)
+    }
+}
+
+impl AgentConfig {
     /// Reads a configuration that is parsed already.
     #[allow(clippy::needless_pass_by_value)] // who has read a tree has no more use for it
     pub fn from_json(value: Value) -> Result<Self, ConfigError> {

@@ -55,7 +55,8 @@ impl Default for TenantNamesConfig {
     }
 }
 
-/// A page for administrators: the most frequent keys that lead to no tenant, and recent refusals.
+/// A page for administrators: the most frequent keys that lead to no tenant, what would change where requests are only
+/// observed, and recent refusals.
 #[derive(Clone, Debug, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

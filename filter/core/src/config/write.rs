@@ -31,8 +31,8 @@ pub struct WriteConfig {
     /// What changes in the labels of the series, whatever their tenant. Every write is then looked into, but for one to
     /// `victoriametrics` that has one tenant and only gets labels: its URL says so (`extra_label`).
     pub labels: LabelsConfig,
-    /// Labels by which an HA tracker of the backend decides: `labels` must not change them. By default `cluster` and
-    /// `__replica__`.
+    /// Labels by which an HA tracker of the backend decides: `labels` must not change them, and nothing that names a tenant
+    /// may take them off. By default `cluster` and `__replica__`.
     pub ha_labels: Option<Vec<Text>>,
     /// What becomes of the labels by which a client of `victoriametrics-cluster` could name an account: `vm_account_id`,
     /// `vm_project_id`, `VictoriaMetrics_AccountID` and `VictoriaMetrics_ProjectID`. Only for `isolate: {account: …}` of

@@ -1,29 +1,36 @@
 //! What the head of a request decides: who, what, whose, and whether its body is needed.
 
-use super::pages::Page;
+use std::rc::Rc;
+
+use super::answering::{self, Answering};
+use super::reading::HeldRead;
 use super::tell::Asked;
 use super::{Held, Worker};
 use crate::caller::{Attributes, Evidence, Identity, first};
-use crate::http::{Edits, Headers, split_query, without_arguments};
+use crate::http::{Edits, Headers, Reply, split_query, without_arguments};
 use crate::isolate::{Address, Isolate, add_extra_label};
-use crate::operation::{Class, Kind, Method, Methods, Operation, Unclassified};
+use crate::operation::{Class, Kind, Operation, Protocol, Unclassified};
 use crate::policy::{Backend, Policy};
-use crate::read;
+use crate::read::{self, LABEL_POLICY, Narrowed, Reading, TENANCY_ARGUMENTS};
 use crate::report::{Refusal, Voice};
 use crate::rollout::Seat;
-use crate::table::Lookup;
 use crate::wire::{Datum, metadata_namespace};
 use crate::write::fanout::Target;
 use crate::write::remote_write::Version;
 use crate::write::{Format, Plan, Wanted, plan};
 
 /// What becomes of a request, as far as its head tells.
+#[derive(Debug)]
 pub(super) enum Decided {
     /// It goes on to these tenants (as `X-Scope-OrgID` names them), its body unseen. The backend is told by `edits`.
     Whole { backend: usize, class: Class, edits: Edits, tenants: String },
     /// The gateway answers it itself.
-    Page(Page),
-    /// Its body must be looked into.
+    Page(Reply),
+    /// It is a read, and its body must be looked into.
+    Read(Box<HeldRead>),
+    /// It is about rules, alerts or silences that a label keeps apart.
+    Answering(Box<Answering>),
+    /// It is a write, and its body must be looked into.
     Look(Box<Held>),
 }
 
@@ -31,11 +38,12 @@ pub(super) enum Decided {
 pub(super) fn decide(
     policy: &Policy,
     headers: &Headers<'_>,
+    end_of_stream: bool,
     attributes: &dyn Attributes,
     worker: &mut Worker,
 ) -> (Result<Decided, Refusal>, Asked) {
     let mut known = Asked::default();
-    let decided = decide_knowing(policy, headers, attributes, worker, &mut known);
+    let decided = decide_knowing(policy, headers, end_of_stream, attributes, worker, &mut known);
     // At the gateway's own paths nothing else answers.
     known.observed = !policy.rollout.enforces(known.backend, known.caller, known.seat)
         && policy.pages.get(split_query(headers.pseudo(":path")).0).is_none();
@@ -45,6 +53,7 @@ pub(super) fn decide(
 fn decide_knowing(
     policy: &Policy,
     headers: &Headers<'_>,
+    end_of_stream: bool,
     attributes: &dyn Attributes,
     worker: &mut Worker,
     known: &mut Asked,
@@ -54,7 +63,7 @@ fn decide_knowing(
         return Err(Refusal::NotCanonical("a fragment"));
     }
     if let Some(page) = policy.pages.get(whole_path) {
-        return own_page(policy, page, headers, attributes, known);
+        return page.reply(policy, headers, attributes, worker, known).map(Decided::Page);
     }
     let named = if policy.has_choice() { named_backend(attributes)? } else { None };
     let (position, path) = policy.backend(named.as_deref(), headers.pseudo(":authority"), whole_path)?;
@@ -62,69 +71,91 @@ fn decide_knowing(
     known.backend = Some(position);
     let operation = backend.router.classify(headers.pseudo(":method"), path);
     let protocol = operation.as_ref().ok().map(|operation| operation.protocol);
-    known.voice = Voice::of(protocol, headers.first("content-type"));
+    known.voice = match protocol {
+        // What is not known, or closed, is most often asked for by what shows errors in this form only.
+        None if backend.kind.has_prometheus_api() && path.contains("/api/v1/") => Voice::PrometheusJson,
+        _ => Voice::of(protocol, headers.first("content-type")),
+    };
     // Who is not known learns nothing about which paths there are.
     let evidence = Evidence::new(headers, attributes)?;
-    let recognised = first(&policy.callers, &evidence, &mut |_, _| ())?;
+    let mut lookup = worker.lookup(policy);
+    let recognised = first(&policy.callers, &evidence, &mut lookup, &mut |_, _| ())?;
     known.caller = Some(recognised.position);
+    known.body = recognised.body();
     let caller = recognised.caller;
-    let identity = recognised.identity(backend.write.labels.claims())?;
+    let identity = recognised.identity(backend.write.labels.claims(), &mut lookup)?;
     if policy.rollout.asks_for_seat(Some(position), recognised.position) {
         known.seat = Some(Seat::of(&caller.name, recognised.user(), &identity.tenants));
     }
     let operation = operation.map_err(unclassified)?;
     known.class = Some(operation.class);
-    if !caller.rights.may.contains(&operation.class) {
+    if !identity.rights.may.contains(&operation.class) {
         return Err(Refusal::NotPermitted { class: operation.class });
     }
     let mut edits = strip(policy, backend, headers);
+    if *backend.isolate != Isolate::Header {
+        for name in OVERRIDES {
+            edits.remove(headers, name);
+        }
+    }
     let prefix = whole_path.len().saturating_sub(path.len());
     let address = Address::new(&backend.isolate, operation.class, headers.pseudo(":path"), prefix);
     match operation.class {
         Class::Write => {
             let write = Write { policy, position, backend, identity: &identity, operation, headers };
-            write.decide(attributes, worker, edits, address)
+            write.decide(attributes, worker, known, edits, address)
         }
         class => {
-            let tenants = read::tenants(&identity, headers, operation.tenancy, policy.limits.tenants.0)?;
-            let told = match (&*backend.isolate, tenants.single()) {
-                (Isolate::Header, _) => vec![("x-scope-orgid".to_owned(), tenants.header())],
-                (Isolate::Label(_) | Isolate::LabelInUrl(_), _) => return Err(Refusal::NotNarrowed),
-                (_, Some(tenant)) if backend.isolate.knows(tenant) => address.tell(tenant),
-                (_, Some(tenant)) => return Err(Refusal::NoAccount { tenant: tenant.clone() }),
-                (_, None) => return Err(Refusal::SeveralTenants { tenants: tenants.header() }),
+            let also = backend.also_read.at(worker.wall_seconds);
+            let tenants = read::tenants(&identity, headers, &operation, policy.limits.tenants.0, &also)?;
+            known.wildcard = identity.uses_wildcard(tenants.as_slice());
+            if let Some(tenant) = tenants.as_slice().iter().find(|tenant| backend.isolate.misreads(tenant)) {
+                return Err(Refusal::NoAccount { tenant: tenant.clone() });
+            }
+            let unfiltered = identity.rights.unfiltered;
+            if let (Protocol::Alerting(what), Some(_)) = (operation.protocol, backend.isolate.label())
+                && !(unfiltered && what.is_read())
+            {
+                let cluster = if what.is_read() { None } else { route_cluster(attributes).ok() };
+                let path = (whole_path, prefix);
+                let head =
+                    answering::Head { asked: *known, position, backend, class, headers, path, cluster };
+                return head.decide(what, tenants, edits).map(Box::new).map(Decided::Answering);
+            }
+            let reading = Reading {
+                kind: backend.kind,
+                isolate: &backend.isolate,
+                operation,
+                tenants: &tenants,
+                unfiltered,
+                experimental: backend.experimental,
+                own: &identity.tenants,
+                headers,
+                end_of_stream,
             };
+            let Narrowed { mut told, body } = reading.narrow(address)?;
+            if class == Class::Read
+                && let Some(header) = backend.label_policies.header(identity.caller, &tenants)?
+            {
+                told.push((LABEL_POLICY.to_owned(), header));
+            }
             tell(&mut edits, headers, &told);
-            Ok(Decided::Whole { backend: position, class, edits, tenants: tenants.header() })
+            let tenants = tenants.header();
+            let Some(body) = body else {
+                return Ok(Decided::Whole { backend: position, class, edits, tenants });
+            };
+            let announced = headers.first("content-length").is_some();
+            let asked = *known;
+            let held =
+                HeldRead { backend: position, class, asked, edits, tenants, body, announced, observed: None };
+            Ok(Decided::Read(Box::new(held)))
         }
     }
 }
 
-/// A page of the gateway's own, for callers with the right to it.
-fn own_page(
-    policy: &Policy,
-    page: Page,
-    headers: &Headers<'_>,
-    attributes: &dyn Attributes,
-    known: &mut Asked,
-) -> Result<Decided, Refusal> {
-    let evidence = Evidence::new(headers, attributes)?;
-    let recognised = first(&policy.callers, &evidence, &mut |_, _| ())?;
-    known.caller = Some(recognised.position);
-    recognised.identity(&[])?;
-    known.class = Some(page.class());
-    if headers.pseudo(":method") != Method::Get.as_str() {
-        return Err(Refusal::Method { allow: Methods::of(&[Method::Get]) });
-    }
-    if !recognised.caller.rights.may.contains(&page.class()) {
-        return Err(Refusal::NotPermitted { class: page.class() });
-    }
-    Ok(Decided::Page(page))
-}
-
-/// Arguments by which a client could say what its data are labelled with, or which of them it sees.
-const TENANCY_ARGUMENTS: &[&str] =
-    &["extra_label", "extra_filters", "extra_filters[]", "extra_fields", "extra_stream_filters"];
+/// Headers that turn a request into another one, for servers that heed them.
+const OVERRIDES: &[&str] =
+    &["x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"];
 
 /// A write, as its head tells of it.
 struct Write<'a> {
@@ -141,6 +172,7 @@ impl Write<'_> {
         &self,
         attributes: &dyn Attributes,
         worker: &mut Worker,
+        known: &mut Asked,
         mut edits: Edits,
         mut address: Address,
     ) -> Result<Decided, Refusal> {
@@ -170,11 +202,11 @@ impl Write<'_> {
         let in_url = backend.kind == Kind::VictoriaMetrics && labels.only_set();
         let has_metadata = matches!(format, Ok(Some(Format::RemoteWrite(Version::V1))));
         let wanted = Wanted { edits: &labels, in_url, isolate: &backend.isolate, has_metadata };
-        let (rules, rights, others) = (&backend.write, &caller.rights, policy.impersonations());
-        let wall_seconds = worker.wall_seconds;
-        let lookup = Lookup { rules: &policy.tables, tables: &mut worker.tables, wall_seconds };
+        let (rules, rights, others) = (&backend.write, &identity.rights, policy.impersonations());
+        let lookup = worker.lookup(policy);
         let mut plan = match plan(rules, rights, identity, headers, others, &wanted, lookup)? {
             Plan::Whole(tenant) => {
+                known.wildcard = identity.uses_wildcard(core::slice::from_ref(&tenant));
                 if !labels.is_empty() {
                     let mut path = address.path().to_owned();
                     for (name, value) in &labels.set {
@@ -188,6 +220,7 @@ impl Write<'_> {
             }
             Plan::Split(plan) => *plan,
         };
+        known.wildcard = plan.head_tenant().is_some_and(|t| identity.uses_wildcard(core::slice::from_ref(t)));
         // Cortex refuses all of a request for one such series.
         plan.takes_exemplars_alone = backend.kind != Kind::Cortex;
         plan.keep_apart(&backend.name, &caller.name, &identity.tenants);
@@ -202,6 +235,8 @@ impl Write<'_> {
         Ok(Decided::Look(Box::new(Held {
             backend: position,
             caller: identity.caller,
+            rights: Rc::clone(&identity.rights),
+            wildcard: known.wildcard,
             format,
             plan,
             target,

@@ -4,11 +4,15 @@
 //! a [`Step`]. Its phases are an enum; each holds just what it needs, and nothing of a request outlives
 //! the phase that needs it.
 
+mod answering;
+mod fetching;
 mod head;
 mod note;
 mod observe;
 mod pages;
 mod process;
+mod proven;
+mod reading;
 mod retries;
 mod send;
 mod settle;
@@ -20,11 +24,12 @@ mod worker;
 use std::rc::Rc;
 
 pub use pages::{Page, Pages};
+pub(crate) use process::change;
 pub use process::{Alone, Process, SlotFailure, Stored};
 pub use retries::prepare;
 pub use worker::Worker;
 
-use crate::caller::Attributes;
+use crate::caller::{Attributes, Rights};
 use crate::http::{Edits, Headers, Reply};
 use crate::isolate::Address;
 use crate::policy::Policy;
@@ -34,8 +39,11 @@ use crate::write::outcome::Answer;
 use crate::write::written::Written;
 use crate::write::{Format, SplitPlan};
 
+use answering::Answering;
 use head::Decided;
 use observe::{Comparison, Observed};
+use proven::Proven;
+use reading::HeldRead;
 use settle::{Keeping, Sending};
 use tell::{Asked, Tracked};
 
@@ -79,8 +87,14 @@ pub struct Exchange {
 enum Phase {
     /// Nothing is known yet.
     Head,
-    /// The body is being kept.
+    /// The body is being kept, to be looked into.
     Body(Box<Held>),
+    /// The body of a read is being kept.
+    Reading(Box<HeldRead>),
+    /// The body is being kept, since it belongs to the proof of who sent it.
+    Proven(Box<Proven>),
+    /// It is about rules, alerts or silences that a label keeps apart.
+    Answering(Box<Answering>),
     /// The parts are on their way.
     Calls(Box<Sent>),
     /// All parts are answered, and the body is wanted once more to remember that.
@@ -96,6 +110,10 @@ enum Phase {
 struct Held {
     backend: usize,
     caller: usize,
+    /// What the caller may do.
+    rights: Rc<Rights>,
+    /// Whether it reaches its tenant by a wildcard.
+    wildcard: bool,
     format: Format,
     plan: SplitPlan,
     /// Where the parts would go.
@@ -119,7 +137,8 @@ struct Sent {
 
 impl Held {
     fn asked(&self) -> Asked {
-        Asked::write(self.backend, self.caller, self.format.voice())
+        let asked = Asked::write(self.backend, self.caller, self.format.voice());
+        Asked { wildcard: self.wildcard, ..asked }
     }
 }
 
@@ -139,14 +158,34 @@ impl Exchange {
         now: Millis,
     ) -> Step {
         let policy = Rc::clone(&self.policy);
-        worker.arrive(now);
-        let (decided, asked) = head::decide(&policy, headers, attributes, worker);
+        worker.arrive(&policy, now);
+        let (decided, asked) = head::decide(&policy, headers, end_of_stream, attributes, worker);
         let observed = asked.observed.then(|| Observed::new(headers));
+        let step = match (decided, asked.body) {
+            (Ok(decided), Some(body)) => {
+                self.phase = Phase::Proven(Box::new(Proven { body, decided, asked, observed }));
+                Step::Buffer
+            }
+            (decided, _) => self.act(worker, decided, asked, observed, now),
+        };
+        if self.wants_body() { self.keep_body(worker, headers, end_of_stream, now) } else { step }
+    }
+
+    /// Does what was decided about the request; [`Step::Buffer`] where its body must be looked into.
+    fn act(
+        &mut self,
+        worker: &mut Worker,
+        decided: Result<Decided, Refusal>,
+        asked: Asked,
+        observed: Option<Observed>,
+        now: Millis,
+    ) -> Step {
+        let policy = Rc::clone(&self.policy);
         match (decided, observed) {
-            (Ok(Decided::Page(page)), _) => {
+            (Ok(Decided::Page(reply)), _) => {
                 worker.count_request(None, asked.class, Decision::Page);
                 tell::note_whole(&policy, worker, asked, "", Decision::Page);
-                self.answer(page.reply(worker, now))
+                self.answer(reply)
             }
             (Ok(Decided::Whole { tenants, .. }), Some(observed)) => {
                 let comparison = observed.compare_whole(&tenants);
@@ -158,27 +197,43 @@ impl Exchange {
                 let tracked = Tracked::whole(&policy, worker, (backend, class), &tenants, now);
                 self.go_on(edits, None, tracked)
             }
+            (Ok(Decided::Read(mut held)), observed) => {
+                held.observed = observed;
+                self.phase = Phase::Reading(held);
+                Step::Buffer
+            }
+            (Ok(Decided::Answering(answering)), Some(observed)) => {
+                let comparison = observed.compare_whole(&answering.tenants());
+                self.observe(worker, &observed, comparison, asked, now)
+            }
+            (Ok(Decided::Answering(answering)), None) => self.begin_answering(worker, answering, now),
             (Ok(Decided::Look(mut held)), observed) => {
                 held.observed = observed;
-                let limit = self.policy.limits.request_bytes.0;
-                let announced = headers.first("content-length").and_then(parse_number).unwrap_or(0);
                 self.phase = Phase::Body(held);
-                if announced > u64::from(limit) {
-                    self.refuse_body(worker, &Refusal::BodyTooLarge { limit }, now)
-                } else if end_of_stream {
-                    self.body(worker, Ok(Vec::new()), now)
-                } else {
-                    Step::Buffer
-                }
+                Step::Buffer
             }
-            (Err(refusal), Some(observed)) => {
-                tell::journal(&policy, worker, asked, &refusal, now);
-                self.observe(worker, &observed, observed.refusal(&refusal), asked, now)
+            (Err(refusal), observed) => {
+                self.refuse_or_observe(worker, asked, observed.as_ref(), &refusal, now)
             }
-            (Err(refusal), None) => {
-                let reply = tell::refuse(&policy, worker, asked, &refusal, now);
-                self.answer(reply)
-            }
+        }
+    }
+
+    /// Keeps a body, as far as its head says that it can be kept.
+    fn keep_body(
+        &mut self,
+        worker: &mut Worker,
+        headers: &Headers<'_>,
+        end_of_stream: bool,
+        now: Millis,
+    ) -> Step {
+        let limit = self.policy.limits.request_bytes.0;
+        let announced = headers.first("content-length").and_then(parse_number).unwrap_or(0);
+        if announced > u64::from(limit) {
+            self.refuse_body(worker, &Refusal::BodyTooLarge { limit }, now)
+        } else if end_of_stream {
+            self.body(worker, Ok(Vec::new()), now)
+        } else {
+            Step::Buffer
         }
     }
 
@@ -186,33 +241,41 @@ impl Exchange {
     /// time: the last request's does.
     pub fn body_progress(&mut self, worker: &mut Worker, size: usize) -> Step {
         let limit = self.policy.limits.request_bytes.0;
-        match &self.phase {
-            Phase::Body(_) if size > limit as usize => {
-                self.refuse_body(worker, &Refusal::BodyTooLarge { limit }, worker.latest())
-            }
-            _ => self.as_before(),
+        if self.wants_body() && size > limit as usize {
+            self.refuse_body(worker, &Refusal::BodyTooLarge { limit }, worker.latest())
+        } else {
+            self.as_before()
         }
     }
 
     /// Whether the body is wanted once it is whole.
     pub fn wants_body(&self) -> bool {
-        matches!(self.phase, Phase::Body(_))
+        match &self.phase {
+            Phase::Body(_) | Phase::Reading(_) | Phase::Proven(_) => true,
+            Phase::Answering(answering) => answering.keeps_request(),
+            _ => false,
+        }
     }
 
     /// The whole body has arrived, or could not be read.
     pub fn body(&mut self, worker: &mut Worker, body: Result<Vec<u8>, &'static str>, now: Millis) -> Step {
-        if matches!(self.phase, Phase::Keeping(_))
-            && let Phase::Keeping(keeping) = core::mem::replace(&mut self.phase, Phase::Answered)
-        {
-            return self.keep(worker, *keeping, body.ok().as_deref(), now);
-        }
-        let Some(mut held) = self.take_held() else { return self.as_before() };
+        let mut held = match core::mem::replace(&mut self.phase, Phase::Answered) {
+            Phase::Keeping(keeping) => return self.keep(worker, *keeping, body.ok().as_deref(), now),
+            Phase::Reading(held) => return self.read_body(worker, *held, body, now),
+            Phase::Proven(proven) => return self.prove(worker, *proven, body, now),
+            Phase::Answering(answering) if answering.keeps_request() => {
+                return self.posted(worker, answering, body, now);
+            }
+            Phase::Body(held) => held,
+            other => {
+                self.phase = other;
+                return self.as_before();
+            }
+        };
         held.plan.attach(&worker.process);
         let policy = Rc::clone(&self.policy);
         let split = body.map_err(|what| Refusal::Host { what }).and_then(|body| {
-            let caller =
-                policy.callers.get(held.caller).ok_or(Refusal::Host { what: "the caller was lost" })?;
-            let split = held.format.split(&body, &held.plan, &caller.rights, &policy.limits)?;
+            let split = held.format.split(&body, &held.plan, &held.rights, &policy.limits)?;
             Ok((split, body))
         });
         match split {
@@ -233,6 +296,7 @@ impl Exchange {
     pub fn answer_bytes(&self, status: u16) -> usize {
         match &self.phase {
             Phase::Calls(sent) => sent.sending.format.answer_bytes(status),
+            Phase::Answering(_) => Answering::answer_bytes(status),
             _ => 0,
         }
     }
@@ -241,6 +305,7 @@ impl Exchange {
     pub fn answered(&mut self, worker: &mut Worker, id: u32, answer: Answer, now: Millis) -> Step {
         let mut sent = match core::mem::replace(&mut self.phase, Phase::Answered) {
             Phase::Calls(sent) => sent,
+            Phase::Answering(answering) => return self.owner_told(worker, answering, &answer, now),
             other => {
                 self.phase = other;
                 return self.as_before();
@@ -293,13 +358,17 @@ impl Exchange {
     pub fn closed(&mut self, worker: &mut Worker) {
         let now = worker.latest();
         self.responded(worker, None, now);
-        if let Phase::Calls(sent) = core::mem::replace(&mut self.phase, Phase::Answered) {
-            let fanout = &sent.fanout;
-            worker.release(0, fanout.waiting_bytes());
-            worker.abandon(fanout.flying(), fanout.flying_bytes(), fanout.deadline());
-            for part in fanout.unanswered() {
-                self.count_part(worker, sent.sending.backend, &part, None, now);
+        match core::mem::replace(&mut self.phase, Phase::Answered) {
+            Phase::Calls(sent) => {
+                let fanout = &sent.fanout;
+                worker.release(0, fanout.waiting_bytes());
+                worker.abandon(fanout.flying(), fanout.flying_bytes(), fanout.deadline());
+                for part in fanout.unanswered() {
+                    self.count_part(worker, sent.sending.backend, &part, None, now);
+                }
             }
+            Phase::Answering(answering) => answering.closed(&self.policy, worker, now),
+            _ => {}
         }
     }
 
@@ -316,14 +385,34 @@ impl Exchange {
         }
     }
 
-    /// A write that was to be looked into is refused; or goes on, where it is only observed.
+    /// A request whose body was to be seen is refused; or goes on, where it is only observed.
     fn refuse_body(&mut self, worker: &mut Worker, refusal: &Refusal, now: Millis) -> Step {
-        let Some(held) = self.take_held() else { return self.as_before() };
+        let (asked, observed) = match core::mem::replace(&mut self.phase, Phase::Answered) {
+            Phase::Body(held) => (held.asked(), held.observed),
+            Phase::Reading(held) => (held.asked, held.observed),
+            Phase::Answering(answering) if answering.keeps_request() => (answering.asked(), None),
+            Phase::Proven(proven) => (proven.asked, proven.observed),
+            other => {
+                self.phase = other;
+                return self.as_before();
+            }
+        };
+        self.refuse_or_observe(worker, asked, observed.as_ref(), refusal, now)
+    }
+
+    /// A request is refused; or goes on, where it is only observed.
+    fn refuse_or_observe(
+        &mut self,
+        worker: &mut Worker,
+        asked: Asked,
+        observed: Option<&Observed>,
+        refusal: &Refusal,
+        now: Millis,
+    ) -> Step {
         let policy = Rc::clone(&self.policy);
-        let asked = held.asked();
-        if let Some(observed) = held.observed {
+        if let Some(observed) = observed {
             tell::journal(&policy, worker, asked, refusal, now);
-            return self.observe(worker, &observed, observed.refusal(refusal), asked, now);
+            return self.observe(worker, observed, observed.refusal(refusal), asked, now);
         }
         let reply = tell::refuse(&policy, worker, asked, refusal, now);
         self.answer(reply)
@@ -348,22 +437,12 @@ impl Exchange {
         self.go_on(Edits::default(), None, None)
     }
 
-    /// Takes what is known of a write whose body is being kept.
-    fn take_held(&mut self) -> Option<Box<Held>> {
-        match core::mem::replace(&mut self.phase, Phase::Answered) {
-            Phase::Body(held) => Some(held),
-            other => {
-                self.phase = other;
-                None
-            }
-        }
-    }
-
     /// What an event means that changes nothing: what went on goes on, and all else stays held.
     fn as_before(&self) -> Step {
-        match self.phase {
+        match &self.phase {
+            Phase::Answering(answering) => answering.as_before(),
             Phase::WentOn(_) => Step::Continue(Changes::default()),
-            Phase::Body(_) => Step::Buffer,
+            Phase::Body(_) | Phase::Reading(_) | Phase::Proven(_) => Step::Buffer,
             Phase::Head | Phase::Calls(_) | Phase::Keeping(_) | Phase::Answered => Step::Wait,
         }
     }

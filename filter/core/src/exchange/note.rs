@@ -20,15 +20,18 @@ pub(super) struct Note<'a> {
     pub(super) series: u32,
     pub(super) samples: u32,
     pub(super) parts: usize,
+    /// Whether the caller reaches one of the tenants only by a wildcard.
+    pub(super) wildcard: bool,
 }
 
 impl Note<'_> {
     /// `decision=split reason=- backend=metrics …`: always the same words in the same order; `-` for what is not known.
+    /// Where a wildcard was used the last word is `wildcard=yes`.
     pub(super) fn line(&self, decision: Decision) -> String {
         let (decision, reason) = decision.words();
         let or_none = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
         format!(
-            "decision={decision} reason={} backend={} class={} caller={} tenants={} series={} samples={} parts={}",
+            "decision={decision} reason={} backend={} class={} caller={} tenants={} series={} samples={} parts={}{}",
             or_none(reason),
             self.backend.unwrap_or("-"),
             self.class.map_or("-", Class::as_str),
@@ -37,6 +40,7 @@ impl Note<'_> {
             self.series,
             self.samples,
             self.parts,
+            if self.wildcard { " wildcard=yes" } else { "" },
         )
     }
 }
@@ -65,11 +69,14 @@ mod tests {
             series: 7,
             samples: 9,
             parts: 2,
+            wildcard: false,
         };
         assert_eq!(
             note.line(Decision::Split),
             "decision=split reason=- backend=metrics class=write caller=users tenants=a|b series=7 samples=9 parts=2"
         );
+        let wildcard = Note { wildcard: true, ..note.clone() };
+        assert_eq!(wildcard.line(Decision::Split), note.line(Decision::Split) + " wildcard=yes");
         assert_eq!(
             Note::default().line(Decision::Refused("no_caller")),
             "decision=refused reason=no_caller backend=- class=- caller=- tenants=- series=0 samples=0 parts=0"

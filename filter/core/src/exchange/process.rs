@@ -42,7 +42,7 @@ const TRIES: u32 = 4;
 
 /// Changes a slot to what `new` makes of its value, which is asked again whenever another worker was quicker; a few
 /// times, then [`SlotFailure::Changed`]. Whether it was changed: with `None` it is left as it is.
-pub(super) fn change(
+pub(crate) fn change(
     process: &dyn Process,
     slot: &str,
     mut new: impl FnMut(&[u8]) -> Option<Vec<u8>>,

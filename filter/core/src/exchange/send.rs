@@ -25,7 +25,19 @@ impl Exchange {
     ) -> Step {
         let asked = held.asked();
         let policy = Rc::clone(&self.policy);
-        let Held { backend, caller, format, plan, target, address, announced, mut edits, observed } = held;
+        let Held {
+            backend,
+            caller,
+            rights,
+            wildcard: _,
+            format,
+            plan,
+            target,
+            address,
+            announced,
+            mut edits,
+            observed,
+        } = held;
         if let Some(observed) = observed {
             tell::journal_series(&policy, worker, asked, &split.rejected, now);
             return self.observe(worker, &observed, observed.compare_split(&split), asked, now);
@@ -100,7 +112,7 @@ impl Exchange {
         let target = Rc::new(target);
         if split.parts.is_empty() {
             count(worker, &split, if before.is_empty() { Decision::Empty } else { Decision::Split });
-            let sending = Sending { backend, caller, format, plan, target, earlier, watched };
+            let sending = Sending { backend, caller, rights, format, plan, target, earlier, watched };
             return self.settle(worker, sending, Outcome { answers: before, rejected: split.rejected }, now);
         }
         let bytes = split.parts.iter().fold(0_usize, |sum, part| sum.saturating_add(part.body.len()));
@@ -113,7 +125,8 @@ impl Exchange {
         };
         count(worker, &split, Decision::Split);
         let Split { parts, rejected, .. } = split;
-        let sending = Sending { backend, caller, format, plan, target: Rc::clone(&target), earlier, watched };
+        let sending =
+            Sending { backend, caller, rights, format, plan, target: Rc::clone(&target), earlier, watched };
         let mut fanout = Fanout::new(target, parts, rejected, calls, now);
         fanout.answered_before(before);
         if is_split && rules.remember_ms > 0 {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::retries::{self, Earlier, Note, Watch};
 use super::tell::{Asked, not_sent};
 use super::{Exchange, Millis, Phase, Step, Worker};
+use crate::caller::Rights;
 use crate::policy::{Backend, Policy};
 use crate::report::{Metric, PartOutcome, SeriesOutcome};
 use crate::write::fanout::Target;
@@ -16,6 +17,8 @@ use crate::write::{Format, SplitPlan};
 pub(super) struct Sending {
     pub(super) backend: usize,
     pub(super) caller: usize,
+    /// What the caller may do.
+    pub(super) rights: Rc<Rights>,
     pub(super) format: Format,
     pub(super) plan: SplitPlan,
     pub(super) target: Rc<Target>,
@@ -122,9 +125,8 @@ impl Exchange {
         let backend = sending.backend;
         let final_answer = !outcome.asks_again();
         if let Some((caller, rules)) = sending.names(&policy) {
-            let rights = policy.callers.get(sending.caller).map(|caller| &caller.rights);
             for part in &mut outcome.answers {
-                part.named = rights.is_some_and(|rights| sending.plan.may_know(&part.tenant, rights));
+                part.named = sending.plan.may_know(&part.tenant, &sending.rights);
                 // What comes again is not lost yet.
                 let Some((series, reason)) = part.dropped().filter(|_| final_answer) else { continue };
                 let (asked, own) = (sending.asked(), sending.plan.own_tenant());

@@ -13,6 +13,7 @@ use crate::report::{
     reply_in,
 };
 use crate::rollout::Seat;
+use crate::session::BodyDigest;
 use crate::tenant::TenantId;
 use crate::write::Split;
 use crate::write::fanout::Released;
@@ -25,12 +26,16 @@ pub(super) struct Asked {
     pub(super) backend: Option<usize>,
     pub(super) class: Option<Class>,
     pub(super) caller: Option<usize>,
+    /// Whether it reaches one of its tenants only by a wildcard.
+    pub(super) wildcard: bool,
     /// In which form its sender reads errors.
     pub(super) voice: Voice,
     /// Where its caller sits, if that was asked for.
     pub(super) seat: Option<Seat>,
     /// Whether it goes on as it came, whatever is decided.
     pub(super) observed: bool,
+    /// The digest that its body must have, where that is part of who it is.
+    pub(super) body: Option<BodyDigest>,
 }
 
 impl Asked {
@@ -124,9 +129,20 @@ pub(super) fn refuse(
 ) -> crate::http::Reply {
     let decision = Decision::Refused(refusal.reason());
     worker.count_request(asked.backend, asked.class, decision);
+    note(policy, worker, asked, &Note::default(), decision);
+    refuse_answer(policy, worker, asked, refusal, now)
+}
+
+/// The answer to a request that went on, and was counted then, goes no further: counts that, and gives another.
+pub(super) fn refuse_answer(
+    policy: &Policy,
+    worker: &mut Worker,
+    asked: Asked,
+    refusal: &Refusal,
+    now: Millis,
+) -> crate::http::Reply {
     let caller = caller_name(policy, asked.caller);
     worker.tally.add(Metric::Refusals { caller: caller.map(Rc::from), reason: refusal.reason() }, 1);
-    note(policy, worker, asked, &Note::default(), decision);
     journal(policy, worker, asked, refusal, now);
     reply_in(refusal, asked.voice)
 }
@@ -301,6 +317,7 @@ fn note(policy: &Policy, worker: &mut Worker, asked: Asked, about: &Note<'_>, de
             backend: backend_name(policy, asked.backend),
             caller: caller_name(policy, asked.caller),
             class: asked.class,
+            wildcard: asked.wildcard,
             ..about.clone()
         };
         worker.note = Some(note.line(decision));

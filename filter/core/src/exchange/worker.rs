@@ -3,11 +3,12 @@
 use std::rc::Rc;
 
 use super::{Alone, Millis, Process};
+use crate::caller::Credential;
 use crate::config::Limits;
 use crate::operation::Class;
 use crate::policy::Policy;
 use crate::report::{Decision, Journal, Metric, Naming, Refusal, Tally, TenantTag};
-use crate::table::Tables;
+use crate::table::{Lookup, Tables};
 use crate::tenant::TenantId;
 use crate::write::metadata::Followers;
 
@@ -21,10 +22,14 @@ pub struct Worker {
     pub(crate) followers: Followers,
     /// The tables that are fetched, as this worker has them.
     pub tables: Tables,
+    /// The tables of users and tokens.
+    pub credentials: Tables<Credential>,
     /// The date, in seconds since 1970, as far as the host knows it. It is told with the head of a request.
     pub wall_seconds: Option<u64>,
     /// When the last request came.
     latest: Millis,
+    /// Until when what the gauges say is taken for granted.
+    gauges_until: Millis,
     /// Which tenants have metrics of their own.
     naming: Naming,
     /// What administrators will want to know.
@@ -48,6 +53,9 @@ struct Abandoned {
     expires: Millis,
 }
 
+/// How long a gauge is not set again. Hosts may go back to a configuration that they still have without a word, after
+/// another has set the gauges.
+const GAUGES_MS: Millis = 5_000;
 /// Lines a second that one worker may log; the counters know of the rest.
 const LOGS_PER_SECOND: u32 = 10;
 
@@ -76,8 +84,10 @@ impl Worker {
             process,
             followers: Followers::default(),
             tables: Tables::default(),
+            credentials: Tables::default(),
             wall_seconds: None,
             latest: 0,
+            gauges_until: 0,
             naming: Naming::default(),
             journal: Journal::default(),
             note: None,
@@ -87,6 +97,17 @@ impl Worker {
             logs: Vec::new(),
             log_second: 0,
             log_count: 0,
+        }
+    }
+
+    /// What a decision may be looked up in.
+    pub(super) fn lookup<'a>(&'a mut self, policy: &'a Policy) -> Lookup<'a> {
+        Lookup {
+            rules: &policy.tables,
+            tables: &mut self.tables,
+            credential_rules: &policy.credentials,
+            credentials: &mut self.credentials,
+            wall_seconds: self.wall_seconds,
         }
     }
 
@@ -105,9 +126,15 @@ impl Worker {
         self.latest
     }
 
-    /// A request comes: every few seconds what other workers may want to know is handed over.
-    pub(super) fn arrive(&mut self, now: Millis) {
+    /// A request comes: every few seconds what other workers may want to know is handed over, and gauges are set.
+    pub(super) fn arrive(&mut self, policy: &Policy, now: Millis) {
         self.latest = now;
+        if now >= self.gauges_until {
+            self.gauges_until = now.saturating_add(GAUGES_MS);
+            for backend in 0..policy.backends.len() {
+                self.tally.set(Metric::NotEnforced { backend }, policy.rollout.not_enforced(backend));
+            }
+        }
         self.journal.hand_over_in_time(&*self.process, now);
     }
 

@@ -1,12 +1,14 @@
 //! The pieces of HTTP that events and actions are made of.
 
+mod accept;
 mod headers;
 mod path;
 mod query;
 
+pub use accept::prefers_html;
 pub use headers::{Edits, Headers, Repeated};
 pub use path::{host_name, split_query, under_prefix};
-pub use query::{add_argument, without_arguments};
+pub use query::{Argument, add_argument, arguments, encode, without_arguments};
 
 /// An answer given by the filter itself.
 #[derive(Clone, Debug, PartialEq, Eq)]

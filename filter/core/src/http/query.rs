@@ -1,28 +1,47 @@
-//! Queries: arguments taken off and added, and not another byte changed.
+//! Queries and forms: arguments read, taken off and added, and not another byte changed.
 //!
 //! What two parsers could read in two ways is refused: `;`, which some take for `&`, and escapes that are none.
+//! Specification: <https://url.spec.whatwg.org/#urlencoded-parsing>, as far as servers agree on it.
 
 use core::fmt::Write as _;
 
+/// One argument of a query or a form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Argument<'a> {
+    /// As it stands there.
+    pub raw: &'a str,
+    /// Its name, decoded.
+    pub name: Vec<u8>,
+    /// Its value, decoded; empty where there is none.
+    pub value: Vec<u8>,
+}
+
+/// The arguments between the `&` of a query (without its `?`) or of a form. An error says what the text has.
+pub fn arguments(text: &str) -> impl Iterator<Item = Result<Argument<'_>, &'static str>> {
+    let between = if text.is_empty() { None } else { Some(text.split('&')) };
+    between.into_iter().flatten().map(|raw| {
+        if raw.contains(';') {
+            return Err("a `;` among its arguments");
+        }
+        let (name, value) = raw.split_once('=').unwrap_or((raw, ""));
+        let problem = "a broken escape among its arguments";
+        Ok(Argument { raw, name: decode(name).ok_or(problem)?, value: decode(value).ok_or(problem)? })
+    })
+}
+
 /// The query (with its `?`, or empty) without the arguments `names`; `None` where it has none of them and can stay as it
-/// is. Names are compared as a backend would read them, decoded. The error says what the path has.
+/// is. Names are compared as a backend would read them, decoded. The error says what the query has.
 pub fn without_arguments(query: &str, names: &[&str]) -> Result<Option<String>, &'static str> {
-    let Some(arguments) = query.strip_prefix('?') else { return Ok(None) };
-    if arguments.contains(';') {
-        return Err("a `;` in its query");
-    }
+    let Some(text) = query.strip_prefix('?') else { return Ok(None) };
     let mut kept = String::new();
     let mut is_changed = false;
-    for argument in arguments.split('&') {
-        let (name, value) = argument.split_once('=').unwrap_or((argument, ""));
-        let problem = "a broken escape in its query";
-        let name = decode(name).ok_or(problem)?;
-        decode(value).ok_or(problem)?;
-        if names.iter().any(|known| known.as_bytes() == name) {
+    for argument in arguments(text) {
+        let argument = argument?;
+        if names.iter().any(|known| known.as_bytes() == argument.name) {
             is_changed = true;
         } else {
             kept.push(if kept.is_empty() { '?' } else { '&' });
-            kept.push_str(argument);
+            kept.push_str(argument.raw);
         }
     }
     Ok(is_changed.then_some(kept))
@@ -33,11 +52,16 @@ pub fn add_argument(path: &mut String, name: &str, value: &[u8]) {
     path.push(if path.contains('?') { '&' } else { '?' });
     path.push_str(name);
     path.push('=');
-    for byte in value {
+    encode(path, value);
+}
+
+/// Appends a text with every byte escaped that could mean something in a query, a form, a path or a list in a header.
+pub fn encode(out: &mut String, text: &[u8]) {
+    for byte in text {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(byte) {
-            path.push(char::from(*byte));
+            out.push(char::from(*byte));
         } else {
-            let _ = write!(path, "%{byte:02X}");
+            let _ = write!(out, "%{byte:02X}");
         }
     }
 }

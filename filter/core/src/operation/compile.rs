@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::pattern::Pattern;
 use super::table::{Answer, Mark, Marks};
-use super::{Class, ExtraPath, Kind, Methods, Operation, Prefixes, Protocol};
+use super::{Class, ExtraPath, Kind, Methods, Operation, Prefixes, Protocol, Reach};
 
 /// One path and its answer, ready to be looked up.
 #[derive(Debug)]
@@ -158,7 +158,12 @@ pub(super) fn extra(paths: &[ExtraPath], table: &[Row]) -> Result<Vec<Row>, Rout
                 return Err(RouterError::Twice { index, methods: both });
             }
         }
-        let operation = Operation { class: extra.class, protocol: Protocol::Other, tenancy: extra.tenants };
+        let operation = Operation {
+            class: extra.class,
+            protocol: Protocol::Other,
+            tenancy: extra.tenants,
+            reach: Reach::Nothing,
+        };
         let answer = Answer::Open(methods, operation);
         rows.push(Row { path: extra.path.clone(), pattern, answer, origin: Origin::Extra });
     }
@@ -223,7 +228,8 @@ impl<'a> Roots<'a> {
             legacy: roots("legacy", &marks.legacy, &prefixes.legacy)?,
             alertmanager: roots("alertmanager", &marks.alertmanager, &prefixes.alertmanager)?,
         };
-        if roots.alertmanager.contains(&"") {
+        let is_all = matches!(marks.alertmanager, Mark::Setting(""));
+        if roots.alertmanager.contains(&"") && !is_all {
             let problem = "the Alertmanager cannot be at `/`: every other path would be its own";
             return Err(RouterError::BadPrefix { prefix: "alertmanager", problem });
         }

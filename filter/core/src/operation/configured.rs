@@ -16,7 +16,7 @@ pub struct Prefixes {
     /// Where the legacy API is: `-http.prefix` of Cortex (default `/api/prom`).
     pub legacy: Option<String>,
     /// Where the Alertmanager is: `-http.alertmanager-http-prefix` of Cortex and Mimir (default
-    /// `/alertmanager`). It cannot be `/`.
+    /// `/alertmanager`), where it cannot be `/`; `--web.route-prefix` of an Alertmanager by itself (default `/`).
     pub alertmanager: Option<String>,
 }
 

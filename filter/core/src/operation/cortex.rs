@@ -5,8 +5,8 @@
 
 use super::Method::{Delete, Get, Head, Post};
 use super::table::{
-    ALERTMANAGER, Mark, Marks, OTLP_METRICS, PROMQL, REMOTE_READ, REMOTE_WRITE, RULE_CONFIG, RULE_STATE,
-    Route, System, TENANT_STATS, closed, open,
+    ALERTMANAGER, Mark, Marks, OTLP_METRICS, PROMETHEUS_FIXED, PROMETHEUS_METADATA, PROMQL, PROMQL_SELECTORS,
+    REMOTE_READ, REMOTE_WRITE, RULE_CONFIG, RULE_STATE, Route, System, TENANT_STATS, closed, open,
 };
 
 pub(super) const SYSTEM: System = System {
@@ -27,16 +27,16 @@ const ROUTES: &[Route] = &[
     open(&[Get, Post], "P/api/v1/query", PROMQL),
     open(&[Get, Post], "P/api/v1/query_range", PROMQL),
     open(&[Get, Post], "P/api/v1/query_exemplars", PROMQL),
-    open(&[Get, Post], "P/api/v1/format_query", PROMQL),
-    open(&[Get, Post], "P/api/v1/parse_query", PROMQL),
-    open(&[Get, Post], "P/api/v1/labels", PROMQL),
-    open(&[Get], "P/api/v1/label/{name%2F}/values", PROMQL),
+    open(&[Get, Post], "P/api/v1/format_query", PROMETHEUS_FIXED),
+    open(&[Get, Post], "P/api/v1/parse_query", PROMETHEUS_FIXED),
+    open(&[Get, Post], "P/api/v1/labels", PROMQL_SELECTORS),
+    open(&[Get], "P/api/v1/label/{name%2F}/values", PROMQL_SELECTORS),
     // DELETE is answered with "not implemented", whatever it names.
-    open(&[Get, Post, Delete], "P/api/v1/series", PROMQL),
-    open(&[Get], "P/api/v1/metadata", PROMQL),
+    open(&[Get, Post, Delete], "P/api/v1/series", PROMQL_SELECTORS),
+    open(&[Get], "P/api/v1/metadata", PROMETHEUS_METADATA),
     open(&[Post], "P/api/v1/read", REMOTE_READ),
     // Only with `-api.build-info-enabled`; it resolves no tenant.
-    open(&[Get], "P/api/v1/status/buildinfo", PROMQL),
+    open(&[Get], "P/api/v1/status/buildinfo", PROMETHEUS_FIXED),
     open(&[Get], "/api/v1/user_stats", TENANT_STATS),
     open(&[Get], "L/user_stats", TENANT_STATS),
     // Ruler: the state of rules and alerts.

@@ -6,8 +6,8 @@
 
 use super::Method::{Delete, Get, Post};
 use super::table::{
-    LOGQL, LOGQL_ONE, LOKI_PUSH, LOKI_TAIL, Mark, Marks, OTLP_LOGS, RULE_CONFIG, RULE_STATE, Route, System,
-    closed, open,
+    LOGQL, LOGQL_ONE, LOGQL_SELECTOR, LOGQL_SERIES, LOKI_FIXED, LOKI_FIXED_ONE, LOKI_PUSH, LOKI_TAIL, Mark,
+    Marks, OTLP_LOGS, RULE_CONFIG, RULE_STATE, Route, System, closed, open,
 };
 
 pub(super) const SYSTEM: System = System {
@@ -23,16 +23,16 @@ const ROUTES: &[Route] = &[
     // Querier and query frontend.
     open(&[Get, Post], "/loki/api/v1/query", LOGQL),
     open(&[Get, Post], "/loki/api/v1/query_range", LOGQL),
-    open(&[Get, Post], "/loki/api/v1/label", LOGQL),
-    open(&[Get, Post], "/loki/api/v1/labels", LOGQL),
-    open(&[Get, Post], "/loki/api/v1/label/{name}/values", LOGQL),
-    open(&[Get, Post], "/loki/api/v1/series", LOGQL),
-    open(&[Get, Post], "/loki/api/v1/index/stats", LOGQL),
-    open(&[Get, Post], "/loki/api/v1/index/shards", LOGQL),
-    open(&[Get, Post], "/loki/api/v1/index/volume", LOGQL),
-    open(&[Get, Post], "/loki/api/v1/index/volume_range", LOGQL),
-    open(&[Get, Post], "/loki/api/v1/patterns", LOGQL),
-    open(&[Get, Post], "/loki/api/v1/detected_labels", LOGQL),
+    open(&[Get, Post], "/loki/api/v1/label", LOGQL_SELECTOR),
+    open(&[Get, Post], "/loki/api/v1/labels", LOGQL_SELECTOR),
+    open(&[Get, Post], "/loki/api/v1/label/{name}/values", LOGQL_SELECTOR),
+    open(&[Get, Post], "/loki/api/v1/series", LOGQL_SERIES),
+    open(&[Get, Post], "/loki/api/v1/index/stats", LOGQL_SELECTOR),
+    open(&[Get, Post], "/loki/api/v1/index/shards", LOGQL_SELECTOR),
+    open(&[Get, Post], "/loki/api/v1/index/volume", LOGQL_SELECTOR),
+    open(&[Get, Post], "/loki/api/v1/index/volume_range", LOGQL_SELECTOR),
+    open(&[Get, Post], "/loki/api/v1/patterns", LOGQL_SELECTOR),
+    open(&[Get, Post], "/loki/api/v1/detected_labels", LOGQL_SELECTOR),
     // Over several tenants these answer 200 and nothing ("not yet supported").
     open(&[Get, Post], "/loki/api/v1/detected_fields", LOGQL_ONE),
     open(&[Get, Post], "/loki/api/v1/detected_field/{name}/values", LOGQL_ONE),
@@ -40,14 +40,14 @@ const ROUTES: &[Route] = &[
     open(&[Get], "/loki/api/v1/tail", LOKI_TAIL),
     open(&[Get], "/api/prom/tail", LOKI_TAIL),
     open(&[Get, Post], "/api/prom/query", LOGQL),
-    open(&[Get, Post], "/api/prom/label", LOGQL),
-    open(&[Get, Post], "/api/prom/label/{name}/values", LOGQL),
-    open(&[Get, Post], "/api/prom/series", LOGQL),
+    open(&[Get, Post], "/api/prom/label", LOGQL_SELECTOR),
+    open(&[Get, Post], "/api/prom/label/{name}/values", LOGQL_SELECTOR),
+    open(&[Get, Post], "/api/prom/series", LOGQL_SERIES),
     // These two ask for no tenant.
-    open(&[Get, Post], "/loki/api/v1/format_query", LOGQL),
-    open(&[Get], "/loki/api/v1/status/buildinfo", LOGQL),
+    open(&[Get, Post], "/loki/api/v1/format_query", LOKI_FIXED),
+    open(&[Get], "/loki/api/v1/status/buildinfo", LOKI_FIXED),
     // The limits that Grafana's Logs Drilldown asks for: the tenant's own, those the operator publishes.
-    open(&[Get], "/loki/api/v1/drilldown-limits", LOGQL_ONE),
+    open(&[Get], "/loki/api/v1/drilldown-limits", LOKI_FIXED_ONE),
     // Ruler: the state of rules and alerts.
     open(&[Get], "/prometheus/api/v1/rules", RULE_STATE),
     open(&[Get], "/prometheus/api/v1/alerts", RULE_STATE),

@@ -5,8 +5,9 @@
 
 use super::Method::{Delete, Get, Head, Post};
 use super::table::{
-    ALERTMANAGER, INFLUX_PUSH, Mark, Marks, OTLP_METRICS, PROMQL, REMOTE_READ, REMOTE_WRITE, RULE_CONFIG,
-    RULE_STATE, Route, System, TENANT_STATS, closed, open,
+    ALERTMANAGER, INFLUX_PUSH, Mark, Marks, OTLP_METRICS, PROMETHEUS_FIXED, PROMETHEUS_METADATA, PROMQL,
+    PROMQL_SELECTORS, REMOTE_READ, REMOTE_WRITE, RULE_CONFIG, RULE_STATE, Route, System, TENANT_STATS,
+    closed, open,
 };
 
 pub(super) const SYSTEM: System = System {
@@ -27,16 +28,16 @@ const ROUTES: &[Route] = &[
     open(&[Get, Post], "P/api/v1/query", PROMQL),
     open(&[Get, Post], "P/api/v1/query_range", PROMQL),
     open(&[Get, Post], "P/api/v1/query_exemplars", PROMQL),
-    open(&[Get, Post], "P/api/v1/format_query", PROMQL),
-    open(&[Get, Post], "P/api/v1/labels", PROMQL),
-    open(&[Get], "P/api/v1/label/{name%2F}/values", PROMQL),
+    open(&[Get, Post], "P/api/v1/format_query", PROMETHEUS_FIXED),
+    open(&[Get, Post], "P/api/v1/labels", PROMQL_SELECTORS),
+    open(&[Get], "P/api/v1/label/{name%2F}/values", PROMQL_SELECTORS),
     // DELETE is answered with "not implemented", whatever it names.
-    open(&[Get, Post, Delete], "P/api/v1/series", PROMQL),
-    open(&[Get], "P/api/v1/metadata", PROMQL),
+    open(&[Get, Post, Delete], "P/api/v1/series", PROMQL_SELECTORS),
+    open(&[Get], "P/api/v1/metadata", PROMETHEUS_METADATA),
     open(&[Post], "P/api/v1/read", REMOTE_READ),
     // Build information asks for no tenant.
-    open(&[Get], "P/api/v1/status/buildinfo", PROMQL),
-    open(&[Get], "/api/v1/status/buildinfo", PROMQL),
+    open(&[Get], "P/api/v1/status/buildinfo", PROMETHEUS_FIXED),
+    open(&[Get], "/api/v1/status/buildinfo", PROMETHEUS_FIXED),
     // Cardinality "guarantees the context is for a single tenant".
     open(&[Get, Post], "P/api/v1/cardinality/label_names", TENANT_STATS),
     open(&[Get, Post], "P/api/v1/cardinality/label_values", TENANT_STATS),
@@ -47,16 +48,14 @@ const ROUTES: &[Route] = &[
     // Ruler: the state of rules and alerts.
     open(&[Get], "P/api/v1/rules", RULE_STATE),
     open(&[Get], "P/api/v1/alerts", RULE_STATE),
-    // Ruler: their configuration. A group may name foreign tenants in `source_tenants`.
+    // Ruler: their configuration. A group may name foreign tenants in `source_tenants`, which `read/rule_group` checks.
     open(&[Get], "P/config/v1/rules", RULE_CONFIG),
-    // A rule group may name other tenants in `source_tenants`, and nobody reads the body here yet: whoever opens this
-    // under `paths` must know that the ruler's tenant federation is off.
-    closed("P/config/v1/rules/{namespace%2F}"),
+    open(&[Get, Post, Delete], "P/config/v1/rules/{namespace%2F}", RULE_CONFIG),
     open(&[Get, Delete], "P/config/v1/rules/{namespace%2F}/{group%2F}", RULE_CONFIG),
     // Alertmanager: its configuration, then its API and pages. What comes from the upstream Alertmanager
     // and is overridden with a 404 stays closed here too.
     open(&[Get, Post, Delete], "/api/v1/alerts", ALERTMANAGER),
-    open(&[Get], "A/api/v1/status/buildinfo", PROMQL),
+    open(&[Get], "A/api/v1/status/buildinfo", PROMETHEUS_FIXED),
     closed("A/metrics"),
     closed("A/-/*"),
     closed("A/debug/*"),
@@ -139,9 +138,9 @@ mod tests {
         ("GET", "/prometheus/api/v1/rules", STATE),
         ("GET", "/prometheus/api/v1/alerts", STATE),
         ("GET", "/prometheus/config/v1/rules", RULES),
-        ("GET POST DELETE", "/prometheus/config/v1/rules/a%2Fb", "closed"),
+        ("GET POST DELETE", "/prometheus/config/v1/rules/a%2Fb", RULES),
         ("GET DELETE", "/prometheus/config/v1/rules/a%2Fb/c%2Fd", RULES),
-        ("PUT", "/prometheus/config/v1/rules/a", "closed"),
+        ("PUT", "/prometheus/config/v1/rules/a", "405 GET, POST, DELETE"),
         ("GET", "/api/v1/rules", "unknown"),
         ("POST", "/api/v1/rules/ns", "unknown"),
         ("GET POST DELETE", "/api/v1/alerts", ALERTS),

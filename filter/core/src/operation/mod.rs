@@ -5,6 +5,7 @@
 //! its answer. Whatever no table knows is refused. Nothing here looks at headers, queries or bodies, and
 //! nothing ever changes a path: what is not canonical is refused instead.
 
+mod alerting;
 mod canonical;
 mod compile;
 mod configured;
@@ -13,6 +14,7 @@ mod pattern;
 mod router;
 mod table;
 
+mod alertmanager;
 mod cortex;
 mod loki;
 mod mimir;
@@ -30,6 +32,7 @@ mod testing;
 
 use crate::config::Shape;
 
+pub use alerting::Alerting;
 pub use compile::RouterError;
 pub use configured::{ExtraPath, Prefixes};
 pub use method::{Method, Methods};
@@ -60,6 +63,8 @@ pub enum Kind {
     VictoriaLogs,
     /// `VictoriaTraces`: traces, tenants by accounts, in headers.
     VictoriaTraces,
+    /// The Alertmanager by itself: alerts and silences, tenants by a label.
+    Alertmanager,
 }
 
 impl Kind {
@@ -75,7 +80,20 @@ impl Kind {
             Self::VictoriaMetricsCluster => "victoriametrics-cluster",
             Self::VictoriaLogs => "victorialogs",
             Self::VictoriaTraces => "victoriatraces",
+            Self::Alertmanager => "alertmanager",
         }
+    }
+
+    /// Whether it has Prometheus' JSON API.
+    pub const fn has_prometheus_api(self) -> bool {
+        matches!(
+            self,
+            Self::Cortex
+                | Self::Mimir
+                | Self::Prometheus
+                | Self::VictoriaMetrics
+                | Self::VictoriaMetricsCluster
+        )
     }
 
     const fn system(self) -> &'static table::System {
@@ -89,6 +107,7 @@ impl Kind {
             Self::VictoriaMetricsCluster => &victoriametrics_cluster::SYSTEM,
             Self::VictoriaLogs => &victorialogs::SYSTEM,
             Self::VictoriaTraces => &victoriatraces::SYSTEM,
+            Self::Alertmanager => &alertmanager::SYSTEM,
         }
     }
 }
@@ -154,6 +173,8 @@ pub enum Protocol {
     RulesApi,
     /// The Alertmanager's API and pages, and its configuration as YAML.
     AlertmanagerApi,
+    /// Rules, alerts or silences in JSON, of a backend that may keep tenants apart by a label.
+    Alerting(Alerting),
     /// Nothing that is looked into; refusals are plain text.
     Other,
 }
@@ -175,6 +196,7 @@ impl Protocol {
             Self::TempoApi => "tempo_api",
             Self::RulesApi => "rules_api",
             Self::AlertmanagerApi => "alertmanager_api",
+            Self::Alerting(alerting) => alerting.as_str(),
             Self::Other => "other",
         }
     }
@@ -203,6 +225,26 @@ impl Tenancy {
     }
 }
 
+/// What of a request says which series (or streams) it reaches, and so where it can be narrowed to those of its
+/// tenants where a label keeps tenants apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reach {
+    /// Nothing of any tenant: the answer is the same for everybody. Or an operator opened the path as it is.
+    Nothing,
+    /// What the expression in `query` selects.
+    Query,
+    /// What the selectors in `match[]` select; without one, everything.
+    Selectors,
+    /// What the selector in `query` selects; without one, everything.
+    QuerySelector,
+    /// What the matchers in a message of Prometheus' remote read select.
+    RemoteRead,
+    /// Everything, to be narrowed in the answer.
+    Answer,
+    /// Something that nothing in the request narrows.
+    Everything,
+}
+
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Operation {
@@ -212,4 +254,6 @@ pub struct Operation {
     pub protocol: Protocol,
     /// How many tenants the request may name.
     pub tenancy: Tenancy,
+    /// What of it says which series it reaches.
+    pub reach: Reach,
 }

@@ -4,8 +4,14 @@
 //! `query`, in `match[]`, or in the answer. Several tenants can then be one matcher. Prometheus decodes a
 //! path before it matches it, so names must not hold `%2F`. Its prefix is before everything it serves.
 
+use super::Alerting::{Alerts, Rules};
+use super::Class::Read;
 use super::Method::{Get, Post};
-use super::table::{Mark, Marks, OTLP_METRICS, PROMQL, REMOTE_WRITE, Route, System, closed, open};
+use super::Tenancy::Many;
+use super::table::{
+    Mark, Marks, OTLP_METRICS, PROMETHEUS_FIXED, PROMQL, PROMQL_SELECTORS, REMOTE_READ, REMOTE_WRITE, Route,
+    System, alerting, closed, open,
+};
 
 pub(super) const SYSTEM: System = System {
     marks: Marks { prometheus: Mark::Setting(""), legacy: Mark::None, alertmanager: Mark::None },
@@ -21,21 +27,21 @@ const ROUTES: &[Route] = &[
     open(&[Get, Post], "P/api/v1/query_range", PROMQL),
     open(&[Get, Post], "P/api/v1/query_exemplars", PROMQL),
     // With selectors in `match[]`.
-    open(&[Get, Post], "P/api/v1/series", PROMQL),
-    open(&[Get, Post], "P/api/v1/labels", PROMQL),
-    open(&[Get], "P/api/v1/label/{name}/values", PROMQL),
-    open(&[Get], "P/federate", PROMQL),
+    open(&[Get, Post], "P/api/v1/series", PROMQL_SELECTORS),
+    open(&[Get, Post], "P/api/v1/labels", PROMQL_SELECTORS),
+    open(&[Get], "P/api/v1/label/{name}/values", PROMQL_SELECTORS),
+    open(&[Get], "P/federate", PROMQL_SELECTORS),
+    // With matchers in a protobuf message.
+    open(&[Post], "P/api/v1/read", REMOTE_READ),
     // Narrowed in the answer.
-    open(&[Get], "P/api/v1/rules", PROMQL),
-    open(&[Get], "P/api/v1/alerts", PROMQL),
+    open(&[Get], "P/api/v1/rules", alerting(Read, Rules, Many)),
+    open(&[Get], "P/api/v1/alerts", alerting(Read, Alerts, Many)),
     // Without any tenant's data.
-    open(&[Get, Post], "P/api/v1/format_query", PROMQL),
-    open(&[Get, Post], "P/api/v1/parse_query", PROMQL),
-    open(&[Get], "P/api/v1/status/buildinfo", PROMQL),
-    // Reads that no label can narrow, or not yet: metric names of all tenants, selectors inside protobuf,
-    // completion, targets.
+    open(&[Get, Post], "P/api/v1/format_query", PROMETHEUS_FIXED),
+    open(&[Get, Post], "P/api/v1/parse_query", PROMETHEUS_FIXED),
+    open(&[Get], "P/api/v1/status/buildinfo", PROMETHEUS_FIXED),
+    // Reads that no label can narrow, or not yet: metric names of all tenants, completion, targets.
     closed("P/api/v1/metadata"),
-    closed("P/api/v1/read"),
     closed("P/api/v1/search/*"),
     closed("P/api/v1/targets"),
     closed("P/api/v1/targets/*"),
@@ -94,8 +100,8 @@ mod tests {
         ("GET", "/api/v1/label/job/values", PROMQL),
         ("GET", "/api/v1/label/a%2Fb/values", "not canonical"),
         ("GET", "/federate", PROMQL),
-        ("GET", "/api/v1/rules", PROMQL),
-        ("GET", "/api/v1/alerts", PROMQL),
+        ("GET", "/api/v1/rules", "read rules many"),
+        ("GET", "/api/v1/alerts", "read alerts many"),
         ("GET POST", "/api/v1/format_query", PROMQL),
         ("GET POST", "/api/v1/parse_query", PROMQL),
         ("GET", "/api/v1/status/buildinfo", PROMQL),
@@ -103,7 +109,7 @@ mod tests {
         ("GET", "/api/v1/status/tsdb", "closed"),
         ("GET", "/api/v1/status/tsdb/blocks", "closed"),
         ("GET", "/api/v1/metadata", "closed"),
-        ("POST", "/api/v1/read", "closed"),
+        ("POST", "/api/v1/read", "read remote_read many"),
         ("GET", "/api/v1/targets/metadata", "closed"),
         ("POST PUT", "/api/v1/admin/tsdb/delete_series", "closed"),
         ("POST PUT", "/-/quit", "closed"),

@@ -2,7 +2,7 @@
 
 use super::Class::{Alerts, Read, Rules, Write};
 use super::Tenancy::{Many, One};
-use super::{Class, Method, Methods, Operation, Protocol, Tenancy};
+use super::{Alerting, Class, Method, Methods, Operation, Protocol, Reach, Tenancy};
 
 /// One system: which prefixes its own configuration can change, and its routes.
 pub(super) struct System {
@@ -66,7 +66,18 @@ pub(super) const fn closed(path: &'static str) -> Route {
 }
 
 const fn operation(class: Class, protocol: Protocol, tenancy: Tenancy) -> Operation {
-    Operation { class, protocol, tenancy }
+    Operation { class, protocol, tenancy, reach: Reach::Everything }
+}
+
+impl Operation {
+    const fn reaching(self, reach: Reach) -> Self {
+        Self { reach, ..self }
+    }
+}
+
+/// What is asked about rules, alerts and silences.
+pub(super) const fn alerting(class: Class, alerting: Alerting, tenancy: Tenancy) -> Operation {
+    operation(class, Protocol::Alerting(alerting), tenancy).reaching(Reach::Answer)
 }
 
 // The operations that several systems have.
@@ -78,19 +89,41 @@ pub(super) const LOKI_PUSH: Operation = operation(Write, Protocol::LokiPush, One
 pub(super) const INFLUX_PUSH: Operation = operation(Write, Protocol::InfluxPush, One);
 pub(super) const OTHER_WRITE: Operation = operation(Write, Protocol::Other, One);
 
-/// A read in Prometheus' API, over one tenant or several.
-pub(super) const PROMQL: Operation = operation(Read, Protocol::PrometheusApi, Many);
+const PROMETHEUS: Operation = operation(Read, Protocol::PrometheusApi, Many);
+/// A query in Prometheus' API, over one tenant or several.
+pub(super) const PROMQL: Operation = PROMETHEUS.reaching(Reach::Query);
+/// A read of series, labels or samples by selectors, in Prometheus' API.
+pub(super) const PROMQL_SELECTORS: Operation = PROMETHEUS.reaching(Reach::Selectors);
+/// A read in Prometheus' API that has the same answer for everybody.
+pub(super) const PROMETHEUS_FIXED: Operation = PROMETHEUS.reaching(Reach::Nothing);
+/// A read in Prometheus' API of names, types and help texts, which have no labels.
+pub(super) const PROMETHEUS_METADATA: Operation = PROMETHEUS;
 /// Rules and alerts with their state, in Prometheus' API: the rulers of Cortex, Mimir and Loki resolve one
 /// tenant and answer an error to several.
-pub(super) const RULE_STATE: Operation = operation(Read, Protocol::PrometheusApi, One);
-pub(super) const REMOTE_READ: Operation = operation(Read, Protocol::RemoteRead, Many);
-pub(super) const LOGQL: Operation = operation(Read, Protocol::LokiApi, Many);
+pub(super) const RULE_STATE: Operation =
+    operation(Read, Protocol::PrometheusApi, One).reaching(Reach::Answer);
+pub(super) const REMOTE_READ: Operation =
+    operation(Read, Protocol::RemoteRead, Many).reaching(Reach::RemoteRead);
+const LOKI: Operation = operation(Read, Protocol::LokiApi, Many);
+const LOKI_ONE: Operation = operation(Read, Protocol::LokiApi, One);
+/// A query in LogQL.
+pub(super) const LOGQL: Operation = LOKI.reaching(Reach::Query);
+/// A read of labels or numbers by a selector in `query`.
+pub(super) const LOGQL_SELECTOR: Operation = LOKI.reaching(Reach::QuerySelector);
+/// A read of streams by `match[]`.
+pub(super) const LOGQL_SERIES: Operation = LOKI.reaching(Reach::Selectors);
 /// A read of Loki that knows one tenant only.
-pub(super) const LOGQL_ONE: Operation = operation(Read, Protocol::LokiApi, One);
-pub(super) const LOKI_TAIL: Operation = operation(Read, Protocol::LokiTail, One);
+pub(super) const LOGQL_ONE: Operation = LOKI_ONE.reaching(Reach::Query);
+/// A read of Loki that has the same answer for everybody.
+pub(super) const LOKI_FIXED: Operation = LOKI.reaching(Reach::Nothing);
+/// The same, for one tenant.
+pub(super) const LOKI_FIXED_ONE: Operation = LOKI_ONE.reaching(Reach::Nothing);
+pub(super) const LOKI_TAIL: Operation = operation(Read, Protocol::LokiTail, One).reaching(Reach::Query);
 pub(super) const TEMPO: Operation = operation(Read, Protocol::TempoApi, Many);
 /// A read of Tempo that knows one tenant only.
 pub(super) const TEMPO_ONE: Operation = operation(Read, Protocol::TempoApi, One);
+/// A read of logs or spans, by `LogsQL` or what becomes it.
+pub(super) const LOGSQL: Operation = operation(Read, Protocol::Other, Many).reaching(Reach::Query);
 /// Numbers about one tenant: usage, limits, cardinality.
 pub(super) const TENANT_STATS: Operation = operation(Read, Protocol::Other, One);
 

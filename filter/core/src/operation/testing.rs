@@ -14,7 +14,7 @@ pub(super) fn router(kind: Kind) -> Router {
 /// `write remote_write one`, `closed`, `unknown`, `405 GET, POST` or `not canonical`.
 pub(super) fn describe(answer: Result<Operation, Unclassified>) -> String {
     match answer {
-        Ok(Operation { class, protocol, tenancy }) => {
+        Ok(Operation { class, protocol, tenancy, .. }) => {
             format!("{} {} {}", class.as_str(), protocol.as_str(), tenancy.as_str())
         }
         Err(Unclassified::NotCanonical(_)) => "not canonical".into(),

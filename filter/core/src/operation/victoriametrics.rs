@@ -6,9 +6,13 @@
 //! looks at methods hardly anywhere and decodes paths before it matches them; here only the documented
 //! methods are open, and names must not hold `%2F`. `P` is nothing or `/prometheus`.
 
+use super::Alerting::{Alert, Alerts, Rule, RuleGroup, Rules};
+use super::Class::Read;
 use super::Method::{Get, Post};
+use super::Tenancy::Many;
 use super::table::{
-    INFLUX_PUSH, Mark, Marks, OTHER_WRITE, OTLP_METRICS, PROMQL, REMOTE_WRITE, Route, System, closed, open,
+    INFLUX_PUSH, Mark, Marks, OTHER_WRITE, OTLP_METRICS, PROMETHEUS_FIXED, PROMQL, PROMQL_SELECTORS,
+    REMOTE_WRITE, Route, System, alerting, closed, open,
 };
 
 pub(super) const SYSTEM: System = System {
@@ -37,19 +41,27 @@ const ROUTES: &[Route] = &[
     // Reads.
     open(&[Get, Post], "P/api/v1/query", PROMQL),
     open(&[Get, Post], "P/api/v1/query_range", PROMQL),
-    open(&[Get, Post], "P/api/v1/series", PROMQL),
-    open(&[Get, Post], "P/api/v1/labels", PROMQL),
-    open(&[Get, Post], "P/api/v1/label/{name}/values", PROMQL),
-    open(&[Get, Post], "P/api/v1/export", PROMQL),
-    open(&[Get, Post], "P/api/v1/export/csv", PROMQL),
-    open(&[Get, Post], "P/api/v1/export/native", PROMQL),
-    open(&[Get, Post], "P/federate", PROMQL),
+    open(&[Get, Post], "P/api/v1/series", PROMQL_SELECTORS),
+    open(&[Get, Post], "P/api/v1/labels", PROMQL_SELECTORS),
+    open(&[Get, Post], "P/api/v1/label/{name}/values", PROMQL_SELECTORS),
+    open(&[Get, Post], "P/api/v1/export", PROMQL_SELECTORS),
+    open(&[Get, Post], "P/api/v1/export/csv", PROMQL_SELECTORS),
+    open(&[Get, Post], "P/api/v1/export/native", PROMQL_SELECTORS),
+    open(&[Get, Post], "P/federate", PROMQL_SELECTORS),
     // Both answer the same to everybody.
-    open(&[Get, Post], "P/api/v1/query_exemplars", PROMQL),
-    open(&[Get], "P/api/v1/status/buildinfo", PROMQL),
+    open(&[Get, Post], "P/api/v1/query_exemplars", PROMETHEUS_FIXED),
+    open(&[Get], "P/api/v1/status/buildinfo", PROMETHEUS_FIXED),
     // Passed on to vmalert, which knows no `extra_label`: narrowed in the answer.
-    open(&[Get], "P/api/v1/rules", PROMQL),
-    open(&[Get], "P/api/v1/alerts", PROMQL),
+    open(&[Get], "P/api/v1/rules", alerting(Read, Rules, Many)),
+    open(&[Get], "P/api/v1/alerts", alerting(Read, Alerts, Many)),
+    open(&[Get], "P/api/v1/group", alerting(Read, RuleGroup, Many)),
+    open(&[Get], "P/api/v1/rule", alerting(Read, Rule, Many)),
+    open(&[Get], "P/api/v1/alert", alerting(Read, Alert, Many)),
+    open(&[Get], "P/vmalert/api/v1/rules", alerting(Read, Rules, Many)),
+    open(&[Get], "P/vmalert/api/v1/alerts", alerting(Read, Alerts, Many)),
+    open(&[Get], "P/vmalert/api/v1/group", alerting(Read, RuleGroup, Many)),
+    open(&[Get], "P/vmalert/api/v1/rule", alerting(Read, Rule, Many)),
+    open(&[Get], "P/vmalert/api/v1/alert", alerting(Read, Alert, Many)),
     // Labels in the path (as to a Pushgateway) would be written beside those that are checked.
     closed("P/api/v1/import/*"),
     // Reads that look past `extra_label`, or show what others ask.
@@ -153,8 +165,13 @@ mod tests {
         ("GET", "/federate", PROMQL),
         ("GET", "/prometheus/federate", PROMQL),
         ("GET", "/api/v1/query_exemplars", PROMQL),
-        ("GET", "/api/v1/rules", PROMQL),
-        ("GET", "/prometheus/api/v1/alerts", PROMQL),
+        ("GET", "/api/v1/rules", "read rules many"),
+        ("GET", "/prometheus/api/v1/alerts", "read alerts many"),
+        ("GET", "/vmalert/api/v1/rule", "read rule many"),
+        ("GET", "/api/v1/group", "read rule_group many"),
+        ("GET", "/prometheus/vmalert/api/v1/alert", "read alert many"),
+        ("GET", "/vmalert/api/v1/notifiers", "closed"),
+        ("POST", "/vmalert/api/v1/rules", "405 GET"),
         ("GET", "/api/v1/status/buildinfo", PROMQL),
         ("GET", "/api/v1/status/tsdb", "closed"),
         ("GET", "/api/v1/status/active_queries", "closed"),

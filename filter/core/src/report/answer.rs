@@ -15,6 +15,8 @@ pub enum Voice {
     Text,
     /// Prometheus' JSON.
     PrometheusJson,
+    /// The Alertmanager's JSON.
+    AlertmanagerJson,
     /// OTLP's status, in the notation of the request.
     Otlp {
         /// Whether that is JSON.
@@ -26,9 +28,11 @@ impl Voice {
     /// The form for a request with this content type. `protocol` is `None` where it is not known yet.
     pub fn of(protocol: Option<Protocol>, content_type: Option<&[u8]>) -> Self {
         match protocol {
-            Some(Protocol::PrometheusApi | Protocol::RulesApi | Protocol::AlertmanagerApi) => {
+            Some(Protocol::Alerting(alerting)) if alerting.is_alertmanagers() => Self::AlertmanagerJson,
+            Some(Protocol::PrometheusApi | Protocol::RulesApi | Protocol::Alerting(_)) => {
                 Self::PrometheusJson
             }
+            Some(Protocol::AlertmanagerApi) => Self::AlertmanagerJson,
             Some(Protocol::OtlpMetrics | Protocol::OtlpLogs | Protocol::OtlpTraces) => {
                 const JSON: &[u8] = b"application/json";
                 let media = content_type.and_then(|value| value.get(..JSON.len()));
@@ -58,7 +62,7 @@ pub fn reply_in(refusal: &Refusal, voice: Voice) -> Reply {
         }
         Refusal::BadCredential { challenge } => headers.push(("www-authenticate", challenge.clone())),
         Refusal::Method { allow } => headers.push(("allow", allow.to_string())),
-        Refusal::Overloaded { .. } | Refusal::TableNotLoaded { .. } => {
+        Refusal::Overloaded { .. } | Refusal::NotSigned { .. } | Refusal::TableNotLoaded { .. } => {
             headers.push(("retry-after", "1".to_owned()));
         }
         _ => {}
@@ -67,13 +71,17 @@ pub fn reply_in(refusal: &Refusal, voice: Voice) -> Reply {
     let (content_type, body) = match voice {
         Voice::PrometheusJson => {
             let error_type = match status {
-                400 => "bad_data",
+                400 | 413 | 415 => "bad_data",
                 401 | 403 => "forbidden",
                 404 | 405 => "not_found",
                 503 => "unavailable",
                 _ => "internal",
             };
             let body = json!({"status": "error", "errorType": error_type, "error": message}).to_string();
+            ("application/json", body.into_bytes())
+        }
+        Voice::AlertmanagerJson => {
+            let body = json!({"code": status, "message": message}).to_string();
             ("application/json", body.into_bytes())
         }
         Voice::Otlp { json } => otlp::status(json, status, &message),

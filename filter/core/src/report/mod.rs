@@ -7,6 +7,7 @@ mod journal;
 mod naming;
 mod observation;
 mod otlp;
+mod reading;
 mod refusal;
 mod sketch;
 mod table;

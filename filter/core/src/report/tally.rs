@@ -322,6 +322,7 @@ pub struct Tally {
     /// Those of which something is counted.
     counted: Vec<usize>,
     values: Vec<(usize, u64)>,
+    gauges: Vec<(Metric, u64)>,
 }
 
 impl Tally {
@@ -352,6 +353,16 @@ impl Tally {
     pub fn record(&mut self, metric: Metric, value: u64) {
         let number = self.number(metric);
         self.values.push((number, value));
+    }
+
+    /// Sets a gauge.
+    pub fn set(&mut self, gauge: Metric, value: u64) {
+        self.gauges.push((gauge, value));
+    }
+
+    /// Takes the gauges that were set since the last time.
+    pub fn drain_gauges(&mut self) -> impl Iterator<Item = (Metric, u64)> + '_ {
+        self.gauges.drain(..)
     }
 
     /// Hands over the values that were noted since the last time: number, metric and value.

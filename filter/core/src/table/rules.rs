@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::content::{Bounds, Entry, Table};
 use super::kubernetes::Place;
+use crate::caller::Credential;
 use crate::config::{ConfigError, HttpTableConfig, KubernetesTableConfig, TableConfig, Text, UntilLoaded};
 use crate::tenant::TenantId;
 
@@ -55,11 +56,46 @@ const PAGE_SIZE: u32 = 500;
 impl TableRules<TenantId> {
     /// Compiles the tables of a configuration, in the order of their names.
     pub fn compile(configs: &BTreeMap<String, TableConfig>) -> Result<Vec<Self>, ConfigError> {
-        configs.iter().map(|(name, config)| Self::one(name, config)).collect()
+        configs.iter().map(|(name, config)| Self::tenants(name, config)).collect()
     }
 
-    fn one(name: &str, config: &TableConfig) -> Result<Self, ConfigError> {
+    /// Compiles a table of tenants.
+    pub fn tenants(name: &str, config: &TableConfig) -> Result<Self, ConfigError> {
         let path = format!("tables.{name}");
+        let source = match &config.entries {
+            Some(entries) if config.http.is_none() && config.kubernetes.is_none() => {
+                if config.until_loaded != UntilLoaded::default() {
+                    return Err(ConfigError::new(
+                        format!("{path}.until_loaded"),
+                        "not with `static`, which is there from the beginning",
+                    ));
+                }
+                let bounds = Self::bounds(name, config, &path)?;
+                Source::Static(Rc::new(listed(entries, bounds, &format!("{path}.static"))?))
+            }
+            _ => Self::remote(name, config, &path)?,
+        };
+        Ok(Self { name: name.to_owned(), refuse: config.until_loaded == UntilLoaded::Refuse, source })
+    }
+}
+
+impl TableRules<Credential> {
+    /// Compiles a table of users or tokens.
+    pub fn credentials(name: &str, config: &TableConfig) -> Result<Self, ConfigError> {
+        let path = format!("tables.{name}");
+        if config.http.is_none() {
+            return Err(ConfigError::new(
+                path,
+                "users and tokens are fetched (`http`), or listed at the caller (`users`, `tokens`)",
+            ));
+        }
+        let source = Self::remote(name, config, &path)?;
+        Ok(Self { name: name.to_owned(), refuse: config.until_loaded == UntilLoaded::Refuse, source })
+    }
+}
+
+impl<E: Entry> TableRules<E> {
+    fn bounds(name: &str, config: &TableConfig, path: &str) -> Result<Bounds, ConfigError> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
         if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
             return Err(ConfigError::new(
@@ -76,33 +112,35 @@ impl TableRules<TenantId> {
                 return Err(ConfigError::new(format!("{path}.{field}"), "0 leaves no room for any table"));
             }
         }
-        let source = match (&config.entries, &config.http, &config.kubernetes) {
-            (Some(entries), None, None) => {
-                if config.until_loaded != UntilLoaded::default() {
-                    return Err(ConfigError::new(
-                        format!("{path}.until_loaded"),
-                        "not with `static`, which is there from the beginning",
-                    ));
-                }
-                Source::Static(Rc::new(listed(entries, bounds, &format!("{path}.static"))?))
+        Ok(bounds)
+    }
+
+    /// Where a table is fetched from.
+    fn remote(name: &str, config: &TableConfig, path: &str) -> Result<Source<E>, ConfigError> {
+        let bounds = Self::bounds(name, config, path)?;
+        let remote = match (&config.entries, &config.http, &config.kubernetes) {
+            (None, Some(http), None) => Remote::http(http, E::KIND, bounds, &format!("{path}.http"))?,
+            (None, None, Some(kubernetes)) => {
+                Remote::kubernetes(kubernetes, E::KIND, bounds, &format!("{path}.kubernetes"))?
             }
-            (None, Some(http), None) => {
-                Source::Remote(Rc::new(Remote::http(http, bounds, &format!("{path}.http"))?))
-            }
-            (None, None, Some(kubernetes)) => Source::Remote(Rc::new(Remote::kubernetes(
-                kubernetes,
-                bounds,
-                &format!("{path}.kubernetes"),
-            )?)),
             _ => {
                 return Err(ConfigError::new(path, "give exactly one of `static`, `http`, `kubernetes`"));
             }
         };
-        Ok(Self { name: name.to_owned(), refuse: config.until_loaded == UntilLoaded::Refuse, source })
+        Ok(Source::Remote(Rc::new(remote)))
     }
 }
 
 impl<E> TableRules<E> {
+    /// The position of the table that a field at `path` names.
+    pub(crate) fn position(tables: &[Self], name: &str, path: &str) -> Result<usize, ConfigError> {
+        tables.iter().position(|table| table.name == name).ok_or_else(|| {
+            let known: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            ConfigError::new(path, format!("no table has this name; there are under `tables`: {known}"))
+        })
+    }
+
     /// The table itself, where the configuration lists it.
     pub(crate) fn listed(&self) -> Option<&Rc<Table<E>>> {
         match &self.source {
@@ -130,7 +168,7 @@ fn listed(entries: &BTreeMap<String, Text>, bounds: Bounds, path: &str) -> Resul
 }
 
 impl Remote {
-    fn http(config: &HttpTableConfig, bounds: Bounds, path: &str) -> Result<Self, ConfigError> {
+    fn http(config: &HttpTableConfig, kind: &str, bounds: Bounds, path: &str) -> Result<Self, ConfigError> {
         let odd = |c: char| c.is_ascii_control() || c == ' ' || c == '#' || !c.is_ascii();
         if !config.path.starts_with('/') || config.path.contains(odd) {
             return Err(ConfigError::new(
@@ -140,10 +178,15 @@ impl Remote {
         }
         let authority = config.authority.as_ref().unwrap_or(&config.cluster);
         let origin = Origin::Http { path: config.path.0.clone() };
-        Self::new(&config.cluster, authority, origin, (config.refresh, config.timeout), bounds, path)
+        Self::new(kind, &config.cluster, authority, origin, (config.refresh, config.timeout), bounds, path)
     }
 
-    fn kubernetes(config: &KubernetesTableConfig, bounds: Bounds, path: &str) -> Result<Self, ConfigError> {
+    fn kubernetes(
+        config: &KubernetesTableConfig,
+        kind: &str,
+        bounds: Bounds,
+        path: &str,
+    ) -> Result<Self, ConfigError> {
         let place = match (&config.label, &config.annotation) {
             (Some(label), None) if !label.is_empty() => Place::Label(label.0.clone()),
             (None, Some(annotation)) if !annotation.is_empty() => Place::Annotation(annotation.0.clone()),
@@ -155,10 +198,11 @@ impl Remote {
         }
         let authority = config.authority.as_deref().unwrap_or("kubernetes.default.svc");
         let origin = Origin::Kubernetes { place, page_size };
-        Self::new(&config.cluster, authority, origin, (config.refresh, config.timeout), bounds, path)
+        Self::new(kind, &config.cluster, authority, origin, (config.refresh, config.timeout), bounds, path)
     }
 
     fn new(
+        kind: &str,
         cluster: &str,
         authority: &str,
         origin: Origin,
@@ -178,21 +222,21 @@ impl Remote {
                 return Err(ConfigError::new(format!("{path}.{field}"), "give more than 0"));
             }
         }
-        let slot = slot(cluster, authority, &origin);
+        let slot = slot(kind, cluster, authority, &origin);
         let (cluster, authority) = (cluster.to_owned(), authority.to_owned());
         Ok(Self { cluster, authority, origin, refresh_ms, timeout_ms, bounds, slot })
     }
 }
 
 /// A name that every part of what is fetched goes into.
-fn slot(cluster: &str, authority: &str, origin: &Origin) -> String {
+fn slot(leads_to: &str, cluster: &str, authority: &str, origin: &Origin) -> String {
     let (kind, what) = match origin {
         Origin::Http { path } => ("http", path),
         Origin::Kubernetes { place: Place::Label(name), .. } => ("label", name),
         Origin::Kubernetes { place: Place::Annotation(name), .. } => ("annotation", name),
     };
     let mut hash = Sha256::new();
-    for part in [TenantId::KIND, kind, cluster, authority, what] {
+    for part in [leads_to, kind, cluster, authority, what] {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }

@@ -92,6 +92,18 @@ impl<E: Entry> Tables<E> {
         Self { held, process: Some(process), owner, jitter, ..Self::default() }
     }
 
+    /// The same, for which answers are told with numbers from this one on: those of two kinds of tables never meet.
+    #[must_use]
+    pub fn numbered_from(self, first: u32) -> Self {
+        Self { next_id: first, ..self }
+    }
+
+    /// Whether the answer `id` is awaited here.
+    pub fn awaits(&self, id: u32) -> bool {
+        let remotes = self.held.iter().filter_map(|held| held.remote.as_ref());
+        remotes.filter_map(|watched| watched.fetch.as_ref()).any(|flying| flying.call == id)
+    }
+
     /// The table at this position of the configuration; `None` before it was fetched for the first time. Whoever
     /// asks keeps it as it is now.
     pub fn current(&mut self, at: usize) -> Option<Rc<Table<E>>> {

@@ -15,6 +15,21 @@ impl AllowList {
         Self(patterns.into_iter().map(|pattern| pattern.as_bytes().into()).collect())
     }
 
+    /// Whether it allows nobody.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds the patterns of another list.
+    pub fn extend(&mut self, other: &Self) {
+        self.0.extend_from_slice(&other.0);
+    }
+
+    /// The patterns, as they are written.
+    pub fn patterns(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|pattern| core::str::from_utf8(pattern).ok())
+    }
+
     /// Whether any pattern matches the whole of `tenant`.
     pub fn allows(&self, tenant: &TenantId) -> bool {
         let id = tenant.as_str().as_bytes();

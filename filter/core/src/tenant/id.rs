@@ -60,8 +60,12 @@ fn check(text: &[u8]) -> Result<(), InvalidTenant> {
     if matches!(text, b"." | b".." | b"__markers__" | b"user-index.json.gz") {
         return Err(InvalidTenant::Reserved);
     }
-    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"!-_.*'()".contains(byte);
-    if text.iter().all(allowed) { Ok(()) } else { Err(InvalidTenant::Character) }
+    if text.iter().all(|byte| is_tenant_character(*byte)) { Ok(()) } else { Err(InvalidTenant::Character) }
+}
+
+/// Whether tenant IDs may hold this character.
+pub(crate) fn is_tenant_character(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!-_.*'()".contains(&byte)
 }
 
 impl fmt::Debug for TenantId {

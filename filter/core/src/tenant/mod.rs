@@ -5,5 +5,6 @@ mod id;
 mod set;
 
 pub use allow::AllowList;
+pub(crate) use id::is_tenant_character;
 pub use id::{InvalidTenant, MAX_LEN, TenantId};
 pub use set::TenantSet;

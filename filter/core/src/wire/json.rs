@@ -28,6 +28,8 @@ pub enum JsonProblem {
     Type,
     /// A known member stands twice, or in two spellings.
     Repeated,
+    /// A known member is not there.
+    Missing,
     /// A member's name is a known one but for its case, and some decoders take it for that one.
     Case,
     /// It is not UTF-8.
@@ -44,6 +46,7 @@ impl fmt::Display for JsonProblem {
             Self::Trailing => "something follows the JSON value",
             Self::Type => "a known member has the wrong type",
             Self::Repeated => "a known member stands twice",
+            Self::Missing => "a known member is missing",
             Self::Case => "the name of a known member is not in its exact case",
             Self::Utf8 => "it is not UTF-8",
         })
@@ -282,6 +285,25 @@ impl<'a> JsonReader<'a> {
                 _ => return Err(JsonProblem::Text),
             }
         }
+    }
+
+    /// Reads `true` or `false`. Another type is an error.
+    pub fn boolean(&mut self) -> Result<bool, JsonProblem> {
+        if self.peek()? != JsonKind::Bool {
+            return Err(JsonProblem::Type);
+        }
+        let is_true = self.byte() == Some(b't');
+        self.word()?;
+        Ok(is_true)
+    }
+
+    /// Passes over `null`, if it is next; whether it was.
+    pub fn null(&mut self) -> Result<bool, JsonProblem> {
+        let is_null = self.peek()? == JsonKind::Null;
+        if is_null {
+            self.word()?;
+        }
+        Ok(is_null)
     }
 
     /// Passes over the next value; gives where it stands.

@@ -16,7 +16,7 @@ use crate::report::Refusal;
 
 /// How a body is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Encoding {
+pub(crate) enum Encoding {
     /// Not at all.
     Identity,
     /// One snappy block, without frames.
@@ -32,7 +32,7 @@ const MAX_RATIO: usize = 1032;
 
 impl Encoding {
     /// Decompresses a body into at most `limit` bytes.
-    pub(super) fn decode(self, body: &[u8], limit: u32) -> Result<Cow<'_, [u8]>, Refusal> {
+    pub(crate) fn decode(self, body: &[u8], limit: u32) -> Result<Cow<'_, [u8]>, Refusal> {
         match self {
             Self::Identity if body.len() > limit as usize => Err(Refusal::DecodedTooLarge { limit }),
             Self::Identity => Ok(Cow::Borrowed(body)),

@@ -68,7 +68,10 @@ impl Key {
         let KeyConfig { regex, table, prefix, suffix } = config;
         let pattern = regex.as_ref().map(|text| Pattern::compile(text)).transpose();
         let pattern = pattern.map_err(|message| ConfigError::new(format!("{path}.regex"), message))?;
-        let table = table.as_ref().map(|name| position(name, path, tables)).transpose()?;
+        let table = table
+            .as_ref()
+            .map(|name| TableRules::position(tables, name, &format!("{path}.table")))
+            .transpose()?;
         let affix = |name: &str, text: &Option<Text>| {
             let text = text.as_ref().map(|text| text.0.clone()).unwrap_or_default();
             match TenantId::new(&format!("{text}a")) {
@@ -115,17 +118,6 @@ impl Key {
         }
         TenantId::from_bytes(&[self.prefix.as_bytes(), name, self.suffix.as_bytes()].concat()).ok()
     }
-}
-
-fn position(name: &str, path: &str, tables: &[TableRules]) -> Result<usize, ConfigError> {
-    tables.iter().position(|table| table.name == name).ok_or_else(|| {
-        let known: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        ConfigError::new(
-            format!("{path}.table"),
-            format!("no table has this name; there are under `tables`: {known}"),
-        )
-    })
 }
 
 #[cfg(test)]

@@ -43,6 +43,14 @@ enum Source {
 /// The labels by which the backends' HA trackers decide, unless they are configured.
 const HA_LABELS: &[&str] = &["cluster", "__replica__"];
 
+/// The labels by which an HA tracker of the backend decides.
+pub(super) fn ha_labels(config: &WriteConfig) -> Vec<&str> {
+    match &config.ha_labels {
+        Some(labels) => labels.iter().map(|label| &**label).collect(),
+        None => HA_LABELS.to_vec(),
+    }
+}
+
 impl LabelRules {
     /// Compiles the rules that stand at `path`.
     pub fn compile(
@@ -51,10 +59,7 @@ impl LabelRules {
         isolate: &Isolate,
         path: &str,
     ) -> Result<Self, ConfigError> {
-        let ha_labels: Vec<&str> = match &config.ha_labels {
-            Some(labels) => labels.iter().map(|label| &**label).collect(),
-            None => HA_LABELS.to_vec(),
-        };
+        let ha_labels = ha_labels(config);
         let account_labels = isolate.account_labels();
         if config.account_labels.is_some() && account_labels.is_empty() {
             return Err(ConfigError::new(

@@ -29,13 +29,14 @@ pub mod rejected;
 pub mod remote_write;
 mod route;
 mod rules;
-mod snappy;
+pub(crate) mod snappy;
 mod source;
 #[cfg(test)]
 mod testing;
 pub mod written;
 
 pub use answers::AnswerRules;
+pub(crate) use encoding::Encoding;
 pub use format::Format;
 pub use parts::{Part, Split};
 pub use plan::{Plan, SplitPlan, Wanted, plan};

@@ -78,6 +78,14 @@ impl SplitPlan {
         self.own.single()
     }
 
+    /// The tenant that the head gives.
+    pub(crate) fn head_tenant(&self) -> Option<&TenantId> {
+        match &self.absent {
+            Verdict::Tenant(tenant) => Some(tenant),
+            Verdict::Reject | Verdict::Drop => None,
+        }
+    }
+
     /// Whether the caller may know of this tenant: it is its own, or one that it may write for. Others are where the
     /// configuration sends what has no tenant.
     pub fn may_know(&self, tenant: &TenantId, rights: &Rights) -> bool {
@@ -208,6 +216,7 @@ pub fn plan<'a>(
             Verdict::Tenant(tenant) if wanted.edits.is_empty() || wanted.in_url => {
                 return Ok(Plan::Whole(tenant));
             }
+            Verdict::Reject if identity.tenants.as_slice().is_empty() => return Err(Refusal::NameTenant),
             Verdict::Reject => {
                 let header = rules.tenant_headers().next().map(str::to_owned);
                 return Err(Refusal::NoSource { header, tenants: identity.tenants.header() });
@@ -303,7 +312,7 @@ fn constant(
                         let tenant = key.text(value).and_then(|text| key.tenant(text, table.as_deref()));
                         tenant.ok_or_else(|| Refusal::HeaderUnmapped { header: name.clone() })?
                     };
-                    if !identity.tenants.contains(&tenant) {
+                    if !identity.may_name(&tenant) {
                         return Err(Refusal::ForeignTenant { header: name.clone() });
                     }
                     return Ok(Some(tenant));

@@ -3,7 +3,7 @@
 use super::also::AlsoRules;
 use super::answers::AnswerRules;
 use super::format::Format;
-use super::label_rules::LabelRules;
+use super::label_rules::{LabelRules, ha_labels};
 use super::plan::Place;
 use super::remote_write::Accepted;
 use super::source::Source;
@@ -19,6 +19,8 @@ use crate::tenant::{TenantId, TenantSet};
 #[derive(Debug)]
 pub struct Rules {
     pub(super) sources: Vec<Source>,
+    /// The labels by which an HA tracker of the backend decides.
+    pub ha_labels: Vec<Vec<u8>>,
     pub(super) on_absent: Verdict,
     pub(super) on_unmapped: Verdict,
     pub(super) strict: bool,
@@ -102,8 +104,18 @@ impl Rules {
             None => Source::by_default(),
             Some(sources) => Source::compile_all(sources, &format!("{path}.tenant"), tables)?,
         };
+        let ha_labels: Vec<Vec<u8>> =
+            ha_labels(config).iter().map(|label| label.as_bytes().to_vec()).collect();
+        let changes_pair = |source: &Source| source.removed().any(|name| ha_labels.contains(name));
+        if let Some(position) = sources.iter().position(changes_pair) {
+            return Err(ConfigError::new(
+                format!("{path}.tenant[{position}].remove"),
+                "an HA tracker decides by this label (ha_labels): taking it off would merge different pairs and lose data",
+            ));
+        }
         Ok(Self {
             sources,
+            ha_labels,
             on_absent: Verdict::compile(&config.on_absent, &format!("{path}.on_absent"))?,
             on_unmapped: Verdict::compile(&config.on_unmapped, &format!("{path}.on_unmapped"))?,
             strict: config.strict,

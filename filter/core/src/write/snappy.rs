@@ -10,7 +10,7 @@ use crate::report::Refusal;
 const MAX_RATIO: usize = 64_usize.div_ceil(3);
 
 /// Decompresses one block of at most `limit` bytes.
-pub(super) fn decode(block: &[u8], limit: u32) -> Result<Vec<u8>, Refusal> {
+pub(crate) fn decode(block: &[u8], limit: u32) -> Result<Vec<u8>, Refusal> {
     let (declared, rest) = header(block).ok_or(Refusal::Compression)?;
     if declared > limit {
         return Err(Refusal::DecodedTooLarge { limit });
@@ -40,18 +40,18 @@ fn header(block: &[u8]) -> Option<(u32, &[u8])> {
 }
 
 /// Compresses messages one after the other, with the memory of the first.
-pub(super) struct Encoder {
+pub(crate) struct Encoder {
     encoder: snap::raw::Encoder,
     buffer: Vec<u8>,
 }
 
 impl Encoder {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { encoder: snap::raw::Encoder::new(), buffer: Vec::new() }
     }
 
     /// One block; `None` only for a message of 4 GiB and more.
-    pub(super) fn encode(&mut self, message: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn encode(&mut self, message: &[u8]) -> Option<Vec<u8>> {
         let bound = snap::raw::max_compress_len(message.len());
         if self.buffer.len() < bound {
             self.buffer.resize(bound, 0);

@@ -82,6 +82,15 @@ impl Source {
         })
     }
 
+    /// The labels that it takes off every series.
+    pub(super) fn removed(&self) -> impl Iterator<Item = &Vec<u8>> {
+        let names = match self {
+            Self::Labels { place: Place::Label, names, remove: true, .. } => names.as_slice(),
+            _ => &[],
+        };
+        names.iter()
+    }
+
     /// Why `later` is never reached after this one, if it is not.
     fn hides(&self, later: &Self) -> Option<&'static str> {
         match (self, later) {

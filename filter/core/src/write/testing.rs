@@ -9,7 +9,7 @@ use super::labels::LabelEdits;
 use super::metadata::Spread;
 use super::plan::{Allowed, Choice, LabelSource, Place, SplitPlan};
 use super::rules::Verdict;
-use crate::caller::{Caller, Rights};
+use crate::caller::{Caller, Rights, Tabled};
 use crate::config;
 use crate::tenant::{TenantId, TenantSet};
 
@@ -19,7 +19,8 @@ pub(crate) fn rights() -> Rights {
         "name": "agent", "jwt": {"provider": "p", "issuer": "i"}, "tenants": ["own"], "may": ["write"],
         "impersonate": {"label": "imp", "tenants": ["cluster-*"]}, "on_behalf_of": ["team-*"],
     });
-    Caller::compile(&config::read(&config).unwrap(), "", &|_| None).unwrap().rights
+    let caller = Caller::compile(&config::read(&config).unwrap(), "", &|_| None, Tabled::default());
+    caller.unwrap().rights.as_ref().clone()
 }
 
 /// A name that decides: where it stands, whether it is taken off, and by which right.

@@ -1,7 +1,6 @@
 //! What the host calls: the callbacks of the proxy-wasm ABI 0.2.1.
 //!
-//! Only those that the filter needs: the host does not enter the VM for one that is not there, as it would for every
-//! chunk of an answer.
+//! Only those that the filter needs: the host does not enter the VM for one that is not there.
 //!
 //! Specification: <https://github.com/proxy-wasm/spec/tree/main/abi-versions/v0.2.1>.
 #![allow(unsafe_code)] // the names that the host looks for
@@ -59,9 +58,18 @@ extern "C" fn proxy_on_request_trailers(id: u32, _count: usize) -> u32 {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_response_headers(id: u32, _count: usize, _end_of_stream: bool) -> u32 {
-    Contexts::with(|contexts| contexts.stream(id, Stream::response_headers));
-    action(Flow::Continue)
+extern "C" fn proxy_on_response_headers(id: u32, _count: usize, end_of_stream: bool) -> u32 {
+    on_response(id, |stream| stream.response_headers(end_of_stream))
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_response_body(id: u32, size: usize, end_of_stream: bool) -> u32 {
+    on_response(id, |stream| stream.response_body(size, end_of_stream))
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_response_trailers(id: u32, _count: usize) -> u32 {
+    on_response(id, Stream::response_trailers)
 }
 
 #[unsafe(no_mangle)]
@@ -90,6 +98,11 @@ extern "C" fn proxy_on_delete(id: u32) {
 /// What becomes of a request. One that is not known here stays held: it must not go on as it is.
 fn on_request(id: u32, act: impl FnOnce(&mut Stream<super::host::Envoy>) -> Flow) -> u32 {
     action(Contexts::with(|contexts| contexts.stream(id, act)).unwrap_or(Flow::Pause))
+}
+
+/// What becomes of the answer to a request. As above: what is not known may not have been looked at.
+fn on_response(id: u32, act: impl FnOnce(&mut Stream<super::host::Envoy>) -> Flow) -> u32 {
+    on_request(id, act)
 }
 
 /// `Action` of the ABI.

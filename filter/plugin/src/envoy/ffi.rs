@@ -39,6 +39,7 @@ mod raw {
             data: *const u8,
             len: usize,
         ) -> u32;
+        pub(super) fn proxy_continue_stream(stream: u32) -> u32;
         pub(super) fn proxy_get_property(
             path: *const u8,
             path_len: usize,
@@ -115,6 +116,7 @@ pub(super) enum Map {
 #[derive(Clone, Copy)]
 pub(super) enum Buffer {
     RequestBody = 0,
+    ResponseBody = 1,
     CallResponseBody = 4,
     PluginConfiguration = 7,
 }
@@ -155,11 +157,11 @@ pub(super) fn nanoseconds(clock: Clock) -> Result<u64, Failure> {
     checked(unsafe { raw::clock_time_get(clock as u32, 1, &raw mut time) }).map(|()| time)
 }
 
-/// A random number.
-pub(super) fn random() -> Result<u64, Failure> {
-    let mut bytes = [0; 8];
-    // SAFETY: the host writes eight bytes.
-    checked(unsafe { raw::random_get(bytes.as_mut_ptr(), bytes.len()) }).map(|()| u64::from_le_bytes(bytes))
+/// Random bytes, fit for secrets.
+pub(super) fn random_bytes<const N: usize>() -> Result<[u8; N], Failure> {
+    let mut bytes = [0; N];
+    // SAFETY: the host writes as many bytes as there are.
+    checked(unsafe { raw::random_get(bytes.as_mut_ptr(), bytes.len()) }).map(|()| bytes)
 }
 
 /// Asks for a tick of the context at hand every `period` milliseconds; 0 is never.
@@ -207,6 +209,13 @@ pub(super) fn buffer(buffer: Buffer, max: usize) -> Result<Vec<u8>, Failure> {
 pub(super) fn replace_buffer(buffer: Buffer, size: usize, bytes: &[u8]) -> Result<(), Failure> {
     // SAFETY: the host reads the bytes and keeps nothing.
     checked(unsafe { raw::proxy_set_buffer_bytes(buffer as u32, 0, size, bytes.as_ptr(), bytes.len()) })
+}
+
+/// Lets the request at hand go on.
+pub(super) fn continue_request() -> Result<(), Failure> {
+    const REQUEST: u32 = 0;
+    // SAFETY: numbers only.
+    checked(unsafe { raw::proxy_continue_stream(REQUEST) })
 }
 
 /// `path` is joined by zeros.

@@ -33,6 +33,8 @@ pub(super) struct Envoy {
     shared: Rc<Shared>,
     /// The host's numbers of the metrics, by the tally's.
     metrics: Rc<RefCell<Vec<Defined>>>,
+    /// The gauges, which are few; `None` for one that it would not define.
+    gauges: Rc<RefCell<Vec<(Metric, Option<u32>)>>>,
     /// The same for what is told about tables.
     table_metrics: Rc<RefCell<HashMap<(String, TableMetric), Option<u32>>>>,
 }
@@ -42,6 +44,7 @@ impl Default for Envoy {
         Self {
             shared: Rc::new(Shared::new(Rc::new(Slots))),
             metrics: Rc::default(),
+            gauges: Rc::default(),
             table_metrics: Rc::default(),
         }
     }
@@ -69,8 +72,10 @@ impl Envoy {
     }
 
     fn define(&self, metric: &Metric, kind: MetricKind) -> Option<u32> {
-        let policy = self.shared.policy.get()?;
-        let name = metric.name(|at| policy.backends.get(at).map(|b| b.name.clone()).unwrap_or_default());
+        let policy = self.shared.policy.get();
+        let name = metric.name(|at| {
+            policy.and_then(|policy| policy.backends.get(at)).map(|b| b.name.clone()).unwrap_or_default()
+        });
         ffi::define_metric(kind, &name).ok()
     }
 }
@@ -97,7 +102,14 @@ impl Host for Envoy {
     }
 
     fn random(&self) -> u64 {
-        ffi::random().or_else(|_| ffi::nanoseconds(Clock::Monotonic)).unwrap_or_default()
+        ffi::random_bytes()
+            .map(u64::from_le_bytes)
+            .or_else(|_| ffi::nanoseconds(Clock::Monotonic))
+            .unwrap_or_default()
+    }
+
+    fn nonce(&self) -> Result<[u8; 16], Failure> {
+        ffi::random_bytes()
     }
 
     fn set_tick_period(&self, period_ms: u32) -> Result<(), Failure> {
@@ -122,6 +134,30 @@ impl Host for Envoy {
 
     fn replace_request_body(&self, size: usize, body: &[u8]) -> Result<(), Failure> {
         ffi::replace_buffer(Buffer::RequestBody, size, body)
+    }
+
+    fn resume_request(&self) -> Result<(), Failure> {
+        ffi::continue_request()
+    }
+
+    fn response_headers(&self) -> Result<HeaderMap, Failure> {
+        ffi::map_pairs(Map::Response).map(HeaderMap::new)
+    }
+
+    fn set_response_header(&self, name: &str, value: &str) -> Result<(), Failure> {
+        ffi::replace_header(Map::Response, name, value)
+    }
+
+    fn remove_response_header(&self, name: &str) -> Result<(), Failure> {
+        ffi::remove_header(Map::Response, name)
+    }
+
+    fn response_body(&self, size: usize) -> Result<Vec<u8>, Failure> {
+        ffi::buffer(Buffer::ResponseBody, size)
+    }
+
+    fn replace_response_body(&self, size: usize, body: &[u8]) -> Result<(), Failure> {
+        ffi::replace_buffer(Buffer::ResponseBody, size, body)
     }
 
     fn attribute(&self, path: &[&str]) -> Result<Vec<u8>, Failure> {
@@ -201,7 +237,16 @@ impl Host for Envoy {
     }
 
     fn set(&self, metric: Metric, value: u64) {
-        if let Some(id) = self.define(&metric, MetricKind::Gauge) {
+        let mut gauges = self.gauges.borrow_mut();
+        let id = match gauges.iter().find(|(known, _)| *known == metric) {
+            Some((_, id)) => *id,
+            None => {
+                let id = self.define(&metric, MetricKind::Gauge);
+                gauges.push((metric, id));
+                id
+            }
+        };
+        if let Some(id) = id {
             let _ = ffi::record(id, value);
         }
     }

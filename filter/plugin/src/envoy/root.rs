@@ -9,7 +9,7 @@ use super::ffi::{self, Buffer};
 use super::host::Envoy;
 use super::slots::Slots;
 use crate::host::{Host, Level};
-use crate::shared::configure;
+use crate::shared::{Role, configure};
 use crate::stream::Stream;
 use crate::ticker::Ticker;
 
@@ -30,13 +30,15 @@ impl Root {
     pub(super) fn configure(&mut self) -> bool {
         let bytes = ffi::buffer(Buffer::PluginConfiguration, usize::MAX >> 1).unwrap_or_default();
         match configure(&bytes, &environment::read()) {
-            Ok(policy) => {
+            Ok(role) => {
                 let shared = self.envoy.shared();
-                // Without them nothing is remembered, and more is sent again than must be.
-                if prepare(&*shared.worker.borrow().process, &policy).is_err() {
+                // Without them nothing is remembered: more is sent again than must be, and no proof is good.
+                if let Role::Gateway(policy) = &role
+                    && prepare(&*shared.worker.borrow().process, policy).is_err()
+                {
                     self.envoy.log(Level::Warn, "scopegate: the workers can share no state");
                 }
-                let is_first = shared.policy.set(Rc::new(policy)).is_ok();
+                let is_first = shared.take(role);
                 self.ticker.configured(Rc::new(Slots));
                 is_first
             }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use scopegate_tests::bootstrap;
 use scopegate_tests::client::{Answer, Call, Client};
 use scopegate_tests::envoy::Envoy;
 use scopegate_tests::example::Example;
@@ -22,7 +21,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Who calls in this story.
 struct Tokens {
-    local_agent: String,
     agent: String,
     user: String,
 }
@@ -32,7 +30,6 @@ pub(crate) async fn tell(arguments: Arguments) -> Result<bool> {
     let (session, keycloak) =
         (Issuer::new("https://control.example.org"), Issuer::new("https://idp.example.org"));
     let tokens = Tokens {
-        local_agent: session.token(json!({"sub": "central", "attributes": ["local"]})),
         agent: session.token(json!({"sub": "cluster-3"})),
         user: keycloak.token(
             json!({"email": "ann@example.org", "groups": ["dev", "tenant:cluster-1", "tenant:cluster-2"]}),
@@ -50,15 +47,15 @@ pub(crate) async fn tell(arguments: Arguments) -> Result<bool> {
     let envoy = Envoy::start(&example).await?;
     let gateway = envoy.listener("gateway")?;
     line(&format!("gateway  {gateway} (a real Envoy with examples/impersonation/envoy.yaml)"));
-    // Debian's Prometheus takes `headers` in remote_write and never sends them: a listener beside it adds the one that
-    // asks for impersonation.
-    let beside = Envoy::start(&beside(gateway)).await?;
-    let prometheus = if arguments.no_prometheus {
-        None
-    } else {
-        Traffic::prometheus(beside.address()?, &tokens.local_agent).await?
-    };
-    let traffic = prometheus.unwrap_or_else(|| Traffic::generator(gateway, tokens.local_agent.clone()));
+    let beside =
+        Envoy::start(&Example::load_file("impersonation", "agent-envoy.yaml")?.cluster("gateway", gateway)?)
+            .await?;
+    let agent = beside.address()?;
+    line(&format!(
+        "agent    {agent} (a real Envoy with agent-envoy.yaml, which signs what the sender sends)"
+    ));
+    let prometheus = if arguments.no_prometheus { None } else { Traffic::prometheus(agent).await? };
+    let traffic = prometheus.unwrap_or_else(|| Traffic::generator(agent));
     line(&format!("sender   {}", traffic.sender));
 
     chapter("Who received what");
@@ -81,15 +78,6 @@ pub(crate) async fn tell(arguments: Arguments) -> Result<bool> {
     tokio::signal::ctrl_c().await?;
     drop(traffic);
     Ok(good)
-}
-
-/// An Envoy beside the sender, which adds the header that asks for impersonation.
-fn beside(gateway: std::net::SocketAddr) -> bootstrap::Bootstrap {
-    let mut route = bootstrap::route("/", "gateway");
-    route["request_headers_to_add"] = json!([{"header": {"key": "x-scope-impersonate", "value": "true"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}]);
-    bootstrap::Bootstrap::new()
-        .listener(bootstrap::Listener::new("beside").raw_route(route))
-        .cluster(bootstrap::Cluster::http1("gateway", gateway))
 }
 
 /// Waits until every tenant has what is its own, and shows it.
@@ -157,9 +145,7 @@ async fn refusals(client: &Client, tokens: &Tokens) -> Result<bool> {
 fn try_by_hand(tokens: &Tokens, gateway: std::net::SocketAddr, admin: std::net::SocketAddr) -> Result<()> {
     let dir = scopegate_tests::target_file("demo");
     std::fs::create_dir_all(&dir)?;
-    for (name, token) in
-        [("local-agent", &tokens.local_agent), ("agent", &tokens.agent), ("user", &tokens.user)]
-    {
+    for (name, token) in [("agent", &tokens.agent), ("user", &tokens.user)] {
         std::fs::write(dir.join(name), token).with_context(|| dir.display().to_string())?;
     }
     chapter("Try it (the tokens are good for an hour; Ctrl-C ends the demo)");

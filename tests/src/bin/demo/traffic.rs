@@ -50,14 +50,10 @@ fn page(scrape: usize) -> String {
 }
 
 impl Traffic {
-    /// A Prometheus that scrapes the local agent and sends what it finds to `gateway`.
-    pub(crate) async fn prometheus(gateway: SocketAddr, token: &str) -> Result<Option<Self>> {
+    /// A Prometheus that scrapes the local agent and sends what it finds to the Envoy beside it.
+    pub(crate) async fn prometheus(beside: SocketAddr) -> Result<Option<Self>> {
         let target = Target::start(page)?;
-        let remote_write = json!({
-            "url": format!("http://{gateway}/api/v1/push"),
-            "authorization": {"credentials": token},
-            "headers": {"x-scope-impersonate": "true"},
-        });
+        let remote_write = json!({"url": format!("http://{beside}/api/v1/push")});
         let started = Prometheus::start(&config(&[target.address()], &[remote_write])).await?;
         Ok(started.map(|prometheus| Self {
             sender: "a real Prometheus, scraping one target every second".to_owned(),
@@ -67,7 +63,7 @@ impl Traffic {
     }
 
     /// Made-up requests, one a second.
-    pub(crate) fn generator(gateway: SocketAddr, token: String) -> Self {
+    pub(crate) fn generator(beside: SocketAddr) -> Self {
         let generator = tokio::spawn(async move {
             let mut ticks = tokio::time::interval(Duration::from_secs(1));
             loop {
@@ -80,9 +76,8 @@ impl Traffic {
                         n => CLUSTERS[n % CLUSTERS.len()].to_owned(),
                     })
                     .starting_at(millis);
-                let call = request.push().bearer(&token).header("x-scope-impersonate", "true");
                 // What the gateway says is seen in what arrives.
-                let _ = Client::http1(gateway).send(call).await;
+                let _ = Client::http1(beside).send(request.push()).await;
             }
         });
         Self {

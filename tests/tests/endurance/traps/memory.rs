@@ -7,7 +7,8 @@ use scopegate_tests::{client::Protocol, cortex::Fault};
 use super::{Shipped, assert_failed, batch};
 use crate::batch::assert_received;
 
-const TENANTS: [&str; 3] = ["team-a", "team-b", "team-c"];
+/// None of those that other requests here are for.
+const TENANTS: [&str; 3] = ["team-x", "team-y", "team-z"];
 
 /// Traps the one worker's VM with a request that nobody else sees, and waits for the next VM.
 async fn trap(shipped: &Shipped) -> Result<()> {
@@ -22,17 +23,17 @@ async fn trap(shipped: &Shipped) -> Result<()> {
 async fn what_was_settled_is_still_known() -> Result<()> {
     let shipped = Shipped::start("FAIL_RELOAD", 1).await?;
     let sent = batch(&TENANTS);
-    shipped.cortex.fault("team-b", Fault::answer(503).times(2));
+    shipped.cortex.fault("team-y", Fault::answer(503).times(2));
     for _ in 0..2 {
         shipped.client(Protocol::Http1)?.send(shipped.push(&sent)).await?.expect(503)?;
         trap(&shipped).await?;
     }
     let answer = shipped.client(Protocol::Http1)?.send(shipped.push(&sent)).await?.expect(200)?;
     let outcome = answer.header("x-scopegate-outcome").unwrap_or_default();
-    assert!(outcome.contains("team-a=200;before") && outcome.contains("team-b=200,"), "{outcome}");
+    assert!(outcome.contains("team-x=200;before") && outcome.contains("team-y=200,"), "{outcome}");
     let mut state = shipped.cortex.state();
     state.requests.retain(|request| sent.is_in(request));
-    let parts = [("team-a", 1), ("team-b", 3), ("team-c", 1)];
+    let parts = [("team-x", 1), ("team-y", 3), ("team-z", 1)];
     assert_received("over two traps", &state, &[(&sent, &parts)]);
     Ok(())
 }

@@ -18,6 +18,7 @@ use scopegate_tests::{
     envoy::{Admin, Envoy},
     example::Example,
     identity::Issuer,
+    session::{KEYS, Session},
     wait::{DEADLINE, eventually},
 };
 use serde_json::json;
@@ -45,7 +46,6 @@ const END: Duration = Duration::from_secs(5 + 20);
 struct Shipped {
     envoy: Envoy,
     cortex: Cortex,
-    session: Issuer,
     keycloak: Issuer,
 }
 
@@ -77,7 +77,7 @@ impl Shipped {
         ensure!(manager["stream_idle_timeout"].is_string(), "the example has no idle timeout");
         manager["stream_idle_timeout"] = json!(IDLE);
         let envoy = Envoy::builder(&example).concurrency(workers).start().await?;
-        Ok(Self { envoy, cortex, session, keycloak })
+        Ok(Self { envoy, cortex, keycloak })
     }
 
     fn admin(&self) -> Result<Admin> {
@@ -95,8 +95,7 @@ impl Shipped {
 
     /// The push of a batch by the agent that may impersonate.
     fn push(&self, batch: &Batch) -> Call {
-        let token = self.session.token(json!({"sub": OWN, "attributes": ["local"]}));
-        batch.anonymous().bearer(&token).header("x-scope-impersonate", "true")
+        Session::new("local", OWN, KEYS).sign(batch.anonymous()).header("x-scope-impersonate", "true")
     }
 
     /// A query of a user, whose body nobody looks into.

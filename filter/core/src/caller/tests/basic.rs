@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value as Json, json};
 
 use super::super::testing::{KEY, Known, hashed, metadata};
-use super::{callers, compile, who};
+use super::{Around, callers, compile, who};
 use crate::caller::{Caller, password_hash, recognise};
 use crate::config::Config;
 use crate::http::Headers;
@@ -129,7 +129,8 @@ fn a_bad_credential_is_challenged_by_its_own_realm() {
     for (credentials, realm) in [("old:x", "first"), ("reader:x", "scopegate"), ("no colon", "first")] {
         let header = basic(credentials.as_bytes());
         let headers = Headers::new(vec![(b"authorization", &header)]);
-        let refusal = recognise(&callers, &headers, &Known::default(), &[]).unwrap_err();
+        let refusal = recognise(&callers, &headers, &Known::default(), &[], &mut Around::default().lookup())
+            .unwrap_err();
         assert_eq!(refusal, Refusal::BadCredential { challenge: format!("Basic realm=\"{realm}\"") });
     }
 }

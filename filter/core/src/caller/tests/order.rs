@@ -3,8 +3,8 @@
 use serde_json::{Value as Json, json};
 
 use super::super::testing::{Known, hashed, metadata};
-use super::{callers, who};
-use crate::caller::{Evidence, Why, first, recognise};
+use super::{Around, callers, who};
+use crate::caller::{Evidence, first, recognise};
 use crate::http::Headers;
 use crate::report::Refusal;
 
@@ -34,7 +34,14 @@ fn challenges_are_sorted_and_each_once() {
     ];
     for (mut list, expected) in cases {
         let told = |list: &[Json], pairs: Vec<(&'static [u8], &'static [u8])>| {
-            recognise(&callers(list), &Headers::new(pairs), &Known::default(), &[]).unwrap_err()
+            recognise(
+                &callers(list),
+                &Headers::new(pairs),
+                &Known::default(),
+                &[],
+                &mut Around::default().lookup(),
+            )
+            .unwrap_err()
         };
         let challenges: Vec<String> = expected.iter().map(|challenge| (*challenge).to_owned()).collect();
         let refusal = Refusal::NoCaller { presented: false, challenges: challenges.clone() };
@@ -71,6 +78,34 @@ fn the_first_that_recognises_is_the_caller() {
     }
 }
 
+/// Nobody who brings a credential is anonymous, whatever becomes of it.
+#[test]
+fn anonymous_is_who_brings_nothing() {
+    let list =
+        callers(&[jwt("one"), basic("b", "u"), json!({"name": "a", "anonymous": {}, "tenants": ["public"]})]);
+    let mut other = Known::default();
+    let payload = json!({"envoy.filters.http.jwt_authn": {"one": {"iss": "https://other"}}});
+    other.set("metadata", &metadata(&payload));
+    let none = Known::default();
+    let cases: &[(&[&[u8]], &Known, &str)] = &[
+        (&[], &none, "a: public"),
+        (&[b""], &none, "no_caller"),
+        (&[b"Bearer x"], &none, "no_caller"),
+        (&[b"Basic dTp3"], &none, "bad_credential"),
+        (&[b"Basic bm9ib2R5OnA="], &none, "no_caller"),
+        (&[b"Negotiate x"], &none, "no_caller"),
+        // A token that was verified, and taken off, and is for nobody here.
+        (&[], &other, "no_caller"),
+    ];
+    for (authorization, known, expected) in cases {
+        assert_eq!(who(&list, authorization, known), *expected, "{authorization:?}");
+    }
+    let error = super::compile(json!({"anonymous": {}, "tenants": {"claim": "t"}})).unwrap_err();
+    assert!(error.starts_with("callers[0].tenants: nobody in particular has no claims"), "{error}");
+    let error = super::compile(json!({"anonymous": {}})).unwrap_err();
+    assert!(error.starts_with("callers[0].tenants: missing"), "{error}");
+}
+
 /// Every entry before the one that recognises a request says why it does not.
 #[test]
 fn who_is_passed_says_why() {
@@ -98,7 +133,7 @@ fn who_is_passed_says_why() {
             json!({"s": {"ok": "yes"}}),
             &basic_credentials,
             Ok(3),
-            vec![none, "s: the claim real › role", "b: another user"],
+            vec![none, "s: a condition on the claim real › role is not met", "b: another user"],
         ),
         (
             verified(json!({"one": token("https://evil", "yes"), "last": token("https://idp", "no")})),
@@ -115,7 +150,12 @@ fn who_is_passed_says_why() {
             verified(json!({"one": token("https://idp", "no"), "last": token("https://idp", "no")})),
             "Bearer x",
             Ok(4),
-            vec!["one: the claim ok", "s: no session", "b: no basic credentials", "c: no basic credentials"],
+            vec![
+                "one: a condition on the claim ok is not met",
+                "s: no session",
+                "b: no basic credentials",
+                "c: no basic credentials",
+            ],
         ),
         (
             verified(json!({"last": token("https://idp", "no")})),
@@ -151,11 +191,9 @@ fn who_is_passed_says_why() {
         let headers = Headers::new(pairs);
         let evidence = Evidence::new(&headers, &known).unwrap();
         let mut told = Vec::new();
-        let recognised = first(&list, &evidence, &mut |caller, why| {
-            told.push(match why {
-                Why::Words(words) => format!("{}: {words}", caller.name),
-                Why::Claim(claim) => format!("{}: the claim {claim}", caller.name),
-            });
+        let mut around = Around::default();
+        let recognised = first(&list, &evidence, &mut around.lookup(), &mut |caller, why| {
+            told.push(format!("{}: {why}", caller.name));
         });
         let position = recognised.map(|recognised| recognised.position).map_err(|refusal| refusal.reason());
         assert_eq!((position, told.iter().map(String::as_str).collect()), (expected, passed), "{left}");

@@ -2,20 +2,27 @@
 //! recognised.
 //!
 //! A new page is a file here, a variant of [`Page`] and a line in each `match`. Pages exist only where the configuration
-//! asks for them, and are answered in observe mode too: nothing else answers there.
+//! asks for them, and are answered, or refused, in observe mode too: nothing else answers there.
 
 mod report;
+mod whoami;
 
-use super::{Millis, Worker};
+use super::Worker;
+use super::tell::Asked;
+use crate::caller::{Attributes, Evidence, first};
 use crate::config::{Config, ConfigError};
-use crate::http::Reply;
-use crate::operation::Class;
+use crate::http::{Headers, Reply};
+use crate::operation::{Class, Method, Methods};
+use crate::policy::Policy;
+use crate::report::Refusal;
 
 /// A page of the gateway's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Page {
     /// What could not be placed, and what was refused.
     Report,
+    /// Who a caller is taken to be.
+    Whoami,
 }
 
 /// Which pages there are, by their paths.
@@ -28,6 +35,9 @@ impl Pages {
         let mut pages = Self::default();
         if let Some(report) = &config.report {
             pages.add(&report.path, "report.path", Page::Report)?;
+        }
+        if let Some(whoami) = &config.whoami {
+            pages.add(&whoami.path, "whoami.path", Page::Whoami)?;
         }
         Ok(pages)
     }
@@ -57,26 +67,60 @@ impl Pages {
 }
 
 impl Page {
-    /// The right it needs.
-    pub fn class(self) -> Class {
+    /// The class of operations that one must have the right to; `None` where every caller may ask.
+    pub fn class(self) -> Option<Class> {
         match self {
-            Self::Report => Class::Admin,
+            Self::Report => Some(Class::Admin),
+            Self::Whoami => None,
         }
     }
 
-    /// Its answer.
-    pub(super) fn reply(self, worker: &mut Worker, now: Millis) -> Reply {
-        let body = match self {
-            Self::Report => report::body(worker, now),
-        };
-        Reply {
-            status: 200,
-            headers: vec![
-                ("content-type", "application/json".to_owned()),
-                ("cache-control", "no-store".to_owned()),
-            ],
-            body: body.into_bytes(),
-            details: "page",
+    /// Its answer; and what is known of the request by then.
+    pub(super) fn reply(
+        self,
+        policy: &Policy,
+        headers: &Headers<'_>,
+        attributes: &dyn Attributes,
+        worker: &mut Worker,
+        known: &mut Asked,
+    ) -> Result<Reply, Refusal> {
+        let evidence = Evidence::new(headers, attributes)?;
+        let mut passed = Vec::new();
+        let mut lookup = worker.lookup(policy);
+        let passing = &mut |caller, why| passed.push((caller, why));
+        let recognised = first(&policy.callers, &evidence, &mut lookup, passing)?;
+        known.caller = Some(recognised.position);
+        known.body = recognised.body();
+        let identity = recognised.identity(&[], &mut lookup);
+        if let Some(class) = self.class() {
+            identity.as_ref().map_err(Clone::clone)?;
+            known.class = Some(class);
         }
+        if headers.pseudo(":method") != Method::Get.as_str() {
+            return Err(Refusal::Method { allow: Methods::of(&[Method::Get]) });
+        }
+        if let Some(class) = self.class()
+            && !identity.as_ref().map_err(Clone::clone)?.rights.may.contains(&class)
+        {
+            return Err(Refusal::NotPermitted { class });
+        }
+        Ok(match self {
+            Self::Report => report::reply(worker),
+            Self::Whoami => whoami::reply(policy, headers, (&recognised, &identity), &passed),
+        })
+    }
+}
+
+/// An answer that is kept nowhere on its way.
+fn page(content_type: &str, body: String) -> Reply {
+    Reply {
+        status: 200,
+        headers: vec![
+            ("content-type", content_type.to_owned()),
+            ("cache-control", "no-store".to_owned()),
+            ("x-content-type-options", "nosniff".to_owned()),
+        ],
+        body: body.into_bytes(),
+        details: "page",
     }
 }

@@ -117,6 +117,29 @@ fn contradictory_labels_are_errors() {
         load(|config| own(config, json!(["site"])))
             .starts_with("write.metrics.labels.set.site: an HA tracker")
     );
+    // In every protocol, and by whatever takes a label off.
+    for protocol in ["remote_write", "loki_push", "otlp_metrics", "otlp_logs", "otlp_traces"] {
+        let labels = json!([{"protocols": [protocol], "rename": {"__replica__": "replica"}}]);
+        let got = load(|config| config["write"]["metrics"]["labels"] = labels);
+        assert!(got.starts_with(&format!("write.metrics.labels[0].rename.__replica__: {ha}")), "{got}");
+    }
+    let source = |remove: bool, ha_labels: Json| {
+        load(|config| {
+            config["write"]["metrics"] = json!({
+                "tenant": ["caller", {"labels": ["cluster", "ns"], "separator": "_", "remove": remove}], "ha_labels": ha_labels,
+            });
+            config["write"]["metrics"]["tenant"].as_array_mut().unwrap().reverse();
+        })
+    };
+    assert_eq!(source(false, Json::Null), "fine");
+    assert_eq!(source(true, json!(["ha"])), "fine");
+    let got = source(true, Json::Null);
+    assert!(got.starts_with(&format!("write.metrics.tenant[0].remove: {ha}")), "{got}");
+    let got = load(|config| config["callers"][0]["impersonate"]["label"] = json!("__replica__"));
+    assert!(
+        got.starts_with("callers[0].impersonate.label: it is taken off, and an HA tracker of metrics"),
+        "{got}"
+    );
     let loki = |config: &mut Json| {
         config["backends"][0]["kind"] = json!("loki");
         config["write"]["metrics"]["labels"] = json!({"set": {"a.b": "x"}});

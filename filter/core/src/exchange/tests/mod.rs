@@ -2,6 +2,7 @@
 //! tables stand beside, one file for each part of a request's life.
 #![allow(clippy::too_many_lines, clippy::type_complexity)] // tables are
 
+mod answering;
 mod backends;
 mod bodies;
 mod bounds;
@@ -14,14 +15,17 @@ mod metadata;
 mod observe;
 mod pages;
 mod protocols;
+mod reads;
 mod refusals;
 mod retries;
 mod rollout;
 mod second;
+mod sessions;
 mod single;
 mod sources;
 mod telling;
 mod telling_parts;
+mod whoami;
 mod wording;
 
 use std::rc::Rc;

@@ -51,9 +51,15 @@ fn form(reply: &Reply) -> (&str, Vec<(&str, &str)>) {
     match types.as_slice() {
         [(_, "application/json")] => {
             let body: Json = serde_json::from_slice(&reply.body).unwrap();
-            assert_eq!(body["status"], "error");
-            assert!(body["error"].as_str().unwrap().starts_with("scopegate: "), "{body}");
-            ("json", others)
+            let (message, form) = if body.get("code").is_some() {
+                assert_eq!(body["code"], reply.status);
+                (&body["message"], "alertmanager")
+            } else {
+                assert_eq!(body["status"], "error");
+                (&body["error"], "json")
+            };
+            assert!(message.as_str().unwrap().starts_with("scopegate: "), "{body}");
+            (form, others)
         }
         [(_, "application/x-protobuf")] => {
             let status = Status::decode(reply.body.as_slice()).unwrap();
@@ -117,7 +123,7 @@ fn heads() {
             ("", &[]),
             write(":method", "PUT"),
             "401 no_caller",
-            "text",
+            "json",
             CHALLENGES,
         ),
         (
@@ -143,7 +149,7 @@ fn heads() {
             ("agent", &["own"]),
             write(":method", "PUT"),
             "405 method",
-            "text",
+            "json",
             &[("allow", "POST")],
         ),
         (
@@ -151,7 +157,7 @@ fn heads() {
             ("agent", &["own"]),
             but(QUERY, ":method", "PATCH"),
             "405 method",
-            "text",
+            "json",
             &[("allow", "GET, POST")],
         ),
         (
@@ -159,7 +165,7 @@ fn heads() {
             ("agent", &["own"]),
             but(QUERY, ":method", ""),
             "405 method",
-            "text",
+            "json",
             &[("allow", "GET, POST")],
         ),
         (
@@ -167,7 +173,7 @@ fn heads() {
             ("agent", &["own"]),
             read("//api/v1/push"),
             "400 path_not_canonical",
-            "text",
+            "json",
             &[],
         ),
         (
@@ -175,7 +181,7 @@ fn heads() {
             ("agent", &["own"]),
             read("/prometheus/api/v1/quer%79"),
             "400 path_not_canonical",
-            "text",
+            "json",
             &[],
         ),
         (
@@ -183,7 +189,7 @@ fn heads() {
             ("agent", &["own"]),
             read("/prometheus/api/v1/query#x"),
             "400 path_not_canonical",
-            "text",
+            "json",
             &[],
         ),
         (
@@ -202,7 +208,7 @@ fn heads() {
             ("user", &["own"]),
             read("/alertmanager/api/v2/alerts"),
             "403 not_permitted",
-            "json",
+            "alertmanager",
             &[],
         ),
         // Which tenants

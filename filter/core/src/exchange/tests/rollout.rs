@@ -4,6 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::{Changes, Head, OPT_IN, QUERY, Step, WRITE, World, and, answer, base, but, describe, up};
 use crate::caller::testing::hashed;
+use crate::report::Metric;
 use crate::rollout::Seat;
 use crate::tenant::{TenantId, TenantSet};
 use crate::write::remote_write::testing::body;
@@ -320,6 +321,19 @@ fn names_that_nobody_vouches_for_earn_no_place() {
     }
 }
 
+/// Hosts may go back to a configuration without saying so: requests set the gauge again, every few seconds.
+#[test]
+fn requests_set_the_gauge_again() {
+    let mut world =
+        World::with(|config| config["callers"][1]["mode"] = json!("observe")).caller("user", &["own"]);
+    for (later, times) in [(0, 1), (4_999, 0), (1, 1), (0, 0), (60_000, 1)] {
+        world.now += later;
+        world.head(QUERY);
+        let gauges: Vec<_> = world.worker.tally.drain_gauges().collect();
+        assert_eq!(gauges, vec![(Metric::NotEnforced { backend: 0 }, 1); times]);
+    }
+}
+
 /// The administrators' report lists the most frequent differences first.
 #[test]
 fn the_report_lists_what_would_change() {
@@ -368,4 +382,41 @@ fn the_report_lists_what_would_change() {
         ])
     );
     assert!(!page.to_string().contains("hunter2"));
+}
+
+/// A read whose body is looked into: what would become of it is decided, and the body goes on as it came.
+#[test]
+fn bodies_of_reads_are_looked_into_as_well() {
+    let mut config = base();
+    config["mode"] = json!("observe");
+    config["limits"] = json!({"request_bytes": 64});
+    config["backends"][0] = json!({"name": "metrics", "kind": "prometheus", "isolate": {"label": "tenant"}});
+    let head = [
+        (":method", "POST"),
+        (":path", "/api/v1/query"),
+        (":authority", "metrics.example.org"),
+        ("content-type", "application/x-www-form-urlencoded"),
+    ];
+    let large = format!("query={}", "x".repeat(64));
+    let cases: &[(&str, &str)] = &[
+        ("query=up", "outcome=tenant_added"),
+        ("query=up%7B", "outcome=refused reason=query"),
+        (large.as_str(), "outcome=refused reason=body_too_large"),
+    ];
+    for (form, expected) in cases {
+        let mut world = World::new(config.clone()).caller("user", &["own"]);
+        let (mut exchange, step) = world.head(&head);
+        assert_eq!(describe(&step), "keep", "{form}");
+        let mut step = exchange.body_progress(&mut world.worker, form.len());
+        if exchange.wants_body() {
+            step = exchange.body(&mut world.worker, Ok(form.as_bytes().to_vec()), world.now);
+        }
+        assert!(is_untouched(&step), "{form}: {step:?}");
+        let counted = observed(&mut world);
+        assert_eq!(
+            counted,
+            [format!("backend=metrics caller=user tenant=~none {expected} observed_requests 1")],
+            "{form}"
+        );
+    }
 }

@@ -116,14 +116,14 @@ fn sources_lead_to_tenants() {
 #[test]
 fn each_series_of_one_request_goes_its_way() {
     let mut world = world(json!([
-        {"labels": ["cluster", "namespace"], "table": "orgs", "remove": true},
+        {"labels": ["site", "namespace"], "table": "orgs", "remove": true},
         {"label": "namespace", "table": "orgs"},
         "caller",
     ]));
     let sent = [
-        up(&[("cluster", "eu"), ("namespace", "shop"), ("n", "1")]),
+        up(&[("site", "eu"), ("namespace", "shop"), ("n", "1")]),
         up(&[("namespace", "shop"), ("n", "2")]),
-        up(&[("cluster", "eu"), ("namespace", "shop"), ("n", "3")]),
+        up(&[("site", "eu"), ("namespace", "shop"), ("n", "3")]),
         up(&[("n", "4")]),
     ];
     // With `remove` a label is taken off wherever it stands, whichever source decides.

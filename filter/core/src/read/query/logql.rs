@@ -4,22 +4,21 @@
 //! and `/* */`. Quotes are `"` and backquotes; what Loki makes of `'` and of characters that no token has (names of one
 //! character) is refused.
 
+use super::Problem;
 use super::names::{self, is_known_in_any_case};
 use super::number::number;
+use super::problem::{Refused, shown};
 use super::quoted::{comment, quoted};
 use super::walk::{Kind, Place, Token, Walk, symbol};
-use super::{Problem, QueryError, problem::shown};
 
-const SYMBOLS: &[&str] = &[
-    "|=", "|~", "|>", "!=", "!~", "!>", "=~", "==", ">=", "<=", "|", "{", "}", "[", "]", "(", ")", ",", "=",
-    "<", ">", "+", "-", "*", "/", "%", "^",
-];
+const PAIRS: &[&str] = &["|=", "|~", "|>", "!=", "!~", "!>", "=~", "==", ">=", "<="];
+const SINGLES: &str = "|{}[](),=<>+-*/%^";
 const UNITS: &[&str] = &[
     "ns", "us", "µs", "μs", "ms", "s", "m", "h", "d", "w", "y", "b", "kb", "kib", "mb", "mib", "gb", "gib",
     "tb", "tib", "pb", "pib",
 ];
-const OPERATORS: &[&str] =
-    &["==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "%", "^", "and", "or", "unless"];
+const OPERATORS: &[&str] = &["+", "-", "*", "/", "%", "^", "==", "<=", ">=", "<", ">"];
+const SET_OPERATORS: &[&str] = &["and", "unless"];
 const MATCH_OPERATORS: &[&str] = &["=", "!=", "=~", "!~"];
 const COMPARISONS: &[&str] = &["=", "!=", "=~", "!~", "==", ">=", "<=", ">", "<"];
 const LINE_FILTERS: &[&str] = &["|=", "|~", "|>", "!=", "!~", "!>"];
@@ -47,7 +46,7 @@ enum Next {
 }
 
 /// A whole query.
-pub(super) fn query(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+pub(super) fn query(walk: &mut Walk<'_>) -> Result<(), Refused> {
     let mut open = Vec::new();
     let mut next = Next::Operand;
     loop {
@@ -60,7 +59,7 @@ pub(super) fn query(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// The matchers of streams in braces.
-pub(super) fn selector(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+pub(super) fn selector(walk: &mut Walk<'_>) -> Result<(), Refused> {
     let opening = walk.token();
     walk.expect("{", "a selector")?;
     if walk.take("}")? {
@@ -70,7 +69,7 @@ pub(super) fn selector(walk: &mut Walk<'_>) -> Result<(), QueryError> {
     walk.insert(walk.token().start, Place::BeforeOthers);
     loop {
         walk.expect_kind(Kind::Word, "a label or `}`")?;
-        if !MATCH_OPERATORS.iter().any(|operator| walk.is(operator)) {
+        if !walk.is_operator(MATCH_OPERATORS, &[]) {
             return Err(walk.unexpected("an operator such as `=`"));
         }
         walk.next()?;
@@ -83,7 +82,7 @@ pub(super) fn selector(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// What stands between operators, and the brackets and signs before it.
-fn operand(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError> {
+fn operand(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, Refused> {
     if walk.take("+")? || walk.take("-")? {
         return Ok(Next::Operand);
     }
@@ -101,7 +100,7 @@ fn operand(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryErro
 }
 
 /// A function or an aggregation: there are no other words where an operand begins.
-fn call(walk: &mut Walk<'_>, open: &mut Vec<Frame>, word: &str) -> Result<Next, QueryError> {
+fn call(walk: &mut Walk<'_>, open: &mut Vec<Frame>, word: &str) -> Result<Next, Refused> {
     let token = walk.next()?;
     if is_known_in_any_case(names::LOGQL_AGGREGATIONS, word) {
         let is_grouped = walk.is_one_of(&["by", "without"]);
@@ -122,7 +121,7 @@ fn call(walk: &mut Walk<'_>, open: &mut Vec<Frame>, word: &str) -> Result<Next, 
 }
 
 /// What follows an operand.
-fn after(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError> {
+fn after(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, Refused> {
     if walk.token().kind == Kind::End {
         return if open.is_empty() { Ok(Next::End) } else { Err(walk.unexpected("`)`")) };
     }
@@ -142,7 +141,7 @@ fn after(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError>
         walk.expect_kind(Kind::Number, "a duration")?;
     } else if walk.take("|")? {
         stage(walk)?;
-    } else if LINE_FILTERS.iter().any(|filter| walk.is(filter)) || walk.is_word("or") {
+    } else if walk.is_operator(LINE_FILTERS, &["or"]) {
         let is_operator = walk.is("!=") || walk.is_word("or");
         walk.next()?;
         if !line(walk)? {
@@ -152,7 +151,7 @@ fn after(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError>
             matching(walk)?;
             return Ok(Next::Operand);
         }
-    } else if OPERATORS.iter().any(|operator| walk.is(operator) || walk.is_word(operator)) {
+    } else if walk.is_operator(OPERATORS, SET_OPERATORS) {
         walk.next()?;
         matching(walk)?;
         return Ok(Next::Operand);
@@ -162,14 +161,14 @@ fn after(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError>
     Ok(Next::After)
 }
 
-fn push(walk: &mut Walk<'_>, open: &mut Vec<Frame>, frame: Frame) -> Result<Next, QueryError> {
+fn push(walk: &mut Walk<'_>, open: &mut Vec<Frame>, frame: Frame) -> Result<Next, Refused> {
     open.push(frame);
     walk.check_depth(open.len())?;
     walk.expect("(", "`(`")?;
     Ok(Next::Operand)
 }
 
-fn close(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError> {
+fn close(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, Refused> {
     let Some(frame) = open.pop() else { return Err(walk.unexpected("an operator")) };
     walk.next()?;
     let may_group = matches!(frame, Frame::Aggregation { is_grouped: false });
@@ -180,7 +179,7 @@ fn close(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError>
 }
 
 /// What lines have: a string or `ip("…")`. Says whether there was one.
-fn line(walk: &mut Walk<'_>) -> Result<bool, QueryError> {
+fn line(walk: &mut Walk<'_>) -> Result<bool, Refused> {
     if walk.take_word("ip")? {
         walk.expect("(", "`(`")?;
         walk.expect_kind(Kind::Quoted, "a string")?;
@@ -191,7 +190,7 @@ fn line(walk: &mut Walk<'_>) -> Result<bool, QueryError> {
 }
 
 /// A stage of a pipeline, of which the `|` has passed.
-fn stage(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+fn stage(walk: &mut Walk<'_>) -> Result<(), Refused> {
     if walk.take_word("json")? {
         return extractions(walk);
     }
@@ -228,7 +227,7 @@ fn stage(walk: &mut Walk<'_>) -> Result<(), QueryError> {
     if walk.take_word("drop")? || walk.take_word("keep")? {
         loop {
             walk.expect_kind(Kind::Word, "a label")?;
-            if MATCH_OPERATORS.iter().any(|operator| walk.is(operator)) {
+            if walk.is_operator(MATCH_OPERATORS, &[]) {
                 walk.next()?;
                 walk.expect_kind(Kind::Quoted, "a string")?;
             }
@@ -249,7 +248,7 @@ fn stage(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// Labels with or without the expressions that find them, or none at all.
-fn extractions(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+fn extractions(walk: &mut Walk<'_>) -> Result<(), Refused> {
     if !is_label(walk) {
         return Ok(());
     }
@@ -265,7 +264,7 @@ fn extractions(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// Comparisons of labels in parentheses and with `and`, `or`, `,` or nothing between them.
-fn label_filter(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+fn label_filter(walk: &mut Walk<'_>) -> Result<(), Refused> {
     let mut depth = 0_usize;
     loop {
         while walk.is("(") {
@@ -295,9 +294,9 @@ fn label_filter(walk: &mut Walk<'_>) -> Result<(), QueryError> {
     }
 }
 
-fn comparison(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+fn comparison(walk: &mut Walk<'_>) -> Result<(), Refused> {
     walk.expect_kind(Kind::Word, "a label or a stage of a pipeline")?;
-    if !COMPARISONS.iter().any(|comparison| walk.is(comparison)) {
+    if !walk.is_operator(COMPARISONS, &[]) {
         return Err(walk.unexpected("an operator such as `=`"));
     }
     walk.next()?;
@@ -315,7 +314,7 @@ fn is_label(walk: &Walk<'_>) -> bool {
 }
 
 /// What stands between an operator and its right side.
-fn matching(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+fn matching(walk: &mut Walk<'_>) -> Result<(), Refused> {
     walk.take_word("bool")?;
     if walk.take_word("on")? || walk.take_word("ignoring")? {
         labels(walk)?;
@@ -327,7 +326,7 @@ fn matching(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// Labels in parentheses.
-fn labels(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+fn labels(walk: &mut Walk<'_>) -> Result<(), Refused> {
     walk.expect("(", "`(`")?;
     if walk.take(")")? {
         return Ok(());
@@ -357,13 +356,13 @@ pub(super) fn lex(text: &str, from: usize, _: bool) -> Result<Token, (usize, Pro
             }
             [b'"' | b'`', ..] => return Ok(token(Kind::Quoted, quoted(rest, start)?)),
             [b'a'..=b'z' | b'A'..=b'Z' | b'_', ..] => {
-                let is_end = |character: char| !character.is_ascii_alphanumeric() && character != '_';
-                return Ok(token(Kind::Word, rest.find(is_end).unwrap_or(rest.len())));
+                let end = rest.bytes().position(|byte| !byte.is_ascii_alphanumeric() && byte != b'_');
+                return Ok(token(Kind::Word, end.unwrap_or(rest.len())));
             }
             [b'0'..=b'9', ..] | [b'.', b'0'..=b'9', ..] => {
                 return Ok(token(Kind::Number, number(rest, start, UNITS, str::eq_ignore_ascii_case)?));
             }
-            _ => return symbol(rest, start, SYMBOLS),
+            _ => return symbol(rest, start, PAIRS, SINGLES),
         }
     }
 }

@@ -4,25 +4,22 @@
 //! VictoriaMetrics sees a metric would select everything. So a word without an operator in braces, a word for a duration
 //! and a word in a string are refused too, since only templates give them a meaning.
 
+use super::Problem;
 use super::names::{self, is_known_in_any_case};
 use super::number::number;
+use super::problem::{Refused, shown};
 use super::promql::starts_fraction;
 use super::quoted::{comment, quoted};
 use super::walk::{Kind, Place, Token, Walk, symbol};
-use super::{Problem, QueryError, problem::shown};
 
-const SYMBOLS: &[&str] = &[
-    "==", "!=", "=~", "!~", "<=", ">=", "{", "}", "[", "]", "(", ")", ",", "=", "<", ">", "+", "-", "*", "/",
-    "%", "^", "@",
-];
+const PAIRS: &[&str] = &["==", "!=", "=~", "!~", "<=", ">="];
+const SINGLES: &str = "{}[](),=<>+-*/%^@";
 const UNITS: &[&str] = &[
     "ms", "s", "m", "h", "d", "w", "y", "i", "k", "kb", "ki", "kib", "mb", "mi", "mib", "g", "gb", "gi",
     "gib", "t", "tb", "ti", "tib",
 ];
-const OPERATORS: &[&str] = &[
-    "==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "%", "^", "and", "or", "unless", "atan2", "if",
-    "ifnot", "default",
-];
+const OPERATORS: &[&str] = &["+", "-", "*", "/", "%", "^", "==", "!=", "<=", ">=", "<", ">"];
+const SET_OPERATORS: &[&str] = &["and", "or", "unless", "atan2", "if", "ifnot", "default"];
 const MATCH_OPERATORS: &[&str] = &["=", "!=", "=~", "!~"];
 /// What Grafana leaves where nothing replaces it. VictoriaMetrics reads them as durations.
 const INTERVALS: &[&str] = &["$__interval", "$__rate_interval"];
@@ -45,7 +42,7 @@ enum Next {
 }
 
 /// A whole query.
-pub(super) fn query(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+pub(super) fn query(walk: &mut Walk<'_>) -> Result<(), Refused> {
     let mut open = Vec::new();
     let mut next = Next::Operand;
     loop {
@@ -58,7 +55,7 @@ pub(super) fn query(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// A selector and nothing else.
-pub(super) fn selector(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+pub(super) fn selector(walk: &mut Walk<'_>) -> Result<(), Refused> {
     match walk.word() {
         Some(word) if !is_number(word) => {
             let name = walk.next()?;
@@ -69,7 +66,7 @@ pub(super) fn selector(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// What stands between operators, and the brackets and signs before it.
-fn operand(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError> {
+fn operand(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, Refused> {
     if walk.take("+")? || walk.take("-")? {
         return Ok(Next::Operand);
     }
@@ -87,7 +84,7 @@ fn operand(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryErro
 }
 
 /// A word where an operand begins: a number, an aggregation, a call, or a metric.
-fn name(walk: &mut Walk<'_>, open: &mut Vec<Frame>, word: &str) -> Result<Next, QueryError> {
+fn name(walk: &mut Walk<'_>, open: &mut Vec<Frame>, word: &str) -> Result<Next, Refused> {
     let token = walk.next()?;
     if is_number(word) {
         return Ok(Next::After);
@@ -114,7 +111,7 @@ fn name(walk: &mut Walk<'_>, open: &mut Vec<Frame>, word: &str) -> Result<Next, 
 }
 
 /// What follows an operand.
-fn after(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError> {
+fn after(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, Refused> {
     if walk.token().kind == Kind::End {
         return if open.is_empty() { Ok(Next::End) } else { Err(walk.unexpected("`)`")) };
     }
@@ -140,7 +137,7 @@ fn after(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError>
     } else if walk.take("@")? {
         return Ok(Next::Operand);
     } else if walk.take_word("keep_metric_names")? {
-    } else if OPERATORS.iter().any(|operator| walk.is(operator) || walk.is_word(operator)) {
+    } else if walk.is_operator(OPERATORS, SET_OPERATORS) {
         walk.next()?;
         matching(walk)?;
         return Ok(Next::Operand);
@@ -150,14 +147,14 @@ fn after(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError>
     Ok(Next::After)
 }
 
-fn push(walk: &mut Walk<'_>, open: &mut Vec<Frame>, frame: Frame) -> Result<Next, QueryError> {
+fn push(walk: &mut Walk<'_>, open: &mut Vec<Frame>, frame: Frame) -> Result<Next, Refused> {
     open.push(frame);
     walk.check_depth(open.len())?;
     walk.expect("(", "`(`")?;
     Ok(if walk.is(")") { Next::After } else { Next::Operand })
 }
 
-fn close(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError> {
+fn close(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, Refused> {
     let Some(frame) = open.pop() else { return Err(walk.unexpected("an operator")) };
     walk.next()?;
     if let Frame::Aggregation { is_grouped } = frame {
@@ -172,7 +169,7 @@ fn close(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError>
 }
 
 /// A metric, of which the name has passed.
-fn metric(walk: &mut Walk<'_>, name: Token) -> Result<(), QueryError> {
+fn metric(walk: &mut Walk<'_>, name: Token) -> Result<(), Refused> {
     if walk.is("{") {
         return braces(walk);
     }
@@ -181,7 +178,7 @@ fn metric(walk: &mut Walk<'_>, name: Token) -> Result<(), QueryError> {
 }
 
 /// Groups of filters in braces, with `or` between them. Each gets the matchers.
-fn braces(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+fn braces(walk: &mut Walk<'_>) -> Result<(), Refused> {
     let opening = walk.token();
     walk.expect("{", "a selector")?;
     if walk.take("}")? {
@@ -191,8 +188,11 @@ fn braces(walk: &mut Walk<'_>) -> Result<(), QueryError> {
     walk.insert(walk.token().start, Place::BeforeOthers);
     loop {
         filter(walk)?;
-        if walk.take_word("or")? {
-            walk.insert(walk.token().start, Place::BeforeOthers);
+        if walk.is_word("or") {
+            let or = walk.next()?;
+            let start = walk.token().start;
+            let place = if or.end == start { Place::AfterWord } else { Place::BeforeOthers };
+            walk.insert(start, place);
             continue;
         }
         if walk.take("}")? {
@@ -206,12 +206,12 @@ fn braces(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// A label with its value, or the name of a metric in quotes.
-fn filter(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+fn filter(walk: &mut Walk<'_>) -> Result<(), Refused> {
     let label = walk.token();
     if !walk.take_kind(Kind::Word)? && !walk.take_kind(Kind::Quoted)? {
         return Err(walk.unexpected("a label or `}`"));
     }
-    if MATCH_OPERATORS.iter().any(|operator| walk.is(operator)) {
+    if walk.is_operator(MATCH_OPERATORS, &[]) {
         walk.next()?;
         return string(walk);
     }
@@ -224,7 +224,7 @@ fn filter(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// Strings with `+` between them.
-fn string(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+fn string(walk: &mut Walk<'_>) -> Result<(), Refused> {
     walk.expect_kind(Kind::Quoted, "a string")?;
     while walk.take("+")? {
         walk.expect_kind(Kind::Quoted, "a string")?;
@@ -233,7 +233,7 @@ fn string(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// What stands between an operator and its right side.
-fn matching(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+fn matching(walk: &mut Walk<'_>) -> Result<(), Refused> {
     walk.take_word("bool")?;
     if !walk.take_word("on")? && !walk.take_word("ignoring")? {
         return Ok(());
@@ -253,7 +253,7 @@ fn matching(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// Labels in parentheses, or `*`.
-fn labels(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+fn labels(walk: &mut Walk<'_>) -> Result<(), Refused> {
     walk.expect("(", "`(`")?;
     if walk.take("*")? {
         return walk.expect(")", "`)`");
@@ -270,7 +270,7 @@ fn labels(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// A duration in brackets, such as `1h`, `5i`, `300` or `1h-5m`.
-fn duration(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+fn duration(walk: &mut Walk<'_>) -> Result<(), Refused> {
     walk.expect_kind(Kind::Number, "a duration")?;
     while walk.take("-")? {
         walk.expect_kind(Kind::Number, "a duration")?;
@@ -288,7 +288,7 @@ pub(super) fn lex(text: &str, from: usize, in_brackets: bool) -> Result<Token, (
     loop {
         let rest = text.get(start..).unwrap_or("");
         let token = |kind, length: usize| Token { kind, start, end: start.saturating_add(length) };
-        let Some(first) = rest.chars().next() else { return symbol(rest, start, &[]) };
+        let Some(first) = rest.chars().next() else { return symbol(rest, start, &[], "") };
         match first {
             ' ' | '\t' | '\n' | '\u{b}' | '\u{c}' | '\r' => start = start.saturating_add(1),
             '#' => start = start.saturating_add(comment(rest, start)?),
@@ -308,13 +308,13 @@ pub(super) fn lex(text: &str, from: usize, in_brackets: bool) -> Result<Token, (
                     _ => Err((start, Problem::Character('$'))),
                 };
             }
-            ':' if in_brackets => return symbol(rest, start, &[":"]),
+            ':' if in_brackets => return symbol(rest, start, &[], ":"),
             '_' | ':' | '\\' => return Ok(token(Kind::Word, word(rest, start, in_brackets)?)),
             _ if first.is_alphabetic() => return Ok(token(Kind::Word, word(rest, start, in_brackets)?)),
             _ if first.is_ascii_digit() || starts_fraction(rest) => {
                 return Ok(token(Kind::Number, number(rest, start, UNITS, str::eq_ignore_ascii_case)?));
             }
-            _ => return symbol(rest, start, SYMBOLS),
+            _ => return symbol(rest, start, PAIRS, SINGLES),
         }
     }
 }

@@ -26,6 +26,7 @@ mod tests;
 use core::ops::Range;
 
 pub use self::matcher::{Matcher, MatcherProblem, Op};
+use self::problem::Refused;
 pub use self::problem::{Problem, QueryError};
 use self::walk::Walk;
 
@@ -76,13 +77,12 @@ pub fn rewrite(
     matchers: &[Matcher],
     options: &Options,
 ) -> Result<Rewritten, QueryError> {
-    let mut walk = Walk::new(text, options, lexer(language))?;
-    match language {
-        Language::PromQl => promql::query(&mut walk)?,
-        Language::MetricsQl => metricsql::query(&mut walk)?,
-        Language::LogQl => logql::query(&mut walk)?,
-    }
-    walk.finish(matchers)
+    let walk = match language {
+        Language::PromQl => promql::query,
+        Language::MetricsQl => metricsql::query,
+        Language::LogQl => logql::query,
+    };
+    walked(language, walk, text, matchers, options)
 }
 
 /// Puts the matchers into a selector that stands alone, as `match[]` has it. Anything more is refused.
@@ -92,19 +92,30 @@ pub fn rewrite_selector(
     matchers: &[Matcher],
     options: &Options,
 ) -> Result<Rewritten, QueryError> {
-    let mut walk = Walk::new(text, options, lexer(language))?;
-    match language {
-        Language::PromQl => promql::selector(&mut walk)?,
-        Language::MetricsQl => metricsql::selector(&mut walk)?,
-        Language::LogQl => logql::selector(&mut walk)?,
-    }
-    walk.finish(matchers)
+    let walk = match language {
+        Language::PromQl => promql::selector,
+        Language::MetricsQl => metricsql::selector,
+        Language::LogQl => logql::selector,
+    };
+    walked(language, walk, text, matchers, options)
 }
 
-fn lexer(language: Language) -> walk::Lexer {
-    match language {
+fn walked(
+    language: Language,
+    through: fn(&mut Walk<'_>) -> Result<(), Refused>,
+    text: &str,
+    matchers: &[Matcher],
+    options: &Options,
+) -> Result<Rewritten, QueryError> {
+    let lexer: walk::Lexer = match language {
         Language::PromQl => promql::lex,
         Language::MetricsQl => metricsql::lex,
         Language::LogQl => logql::lex,
-    }
+    };
+    let walked = || {
+        let mut walk = Walk::new(text, options, lexer)?;
+        through(&mut walk)?;
+        walk.finish(matchers)
+    };
+    walked().map_err(|refused: Refused| *refused)
 }

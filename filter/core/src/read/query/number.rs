@@ -23,15 +23,19 @@ pub(super) fn number(
         }
     }
     let found = rest.get(..end).unwrap_or(rest);
+    if found.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(end);
+    }
     if is_number(found) || is_measure(found, units, is_unit) {
         return Ok(end);
     }
     Err((start, Problem::Number(shown(found))))
 }
 
+/// Letters beyond ASCII too: they end in a refusal, or in `µs`.
 fn run(text: &str) -> usize {
-    let is_part = |character: char| character.is_alphanumeric() || matches!(character, '.' | '_');
-    text.find(|character| !is_part(character)).unwrap_or(text.len())
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | 0x80..);
+    text.bytes().position(|byte| !is_part(byte)).unwrap_or(text.len())
 }
 
 fn is_number(text: &str) -> bool {

@@ -18,6 +18,9 @@ pub struct QueryError {
     pub problem: Problem,
 }
 
+/// A query error on its way out: it is seldom there, and its place is small when it is not.
+pub(super) type Refused = Box<QueryError>;
+
 /// What is wrong with a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Problem {

@@ -1,20 +1,17 @@
 //! PromQL, as `promql/parser` of Prometheus 3.14 reads it.
 
+use super::Problem;
 use super::names::{self, is_known};
 use super::number::number;
+use super::problem::{Refused, shown};
 use super::quoted::{comment, quoted};
 use super::walk::{Kind, Place, Token, Walk, symbol};
-use super::{Problem, QueryError, problem::shown};
 
-const SYMBOLS: &[&str] = &[
-    "==", "!=", "=~", "!~", "<=", "</", ">=", ">/", "{", "}", "[", "]", "(", ")", ",", "=", "<", ">", "+",
-    "-", "*", "/", "%", "^", "@",
-];
+const PAIRS: &[&str] = &["==", "!=", "=~", "!~", "<=", "</", ">=", ">/"];
+const SINGLES: &str = "{}[](),=<>+-*/%^@";
 const UNITS: &[&str] = &["ms", "s", "m", "h", "d", "w", "y"];
-const OPERATORS: &[&str] = &[
-    "==", "!=", "<=", "</", ">=", ">/", "<", ">", "+", "-", "*", "/", "%", "^", "and", "or", "unless",
-    "atan2",
-];
+const OPERATORS: &[&str] = &["+", "-", "*", "/", "%", "^", "==", "!=", "<=", ">=", "<", ">", "</", ">/"];
+const SET_OPERATORS: &[&str] = &["and", "or", "unless", "atan2"];
 const MATCH_OPERATORS: &[&str] = &["=", "!=", "=~", "!~"];
 /// Keywords that are no metric, wherever they stand.
 const RESERVED: &[&str] = &["on", "ignoring", "group_left", "group_right", "bool", "atan2"];
@@ -41,7 +38,7 @@ enum Next {
 }
 
 /// A whole query.
-pub(super) fn query(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+pub(super) fn query(walk: &mut Walk<'_>) -> Result<(), Refused> {
     let mut open = Vec::new();
     let mut next = Next::Operand;
     loop {
@@ -54,7 +51,7 @@ pub(super) fn query(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// A selector and nothing else.
-pub(super) fn selector(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+pub(super) fn selector(walk: &mut Walk<'_>) -> Result<(), Refused> {
     match walk.word() {
         Some(word) if !is_reserved(word) && !is_number(word) => {
             let name = walk.next()?;
@@ -65,7 +62,7 @@ pub(super) fn selector(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// What stands between operators, and the brackets and signs before it.
-fn operand(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError> {
+fn operand(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, Refused> {
     if walk.take("+")? || walk.take("-")? {
         return Ok(Next::Operand);
     }
@@ -83,7 +80,7 @@ fn operand(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryErro
 }
 
 /// A word where an operand begins: a number, an aggregation, a call, or a metric.
-fn name(walk: &mut Walk<'_>, open: &mut Vec<Frame>, word: &str) -> Result<Next, QueryError> {
+fn name(walk: &mut Walk<'_>, open: &mut Vec<Frame>, word: &str) -> Result<Next, Refused> {
     if is_reserved(word) {
         return Err(walk.unexpected(OPERAND));
     }
@@ -120,7 +117,7 @@ fn name(walk: &mut Walk<'_>, open: &mut Vec<Frame>, word: &str) -> Result<Next, 
 }
 
 /// What follows an operand.
-fn after(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError> {
+fn after(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, Refused> {
     let token = walk.token();
     if token.kind == Kind::End {
         return if open.is_empty() { Ok(Next::End) } else { Err(walk.unexpected("`)`")) };
@@ -159,7 +156,7 @@ fn after(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError>
     } else if walk.is_one_of(&["anchored", "smoothed"]) {
         walk.experimental(token)?;
         walk.next()?;
-    } else if OPERATORS.iter().any(|operator| walk.is(operator) || walk.is_word(operator)) {
+    } else if walk.is_operator(OPERATORS, SET_OPERATORS) {
         walk.next()?;
         matching(walk)?;
         return Ok(Next::Operand);
@@ -169,14 +166,14 @@ fn after(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError>
     Ok(Next::After)
 }
 
-fn push(walk: &mut Walk<'_>, open: &mut Vec<Frame>, frame: Frame) -> Result<Next, QueryError> {
+fn push(walk: &mut Walk<'_>, open: &mut Vec<Frame>, frame: Frame) -> Result<Next, Refused> {
     open.push(frame);
     walk.check_depth(open.len())?;
     walk.expect("(", "`(`")?;
     Ok(Next::Operand)
 }
 
-fn close(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError> {
+fn close(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, Refused> {
     match open.pop() {
         None => return Err(walk.unexpected("an operator")),
         Some(Frame::Info { is_selected: false }) => {
@@ -194,7 +191,7 @@ fn close(walk: &mut Walk<'_>, open: &mut Vec<Frame>) -> Result<Next, QueryError>
 }
 
 /// A metric, of which the name has passed.
-fn metric(walk: &mut Walk<'_>, name: Token) -> Result<(), QueryError> {
+fn metric(walk: &mut Walk<'_>, name: Token) -> Result<(), Refused> {
     if walk.is("{") {
         return braces(walk).map(drop);
     }
@@ -203,7 +200,7 @@ fn metric(walk: &mut Walk<'_>, name: Token) -> Result<(), QueryError> {
 }
 
 /// Matchers in braces. Says whether one of them names a label that series must have.
-fn braces(walk: &mut Walk<'_>) -> Result<bool, QueryError> {
+fn braces(walk: &mut Walk<'_>) -> Result<bool, Refused> {
     let opening = walk.token();
     walk.expect("{", "a selector")?;
     if walk.take("}")? {
@@ -220,7 +217,7 @@ fn braces(walk: &mut Walk<'_>) -> Result<bool, QueryError> {
         }
         walk.next()?;
         let operator = walk.token();
-        if MATCH_OPERATORS.iter().any(|operator| walk.is(operator)) {
+        if walk.is_operator(MATCH_OPERATORS, &[]) {
             walk.next()?;
             let value = walk.token();
             walk.expect_kind(Kind::Quoted, "a string")?;
@@ -244,7 +241,7 @@ fn braces(walk: &mut Walk<'_>) -> Result<bool, QueryError> {
 }
 
 /// What stands between an operator and its right side.
-fn matching(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+fn matching(walk: &mut Walk<'_>) -> Result<(), Refused> {
     walk.take_word("bool")?;
     if walk.take_word("on")? || walk.take_word("ignoring")? {
         labels(walk)?;
@@ -268,7 +265,7 @@ fn matching(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// Labels in parentheses.
-fn labels(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+fn labels(walk: &mut Walk<'_>) -> Result<(), Refused> {
     walk.expect("(", "`(`")?;
     while !walk.take(")")? {
         if !walk.take_kind(Kind::Word)? && !walk.take_kind(Kind::Quoted)? {
@@ -282,7 +279,7 @@ fn labels(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// What follows `@`.
-fn time(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+fn time(walk: &mut Walk<'_>) -> Result<(), Refused> {
     if walk.take_word("start")? || walk.take_word("end")? {
         walk.expect("(", "`(`")?;
         return walk.expect(")", "`)`");
@@ -291,7 +288,7 @@ fn time(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 }
 
 /// A number with or without a sign.
-fn literal(walk: &mut Walk<'_>) -> Result<(), QueryError> {
+fn literal(walk: &mut Walk<'_>) -> Result<(), Refused> {
     if !walk.take("-")? {
         walk.take("+")?;
     }
@@ -303,7 +300,7 @@ fn literal(walk: &mut Walk<'_>) -> Result<(), QueryError> {
 
 /// A duration: a number, or an expression of such. Within brackets the `whole` expression is one, after `offset` it ends
 /// with its first operand; if Prometheus reads on there, it is only numbers.
-fn duration(walk: &mut Walk<'_>, whole: bool) -> Result<(), QueryError> {
+fn duration(walk: &mut Walk<'_>, whole: bool) -> Result<(), Refused> {
     let mut depth = 0_usize;
     loop {
         let token = walk.token();
@@ -333,7 +330,7 @@ fn duration(walk: &mut Walk<'_>, whole: bool) -> Result<(), QueryError> {
             return Ok(());
         }
         let token = walk.token();
-        if ["+", "-", "*", "/", "%", "^"].iter().any(|operator| walk.is(operator)) {
+        if walk.is_operator(&["+", "-", "*", "/", "%", "^"], &[]) {
             walk.experimental(token)?;
             walk.next()?;
         } else if depth > 0 {
@@ -362,17 +359,15 @@ pub(super) fn lex(text: &str, from: usize, in_brackets: bool) -> Result<Token, (
             Some(b' ' | b'\t' | b'\n' | b'\r') => start = start.saturating_add(1),
             Some(b'#') => start = start.saturating_add(comment(rest, start)?),
             Some(b'"' | b'\'' | b'`') => return Ok(token(Kind::Quoted, quoted(rest, start)?)),
-            Some(b':') if in_brackets => return symbol(rest, start, &[":"]),
+            Some(b':') if in_brackets => return symbol(rest, start, &[], ":"),
             Some(byte) if is_name_byte(byte, in_brackets) && !byte.is_ascii_digit() => {
-                let is_end = |character: char| {
-                    !u8::try_from(character).is_ok_and(|byte| is_name_byte(byte, in_brackets))
-                };
-                return Ok(token(Kind::Word, rest.find(is_end).unwrap_or(rest.len())));
+                let end = rest.bytes().position(|byte| !is_name_byte(byte, in_brackets));
+                return Ok(token(Kind::Word, end.unwrap_or(rest.len())));
             }
             Some(byte) if byte.is_ascii_digit() || starts_fraction(rest) => {
                 return Ok(token(Kind::Number, number(rest, start, UNITS, |known, unit| known == unit)?));
             }
-            _ => return symbol(rest, start, SYMBOLS),
+            _ => return symbol(rest, start, PAIRS, SINGLES),
         }
     }
 }

@@ -6,44 +6,47 @@ use super::Problem;
 ///
 /// Between `"` or `'` there are Go's escapes and no newline; between backquotes there is neither escape nor limit.
 pub(super) fn quoted(rest: &str, start: usize) -> Result<usize, (usize, Problem)> {
-    let mut characters = rest.char_indices();
-    let Some((_, quote)) = characters.next() else { return Err((start, Problem::Unterminated)) };
-    while let Some((at, character)) = characters.next() {
-        match character {
-            _ if character == quote => return Ok(at.saturating_add(1)),
-            // Go's readers take it for text that is not UTF-8.
-            char::REPLACEMENT_CHARACTER => {
-                return Err((start.saturating_add(at), Problem::Character(character)));
+    let Some((quote, mut after)) = rest.as_bytes().split_first() else {
+        return Err((start, Problem::Unterminated));
+    };
+    let is_raw = *quote == b'`';
+    loop {
+        let here = rest.len().saturating_sub(after.len());
+        match after {
+            [byte, ..] if byte == quote => return Ok(here.saturating_add(1)),
+            [b'\n', ..] if !is_raw => return Err((start, Problem::Unterminated)),
+            [b'\\', escaped @ ..] if !is_raw => {
+                after = escape(escaped, *quote).ok_or((start.saturating_add(here), Problem::Escape))?;
             }
-            '\n' if quote != '`' => return Err((start, Problem::Unterminated)),
-            '\\' if quote != '`' => {
-                escape(&mut characters, quote).ok_or((start.saturating_add(at), Problem::Escape))?;
+            // U+FFFD, which Go's readers take for text that is not UTF-8.
+            [0xef, 0xbf, 0xbd, ..] => {
+                return Err((start.saturating_add(here), Problem::Character(char::REPLACEMENT_CHARACTER)));
             }
-            _ => {}
+            [_, rest @ ..] => after = rest,
+            [] => return Err((start, Problem::Unterminated)),
         }
     }
-    Err((start, Problem::Unterminated))
 }
 
-/// Passes what follows a backslash.
-fn escape(characters: &mut impl Iterator<Item = (usize, char)>, quote: char) -> Option<()> {
-    let (_, first) = characters.next()?;
-    let (digits, base, mut value) = match first {
-        'a' | 'b' | 'f' | 'n' | 'r' | 't' | 'v' | '\\' => return Some(()),
-        _ if first == quote => return Some(()),
-        'x' => (2, 16, 0),
-        'u' => (4, 16, 0),
-        'U' => (8, 16, 0),
-        _ => (2, 8, first.to_digit(8)?),
+/// What comes after an escape, of which the backslash has passed.
+fn escape(escaped: &[u8], quote: u8) -> Option<&[u8]> {
+    let (first, after) = escaped.split_first()?;
+    let (digits, base) = match first {
+        b'a' | b'b' | b'f' | b'n' | b'r' | b't' | b'v' | b'\\' => return Some(after),
+        _ if *first == quote => return Some(after),
+        b'x' => (after.get(..2)?, 16),
+        b'u' => (after.get(..4)?, 16),
+        b'U' => (after.get(..8)?, 16),
+        _ => (escaped.get(..3)?, 8),
     };
-    for _ in 0..digits {
-        let digit = characters.next()?.1.to_digit(base)?;
-        value = value.checked_mul(base)?.checked_add(digit)?;
+    let mut value = 0_u32;
+    for digit in digits {
+        value = value.checked_mul(base)?.checked_add(char::from(*digit).to_digit(base)?)?;
     }
-    if base == 8 && value > 255 {
+    if base == 8 && value > 255 || char::from_u32(value).is_none() {
         return None;
     }
-    char::from_u32(value).map(drop)
+    if base == 8 { escaped.get(3..) } else { after.get(digits.len()..) }
 }
 
 /// The length of the comment at the beginning of `rest`, which goes to the end of its line.

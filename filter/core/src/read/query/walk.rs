@@ -2,7 +2,7 @@
 
 use core::fmt::Write as _;
 
-use super::problem::shown;
+use super::problem::{Refused, shown};
 use super::{Matcher, Options, Problem, QueryError, Rewritten};
 
 /// A piece of the query.
@@ -59,18 +59,20 @@ pub(super) enum Place {
     Alone,
     /// Before the first matcher of others.
     BeforeOthers,
+    /// The same, right after a word.
+    AfterWord,
 }
 
 impl<'t> Walk<'t> {
     /// Looks at the first token.
-    pub(super) fn new(text: &'t str, options: &'t Options, lex: Lexer) -> Result<Self, QueryError> {
+    pub(super) fn new(text: &'t str, options: &'t Options, lex: Lexer) -> Result<Self, Refused> {
         if text.len() > options.max_bytes {
             let problem = Problem::TooLong { limit: options.max_bytes };
-            return Err(QueryError { at: options.max_bytes, line: 1, column: 1, problem });
+            return Err(Box::new(QueryError { at: options.max_bytes, line: 1, column: 1, problem }));
         }
         // Loki refuses it everywhere, the others outside of strings.
         if let Some(at) = text.find('\0') {
-            return Err(QueryError::new(text, at, Problem::Character('\0')));
+            return Err(Box::new(QueryError::new(text, at, Problem::Character('\0'))));
         }
         let nothing = Token { kind: Kind::End, start: 0, end: 0 };
         let mut walk = Self { text, options, lex, token: nothing, in_brackets: false, edits: Vec::new() };
@@ -89,10 +91,10 @@ impl<'t> Walk<'t> {
     }
 
     /// Goes to the next token and returns the one before.
-    pub(super) fn next(&mut self) -> Result<Token, QueryError> {
+    pub(super) fn next(&mut self) -> Result<Token, Refused> {
         let passed = self.token;
         self.token = (self.lex)(self.text, passed.end, self.in_brackets)
-            .map_err(|(at, problem)| QueryError::new(self.text, at, problem))?;
+            .map_err(|(at, problem)| self.error(at, problem))?;
         Ok(passed)
     }
 
@@ -102,12 +104,22 @@ impl<'t> Walk<'t> {
     }
 
     /// Whether the token is this symbol.
+    #[inline]
     pub(super) fn is(&self, symbol: &str) -> bool {
         self.token.kind == symbol_kind(symbol)
     }
 
+    /// Whether the token is one of these symbols or keywords.
+    pub(super) fn is_operator(&self, symbols: &[&str], keywords: &[&str]) -> bool {
+        match self.token.kind {
+            Kind::Symbol(_) => symbols.iter().any(|symbol| self.is(symbol)),
+            Kind::Word => self.is_one_of(keywords),
+            _ => false,
+        }
+    }
+
     /// Goes on if the token is this symbol.
-    pub(super) fn take(&mut self, symbol: &str) -> Result<bool, QueryError> {
+    pub(super) fn take(&mut self, symbol: &str) -> Result<bool, Refused> {
         let is_it = self.is(symbol);
         if is_it {
             self.next()?;
@@ -116,7 +128,7 @@ impl<'t> Walk<'t> {
     }
 
     /// Goes on if the token is of this kind.
-    pub(super) fn take_kind(&mut self, kind: Kind) -> Result<bool, QueryError> {
+    pub(super) fn take_kind(&mut self, kind: Kind) -> Result<bool, Refused> {
         let is_it = self.token.kind == kind;
         if is_it {
             self.next()?;
@@ -125,12 +137,12 @@ impl<'t> Walk<'t> {
     }
 
     /// Goes on after this symbol, which must be there.
-    pub(super) fn expect(&mut self, symbol: &str, expected: &'static str) -> Result<(), QueryError> {
+    pub(super) fn expect(&mut self, symbol: &str, expected: &'static str) -> Result<(), Refused> {
         if self.take(symbol)? { Ok(()) } else { Err(self.unexpected(expected)) }
     }
 
     /// Goes on after a token of this kind, which must be there.
-    pub(super) fn expect_kind(&mut self, kind: Kind, expected: &'static str) -> Result<(), QueryError> {
+    pub(super) fn expect_kind(&mut self, kind: Kind, expected: &'static str) -> Result<(), Refused> {
         if self.take_kind(kind)? { Ok(()) } else { Err(self.unexpected(expected)) }
     }
 
@@ -150,7 +162,7 @@ impl<'t> Walk<'t> {
     }
 
     /// Goes on if the token is this keyword, in any case.
-    pub(super) fn take_word(&mut self, keyword: &str) -> Result<bool, QueryError> {
+    pub(super) fn take_word(&mut self, keyword: &str) -> Result<bool, Refused> {
         let is_it = self.is_word(keyword);
         if is_it {
             self.next()?;
@@ -159,19 +171,19 @@ impl<'t> Walk<'t> {
     }
 
     /// Goes on from `[` to what is in it.
-    pub(super) fn open_brackets(&mut self) -> Result<(), QueryError> {
+    pub(super) fn open_brackets(&mut self) -> Result<(), Refused> {
         self.in_brackets = true;
         self.next().map(drop)
     }
 
     /// Goes on after `]`, which must be there.
-    pub(super) fn close_brackets(&mut self) -> Result<(), QueryError> {
+    pub(super) fn close_brackets(&mut self) -> Result<(), Refused> {
         self.in_brackets = false;
         self.expect("]", "`]`")
     }
 
     /// What is experimental passes only when it is switched on.
-    pub(super) fn experimental(&self, token: Token) -> Result<(), QueryError> {
+    pub(super) fn experimental(&self, token: Token) -> Result<(), Refused> {
         if self.options.experimental {
             return Ok(());
         }
@@ -179,20 +191,20 @@ impl<'t> Walk<'t> {
     }
 
     /// Whether that many brackets may be open, of which the last is the token.
-    pub(super) fn check_depth(&self, depth: usize) -> Result<(), QueryError> {
+    pub(super) fn check_depth(&self, depth: usize) -> Result<(), Refused> {
         let limit = self.options.max_depth;
         if depth <= limit { Ok(()) } else { Err(self.error(self.token.start, Problem::TooDeep { limit })) }
     }
 
     /// The token is not what can stand here.
-    pub(super) fn unexpected(&self, expected: &'static str) -> QueryError {
+    pub(super) fn unexpected(&self, expected: &'static str) -> Refused {
         let found = shown(self.text_of(self.token));
         self.error(self.token.start, Problem::Unexpected { found, expected })
     }
 
     /// A problem at a byte of the query.
-    pub(super) fn error(&self, at: usize, problem: Problem) -> QueryError {
-        QueryError::new(self.text, at, problem)
+    pub(super) fn error(&self, at: usize, problem: Problem) -> Refused {
+        Box::new(QueryError::new(self.text, at, problem))
     }
 
     /// Notes that matchers go in at a byte. Places are noted in order.
@@ -201,7 +213,7 @@ impl<'t> Walk<'t> {
     }
 
     /// Writes the query with the matchers in it, once it was walked to its end.
-    pub(super) fn finish(self, matchers: &[Matcher]) -> Result<Rewritten, QueryError> {
+    pub(super) fn finish(self, matchers: &[Matcher]) -> Result<Rewritten, Refused> {
         if self.token.kind != Kind::End {
             return Err(self.unexpected("the end"));
         }
@@ -233,7 +245,10 @@ impl<'t> Walk<'t> {
                     text.push('}');
                 }
                 Place::Alone => text.push_str(&written),
-                Place::BeforeOthers => {
+                Place::BeforeOthers | Place::AfterWord => {
+                    if place == Place::AfterWord {
+                        text.push(' ');
+                    }
                     text.push_str(&written);
                     text.push(',');
                 }
@@ -246,21 +261,31 @@ impl<'t> Walk<'t> {
 }
 
 /// The kind of a symbol of one or two ASCII characters.
-pub(super) fn symbol_kind(symbol: &str) -> Kind {
-    let mut bytes = symbol.bytes();
-    Kind::Symbol([bytes.next().unwrap_or(0), bytes.next().unwrap_or(0)])
+pub(super) const fn symbol_kind(symbol: &str) -> Kind {
+    match symbol.as_bytes() {
+        [first, second] => Kind::Symbol([*first, *second]),
+        [first] => Kind::Symbol([*first, 0]),
+        _ => Kind::End,
+    }
 }
 
-/// The symbol at a byte: the first of `symbols`, of which longer ones come before shorter ones.
-pub(super) fn symbol(rest: &str, start: usize, symbols: &[&str]) -> Result<Token, (usize, Problem)> {
-    for symbol in symbols {
-        if rest.starts_with(symbol) {
-            let end = start.saturating_add(symbol.len());
-            return Ok(Token { kind: symbol_kind(symbol), start, end });
+/// The symbol at a byte: one of the `pairs` of characters, or a single one.
+pub(super) fn symbol(
+    rest: &str,
+    start: usize,
+    pairs: &[&str],
+    singles: &str,
+) -> Result<Token, (usize, Problem)> {
+    let (kind, length) = match rest.as_bytes() {
+        // What a pair ends with.
+        [first, second @ (b'=' | b'~' | b'>' | b'/'), ..]
+            if pairs.iter().any(|pair| pair.as_bytes() == [*first, *second]) =>
+        {
+            (Kind::Symbol([*first, *second]), 2)
         }
-    }
-    match rest.chars().next() {
-        Some(character) => Err((start, Problem::Character(character))),
-        None => Ok(Token { kind: Kind::End, start, end: start }),
-    }
+        [first, ..] if singles.as_bytes().contains(first) => (Kind::Symbol([*first, 0]), 1),
+        [] => (Kind::End, 0),
+        _ => return Err((start, Problem::Character(rest.chars().next().unwrap_or_default()))),
+    };
+    Ok(Token { kind, start, end: start.saturating_add(length) })
 }

@@ -5,7 +5,9 @@ mod calls;
 mod dates;
 mod failures;
 mod phases;
+mod responses;
 mod retries;
+mod sessions;
 mod telling;
 
 use std::rc::Rc;
@@ -27,9 +29,14 @@ const CONFIG: &str = r#"{
     "limits": {"calls_per_request": 2, "request_bytes": 1000}
 }"#;
 
+/// The environment of the filter: keys of sessions.
+fn environment(name: &str) -> Option<Vec<u8>> {
+    (name == "KEYS").then(|| b"k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8".to_vec())
+}
+
 fn shared(config: &str) -> Rc<Shared> {
     let shared = Rc::new(Shared::default());
-    shared.policy.set(Rc::new(configure(config.as_bytes(), &|_| None).unwrap())).unwrap();
+    assert!(shared.take(configure(config.as_bytes(), &environment).unwrap()));
     shared
 }
 

@@ -47,9 +47,8 @@ impl Process for Slots {
 fn shared(process: Rc<dyn Process>) -> Rc<Shared> {
     let config = CONFIG.replace("\"calls_per_request\": 2, ", "");
     let shared = Shared::new(process);
-    let policy = configure(config.as_bytes(), &|_| None).unwrap();
-    prepare(&*shared.worker.borrow().process, &policy).unwrap();
-    shared.policy.set(Rc::new(policy)).unwrap();
+    assert!(shared.take(configure(config.as_bytes(), &|_| None).unwrap()));
+    prepare(&*shared.worker.borrow().process, shared.policy.get().unwrap()).unwrap();
     Rc::new(shared)
 }
 

@@ -26,7 +26,7 @@ fn an_answer_is_asked_for_once_and_only_where_it_is_wanted() {
         assert_eq!(stream.request_headers(true), Flow::Continue);
         host.0.now.set(5);
         for _ in 0..2 {
-            stream.response_headers();
+            stream.response_headers(false);
         }
         stream.closed();
         let lines = counted_finely(&host);
@@ -45,7 +45,7 @@ fn its_own_answer_is_none_of_an_upstream() {
     assert_eq!(tell(&mut stream), Flow::Pause);
     assert_eq!(statuses(&host), [200]);
     host.0.response_status.set(200);
-    stream.response_headers();
+    stream.response_headers(false);
     let lines = counted_finely(&host);
     assert_eq!(lines.iter().filter(|line| line.contains("tenant_requests")).count(), 2, "{lines:?}");
     assert_eq!(host.0.values.borrow().len(), 2);

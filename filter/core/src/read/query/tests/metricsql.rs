@@ -39,6 +39,7 @@ fn groups_of_filters() {
         &Options::default(),
         &[
             r#"{«,»a="b" or «,»c="d"}"#,
+            r#"{«,»"up"or«_»"down"}"#,
             r#"up{«,»a="b" or «,»c="d",e="f" OR «,»g="h"}"#,
             r#"{«,»"up" or «,»"down"}"#,
             r#"{«,»or="x" or «,»or="y"}"#,

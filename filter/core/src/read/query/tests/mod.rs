@@ -3,6 +3,7 @@
 mod logql;
 mod metricsql;
 mod promql;
+mod properties;
 
 use super::*;
 
@@ -25,13 +26,17 @@ fn original(rewritten: &Rewritten) -> String {
 }
 
 /// Each query, without the marks, becomes what it is with them: `«»` stands for `{t="a"}`, `«,»` for `t="a",` and `«.»` for
-/// `t="a"`. Nothing else changes.
+/// `t="a"`, and `«_»` for ` t="a",`. Nothing else changes.
 fn check_rewritten(language: Language, options: &Options, cases: &[&str]) {
     for case in cases {
-        let text = with_marks(case, ["", "", ""]);
+        let text = with_marks(case, [""; 4]);
         let rewritten = rewrite(language, &text, &tenant(), options);
         let rewritten = rewritten.unwrap_or_else(|error| panic!("{text}: {error}"));
-        assert_eq!(rewritten.text, with_marks(case, [r#"{t="a"}"#, r#"t="a","#, r#"t="a""#]), "{text}");
+        assert_eq!(
+            rewritten.text,
+            with_marks(case, [r#"{t="a"}"#, r#"t="a","#, r#"t="a""#, r#" t="a","#]),
+            "{text}"
+        );
         assert_eq!(original(&rewritten), text);
         // Twice is as good as once.
         let again = rewrite(language, &rewritten.text, &tenant(), options).unwrap();
@@ -39,8 +44,9 @@ fn check_rewritten(language: Language, options: &Options, cases: &[&str]) {
     }
 }
 
-fn with_marks(case: &str, [after_name, before_others, alone]: [&str; 3]) -> String {
-    case.replace("«»", after_name).replace("«,»", before_others).replace("«.»", alone)
+fn with_marks(case: &str, [after_name, before_others, alone, after_word]: [&str; 4]) -> String {
+    let case = case.replace("«»", after_name).replace("«,»", before_others);
+    case.replace("«.»", alone).replace("«_»", after_word)
 }
 
 /// Each query is refused at a position, as line and column, for a reason.

@@ -239,7 +239,7 @@ fn what_is_experimental_is_switched_on() {
     ];
     check_rewritten(PROMQL, &experimental(), &cases);
     for case in cases {
-        let error = rewrite(PROMQL, &with_marks(case, ["", "", ""]), &tenant(), &Options::default());
+        let error = rewrite(PROMQL, &with_marks(case, [""; 4]), &tenant(), &Options::default());
         assert!(matches!(error.unwrap_err().problem, Problem::Experimental(_)), "{case}");
     }
 }
