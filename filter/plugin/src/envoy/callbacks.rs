@@ -6,6 +6,7 @@
 #![allow(unsafe_code)] // the names that the host looks for
 
 use super::contexts::Contexts;
+use super::root::Root;
 use crate::stream::{Flow, Stream};
 
 /// Tells the host which ABI this is.
@@ -26,7 +27,7 @@ extern "C" fn proxy_on_context_create(id: u32, parent: u32) {
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_configure(id: u32, _size: usize) -> bool {
-    Contexts::with(|contexts| contexts.root(id, |root| root.configure())).unwrap_or(false)
+    Contexts::with(|contexts| contexts.root(id, Root::configure)).unwrap_or(false)
 }
 
 #[unsafe(no_mangle)]

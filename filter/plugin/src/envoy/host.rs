@@ -238,14 +238,12 @@ impl Host for Envoy {
 
     fn set(&self, metric: Metric, value: u64) {
         let mut gauges = self.gauges.borrow_mut();
-        let id = match gauges.iter().find(|(known, _)| *known == metric) {
-            Some((_, id)) => *id,
-            None => {
-                let id = self.define(&metric, MetricKind::Gauge);
-                gauges.push((metric, id));
-                id
-            }
-        };
+        let known = gauges.iter().find(|(known, _)| *known == metric).map(|(_, id)| *id);
+        let id = known.unwrap_or_else(|| {
+            let id = self.define(&metric, MetricKind::Gauge);
+            gauges.push((metric, id));
+            id
+        });
         if let Some(id) = id {
             let _ = ffi::record(id, value);
         }

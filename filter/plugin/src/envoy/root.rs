@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use scopegate_core::exchange::prepare;
+use scopegate_core::exchange::{Process, prepare};
 
 use super::environment;
 use super::ffi::{self, Buffer};
@@ -39,7 +39,8 @@ impl Root {
                     self.envoy.log(Level::Warn, "scopegate: the workers can share no state");
                 }
                 let is_first = shared.take(role);
-                self.ticker.configured(Rc::new(Slots));
+                let process: Rc<dyn Process> = Rc::new(Slots);
+                self.ticker.configured(&process);
                 is_first
             }
             Err(error) => {
