@@ -160,9 +160,7 @@ impl Gateway {
         let mut wrong = Vec::new();
         for attack in attacks {
             self.cortex.forget();
-            let begin = std::time::Instant::now();
             let (met, bytes) = self.mount(&attack).await?;
-            if begin.elapsed().as_secs() > 2 { eprintln!("SLOW {:?} {}", begin.elapsed(), attack.what); }
             let state = self.cortex.state();
             for request in &state.requests {
                 if let Err(error) = clean(request) {
