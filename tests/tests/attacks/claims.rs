@@ -85,7 +85,7 @@ async fn claims_that_are_no_tenants() -> Result<()> {
         let [read, choosing, write] = calls.map(|call| call.bearer(&token));
         match expected {
             Reaches("a|b") => {
-                attacks.push(Attack::http2(&what, write, Filter(400, "this write names no tenant")))
+                attacks.push(Attack::http2(&what, write, Filter(400, "this write names no tenant")));
             }
             Reaches(_) => attacks.push(Attack::http2(&what, write, *expected)),
             Filter(400, _) => {}

@@ -92,10 +92,11 @@ async fn rages(failure_policy: &str) -> Result<()> {
         }
     }
     ensure!(failed > 0, "nothing trapped");
-    let state = gateway.cortex.state();
-    ensure!(state.requests.len() >= served, "{} of {served} arrived", state.requests.len());
-    state.requests.iter().try_for_each(clean)?;
-    drop(state);
+    {
+        let state = gateway.cortex.state();
+        ensure!(state.requests.len() >= served, "{} of {served} arrived", state.requests.len());
+        state.requests.iter().try_for_each(clean)?;
+    }
     // A worker that is closed stays so; one that is made anew serves.
     let client = gateway.http2()?;
     let query = || Call::get(QUERY).bearer(&gateway.user("a"));
