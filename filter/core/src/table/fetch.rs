@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::content::{Encoded, Entry, Gathered};
 use super::failure::Failure;
-use super::kubernetes;
+use super::{grafana, kubernetes};
 use super::rules::{Origin, Remote};
 
 /// A GET that is to be made.
@@ -68,6 +68,7 @@ impl<E: Entry> Fetch<E> {
         let remote = &self.remote;
         let (path, accept) = match &remote.origin {
             Origin::Http { path } => (path.clone(), "application/json"),
+            Origin::Grafana { path } => (grafana::path(path, self.token.as_deref()), "application/json"),
             Origin::Kubernetes { page_size, .. } => {
                 (kubernetes::path(*page_size, self.token.as_deref()), kubernetes::ACCEPT)
             }
@@ -107,6 +108,7 @@ impl<E: Entry> Fetch<E> {
                 read(&body, &mut self.gathered)?;
                 None
             }
+            Origin::Grafana { .. } => grafana::page(&body, self.token.as_deref(), &mut self.gathered)?,
             Origin::Kubernetes { place, .. } => kubernetes::page(&body, place, &mut self.gathered)?,
         };
         if self.token.is_some() {
