@@ -11,7 +11,7 @@ use scopegate_tests::{
     client::{Answer, Client},
     cortex::Cortex,
     envoy::Envoy,
-    example::{Example, file, yaml},
+    example::{Example, any_secret, file, yaml},
     identity::Issuer,
     kubernetes::{Kubernetes, Mount},
     loki,
@@ -71,13 +71,17 @@ impl Plan {
         let files = tempfile::tempdir()?;
         let source = files.path().join("kube-token.yaml");
         fs::write(&source, token_source(&mount.token())?)?;
+        // Nobody here comes through Grafana.
+        let login = files.path().join("login.yaml");
+        fs::write(&login, any_secret("grafana-login"))?;
         let example = Example::load("namespaces")?
             .keys("cluster", &cluster.jwks())?
             .keys("keycloak", &idp.jwks())?
             .cluster("cortex", cortex.address())?
             .cluster("loki", loki.address())?
             .cluster("kube-api", kubernetes.address())?
-            .secret_source("kube-api", &source)?;
+            .secret_source("kube-api", &source)?
+            .secret_source("grafana", &login)?;
         let mut plan = Self { cortex, loki, kubernetes, mount, cluster, idp, files, example, workers: 2 };
         plan.table()?["kubernetes"]["refresh"] = json!("300ms");
         Ok(plan)

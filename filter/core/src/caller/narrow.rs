@@ -52,7 +52,9 @@ impl Narrow {
         let refused = |problem| Refusal::Narrow { header: self.header.clone(), problem };
         let key = match headers.only(&self.header) {
             Err(_) => return Err(refused("stands more than once")),
-            Ok(None) if self.required => return Err(refused("must say which of its tenants this caller means")),
+            Ok(None) if self.required => {
+                return Err(refused("must say which of its tenants this caller means"));
+            }
             Ok(None) => return Ok(identity),
             Ok(Some(key)) => key,
         };

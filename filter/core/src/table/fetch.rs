@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::content::{Encoded, Entry, Gathered};
 use super::failure::Failure;
-use super::{grafana, kubernetes};
 use super::rules::{Origin, Remote};
+use super::{grafana, kubernetes};
 
 /// A GET that is to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]

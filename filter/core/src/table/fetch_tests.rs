@@ -238,13 +238,12 @@ fn organisations_of_a_grafana() {
 
 #[test]
 fn organisations_page_by_page() {
-    let remote = Remote {
-        bounds: Bounds { entries: 1001, bytes: 1 << 20 },
-        ..(*organisations().remote).clone()
-    };
+    let remote =
+        Remote { bounds: Bounds { entries: 1001, bytes: 1 << 20 }, ..(*organisations().remote).clone() };
     let mut fetch = Fetch::<TenantId>::new(Rc::new(remote));
     let page = |ids: std::ops::RangeInclusive<u32>| {
-        json!(ids.map(|id| json!({"id": id, "name": format!("org-{id} - x")})).collect::<Vec<_>>()).to_string()
+        json!(ids.map(|id| json!({"id": id, "name": format!("org-{id} - x")})).collect::<Vec<_>>())
+            .to_string()
     };
     assert_eq!(path(&fetch), "/api/orgs?perpage=1000&page=0");
     assert_eq!(tell(&mut fetch, ok(page(1..=1000))), "ask /api/orgs?perpage=1000&page=1");
@@ -285,10 +284,11 @@ fn any_body() -> impl Strategy<Value = Vec<u8>> {
     });
     let objects = prop::collection::btree_map("[a-z]{0,3}", "[a-z/]{0,3}", 0..12)
         .prop_map(|entries| serde_json::to_vec(&entries).unwrap());
-    let organisations = prop::collection::vec((any::<u8>(), "[a-z]{0,2}( - )?[ -~]{0,4}"), 0..12).prop_map(|list| {
-        json!(list.into_iter().map(|(id, name)| json!({"id": id, "name": name})).collect::<Vec<_>>())
-            .to_string()
-            .into_bytes()
-    });
+    let organisations =
+        prop::collection::vec((any::<u8>(), "[a-z]{0,2}( - )?[ -~]{0,4}"), 0..12).prop_map(|list| {
+            json!(list.into_iter().map(|(id, name)| json!({"id": id, "name": name})).collect::<Vec<_>>())
+                .to_string()
+                .into_bytes()
+        });
     prop_oneof![pages, objects, organisations, prop::collection::vec(any::<u8>(), 0..40)]
 }

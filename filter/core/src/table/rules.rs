@@ -67,7 +67,9 @@ impl TableRules<TenantId> {
     pub fn tenants(name: &str, config: &TableConfig) -> Result<Self, ConfigError> {
         let path = format!("tables.{name}");
         let source = match &config.entries {
-            Some(entries) if config.http.is_none() && config.kubernetes.is_none() && config.grafana.is_none() => {
+            Some(entries)
+                if config.http.is_none() && config.kubernetes.is_none() && config.grafana.is_none() =>
+            {
                 if config.until_loaded != UntilLoaded::default() {
                     return Err(ConfigError::new(
                         format!("{path}.until_loaded"),

@@ -82,8 +82,14 @@ fn every_error_says_where_and_what() {
         ),
         (json!({"grafana": {}}), "tables.t.grafana: missing field `cluster`"),
         (json!({"grafana": {"cluster": ""}}), "tables.t.grafana.cluster: name it"),
-        (json!({"grafana": {"cluster": "c", "path": "api"}}), "tables.t.grafana.path: a path starts with `/`"),
-        (json!({"grafana": {"cluster": "c", "path": "/a?b"}}), "tables.t.grafana.path: a path starts with `/`"),
+        (
+            json!({"grafana": {"cluster": "c", "path": "api"}}),
+            "tables.t.grafana.path: a path starts with `/`",
+        ),
+        (
+            json!({"grafana": {"cluster": "c", "path": "/a?b"}}),
+            "tables.t.grafana.path: a path starts with `/`",
+        ),
         (json!({"grafana": {"cluster": "c", "refresh": "0s"}}), "tables.t.grafana.refresh: give more than 0"),
         (json!({"grafana": {"cluster": "c", "password": "x"}}), "tables.t.grafana.password: unknown field"),
     ];

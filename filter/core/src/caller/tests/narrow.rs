@@ -17,7 +17,9 @@ fn around(table: &Json) -> Around {
 }
 
 fn listed() -> Around {
-    around(&json!({"static": {"1": "a", "2": "b", "3": "other", "4": "fake", "5": "a", "6": "team-x", "7": "x*"}}))
+    around(
+        &json!({"static": {"1": "a", "2": "b", "3": "other", "4": "fake", "5": "a", "6": "team-x", "7": "x*"}}),
+    )
 }
 
 fn caller(more: &[(&str, Json)], around: &Around) -> Result<Caller, String> {
@@ -109,7 +111,10 @@ fn rights_are_narrowed_with_it() {
         ("unfiltered", json!(true)),
         ("on_behalf_of", json!(["*"])),
         ("impersonate", json!({"label": "l", "tenants": ["*"]})),
-        ("grants", json!([{"where": [{"claim": "role", "in": ["ops"]}], "on_behalf_of": ["b"], "may": ["rules"]}])),
+        (
+            "grants",
+            json!([{"where": [{"claim": "role", "in": ["ops"]}], "on_behalf_of": ["b"], "may": ["rules"]}]),
+        ),
     ];
     let whole = identity(&rights, &["a", "b"], None);
     assert!(whole.rights.unfiltered && !whole.rights.on_behalf_of.is_empty() && !whole.wildcard.is_empty());
