@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::content::{Entry, Gathered};
 use super::failure::Failure;
+use crate::wire::json_tree;
 
 /// The path, where Grafana is at the root of its host.
 pub(super) const PATH: &str = "/api/orgs";
@@ -30,7 +31,7 @@ pub(super) fn page<E: Entry>(
     token: Option<&str>,
     gathered: &mut Gathered<E>,
 ) -> Result<Option<String>, Failure> {
-    let Ok(Value::Array(organisations)) = serde_json::from_slice(body) else {
+    let Ok(Value::Array(organisations)) = json_tree(body) else {
         return Err(Failure::Malformed);
     };
     for organisation in &organisations {
