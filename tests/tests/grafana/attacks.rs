@@ -52,11 +52,7 @@ async fn by_tokens() -> Result<()> {
             query().bearer(&idp.token(acme.clone())).header("x-id-token", world.person(&["bank"])),
             Ok("acme"),
         ),
-        (
-            "two tokens",
-            query().bearer(&idp.token(acme.clone())).bearer(&world.person(&["bank"])),
-            REJECTED,
-        ),
+        ("two tokens", query().bearer(&idp.token(acme.clone())).bearer(&world.person(&["bank"])), REJECTED),
     ];
     for (what, call, expected) in calls {
         world.expect(what, call, expected).await?;

@@ -11,7 +11,7 @@ use scopegate_tests::{
     client::{Answer, Client},
     cortex::Cortex,
     envoy::Envoy,
-    example::{Example, any_secret, file, yaml},
+    example::{Example, file, yaml},
     identity::Issuer,
     kubernetes::{Kubernetes, Mount},
     loki,
@@ -71,17 +71,13 @@ impl Plan {
         let files = tempfile::tempdir()?;
         let source = files.path().join("kube-token.yaml");
         fs::write(&source, token_source(&mount.token())?)?;
-        // Nobody here comes through Grafana.
-        let login = files.path().join("login.yaml");
-        fs::write(&login, any_secret("grafana-login"))?;
-        let example = Example::load("namespaces")?
+        let example = without_grafana(Example::load("namespaces")?)?
             .keys("cluster", &cluster.jwks())?
             .keys("keycloak", &idp.jwks())?
             .cluster("cortex", cortex.address())?
             .cluster("loki", loki.address())?
             .cluster("kube-api", kubernetes.address())?
-            .secret_source("kube-api", &source)?
-            .secret_source("grafana", &login)?;
+            .secret_source("kube-api", &source)?;
         let mut plan = Self { cortex, loki, kubernetes, mount, cluster, idp, files, example, workers: 2 };
         plan.table()?["kubernetes"]["refresh"] = json!("300ms");
         Ok(plan)
@@ -155,6 +151,18 @@ pub(crate) fn configuration(listener: &mut Value) -> Result<&mut Value> {
         .context("no filters")?;
     let filter = filters.iter_mut().find(|filter| filter["name"] == "scopegate").context("no filter")?;
     Ok(&mut filter["typed_config"]["config"]["configuration"]["value"])
+}
+
+/// What the example's README says to take out where there is no Grafana.
+fn without_grafana(mut example: Example) -> Result<Example> {
+    let configuration = example.configuration()?;
+    configuration["tables"].as_object_mut().context("no tables")?.remove("grafana");
+    for caller in configuration["callers"].as_array_mut().context("no callers")? {
+        caller.as_object_mut().context("no caller")?.remove("narrow");
+    }
+    let clusters = example.value()["static_resources"]["clusters"].as_array_mut().context("no clusters")?;
+    clusters.retain(|cluster| cluster["name"] != "grafana");
+    Ok(example)
 }
 
 /// The shipped `kube-token.yaml`, for a token elsewhere.
