@@ -91,6 +91,7 @@ fn decide_knowing(
     if policy.rollout.asks_for_seat(Some(position), recognised.position) {
         known.seat = Some(Seat::of(&caller.name, recognised.user(), &identity.tenants));
     }
+    let identity = recognised.narrow(identity, headers, &mut lookup)?;
     let operation = operation.map_err(unclassified)?;
     known.class = Some(operation.class);
     if !identity.rights.may.contains(&operation.class) {
@@ -273,10 +274,15 @@ fn strip(policy: &Policy, backend: &Backend, headers: &Headers<'_>) -> Edits {
         }
     }
     if !backend.forward_authorization {
-        edits.remove(headers, "authorization");
+        for name in CREDENTIALS {
+            edits.remove(headers, name);
+        }
     }
     edits
 }
+
+/// Headers with a token of the caller. Grafana sends the last two besides the first.
+const CREDENTIALS: &[&str] = &["authorization", "x-id-token", "x-grafana-id"];
 
 /// The backend that the route's metadata names under `scopegate`. What is there and cannot be read is no name
 /// of any backend.

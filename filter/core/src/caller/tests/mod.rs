@@ -8,6 +8,7 @@ mod grants;
 mod header;
 mod jwt;
 mod metadata;
+mod narrow;
 mod order;
 mod session;
 mod shapes;
