@@ -5,6 +5,7 @@
 //! the phase that needs it.
 
 mod answering;
+pub mod explain;
 mod fetching;
 mod head;
 mod note;

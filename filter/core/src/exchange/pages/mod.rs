@@ -5,7 +5,7 @@
 //! asks for them, and are answered, or refused, in observe mode too: nothing else answers there.
 
 mod report;
-mod whoami;
+pub(super) mod whoami;
 
 use super::Worker;
 use super::tell::Asked;

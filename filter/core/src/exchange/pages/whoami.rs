@@ -20,7 +20,7 @@ const VALUE_BYTES: usize = 200;
 const VALUES: usize = 100;
 
 /// What is told, in the order in which people read it.
-type Facts = Vec<(&'static str, Value)>;
+pub(in crate::exchange) type Facts = Vec<(&'static str, Value)>;
 
 /// The page for a caller that was recognised after these entries had passed.
 pub(super) fn reply(
@@ -49,7 +49,8 @@ pub(super) fn reply(
     reply
 }
 
-fn facts(
+/// What is told to it.
+pub(in crate::exchange) fn facts(
     policy: &Policy,
     (recognised, identity): (&Recognised<'_>, &Result<Identity, Refusal>),
     passed: &[(&Caller, Why<'_>)],
