@@ -103,8 +103,11 @@ pub(super) fn explain(loaded: Loaded, request: Request, facts: Facts) -> Result<
     };
     explanation.suppositions.append(&mut suppositions);
     if let Some(changes) = changes {
+        let own = explanation.who.facts.as_ref().ok().and_then(|facts| facts.get("tenants")?.as_array());
+        let own: Vec<String> =
+            own.into_iter().flatten().filter_map(|own| own.as_str().map(str::to_owned)).collect();
         explanation.arguments =
-            queries::changed(&policy, &explanation.decided, &explanation.request, &changes);
+            queries::changed(&policy, &explanation.decided, &own, &explanation.request, &changes);
         explanation.upstream.push(goes_on(&explanation.request, &explanation.decided, changes));
     }
     Ok(explanation)

@@ -25,29 +25,39 @@ pub(super) struct Argument {
     pub(super) inserted: Vec<Range<usize>>,
 }
 
-/// The arguments that these changes change.
+/// The arguments that these changes change. `own` are the caller's own tenants.
 pub(super) fn changed(
     policy: &Policy,
     decided: &Decided,
+    own: &[String],
     request: &Request,
     changes: &Changes,
 ) -> Vec<Argument> {
-    let label = policy.backends.iter().find(|backend| Some(&backend.name) == decided.backend.as_ref());
-    let label = label.and_then(|backend| backend.isolate.label());
-    let tenants = decided.tenants.iter().map(String::as_str);
-    let matcher = label.and_then(|label| Matcher::any_of(label, tenants).ok());
+    let backend = policy.backends.iter().find(|backend| Some(&backend.name) == decided.backend.as_ref());
+    let label = backend.and_then(|backend| backend.isolate.label());
+    let matchers = matchers(label.unwrap_or_default(), decided, own, &request.text("x-scope-orgid"));
     let mut all = Vec::new();
     if let Some((_, path)) = changes.headers.set.iter().find(|(name, _)| name == ":path") {
         let before = request.text(":path");
-        all.extend(compared("url", query(&before), query(path), matcher.as_ref()));
+        all.extend(compared("url", query(&before), query(path), &matchers));
     }
     let is_form = request.text("content-type").starts_with("application/x-www-form-urlencoded");
     if let (true, Some(body)) = (is_form, &changes.body)
         && let (Ok(before), Ok(after)) = (core::str::from_utf8(&request.body), core::str::from_utf8(body))
     {
-        all.extend(compared("form", before, after, matcher.as_ref()));
+        all.extend(compared("form", before, after, &matchers));
     }
     all
+}
+
+/// What may have been put in. Of many tenants what was decided names the first few only; they are the caller's own, or
+/// those that it chose. Which it was shows in what goes on.
+fn matchers(label: &str, decided: &Decided, own: &[String], choice: &str) -> Vec<Matcher> {
+    let mut chosen: Vec<String> = choice.split('|').map(str::to_owned).collect();
+    chosen.sort_unstable();
+    chosen.dedup();
+    let sets = [decided.tenants.as_slice(), own, &chosen];
+    sets.into_iter().filter_map(|set| Matcher::any_of(label, set.iter().map(String::as_str)).ok()).collect()
 }
 
 fn query(path: &str) -> &str {
@@ -55,7 +65,7 @@ fn query(path: &str) -> &str {
 }
 
 /// The order of arguments stays: what is narrowed stands where it stood, and what is added comes last.
-fn compared(place: &'static str, before: &str, after: &str, matcher: Option<&Matcher>) -> Vec<Argument> {
+fn compared(place: &'static str, before: &str, after: &str, matchers: &[Matcher]) -> Vec<Argument> {
     let mut new = read(after).into_iter().peekable();
     let mut all = Vec::new();
     for (name, before) in read(before) {
@@ -63,12 +73,12 @@ fn compared(place: &'static str, before: &str, after: &str, matcher: Option<&Mat
         let stays = !TENANCY_ARGUMENTS.contains(&name.as_str());
         let after = new.next_if(|(known, _)| stays && *known == name).map(|(_, value)| value);
         if after.as_ref() != Some(&before) {
-            let inserted = after.as_ref().map_or_else(Vec::new, |after| inserted(&before, after, matcher));
+            let inserted = after.as_ref().map_or_else(Vec::new, |after| inserted(&before, after, matchers));
             all.push(Argument { place, name, before: Some(before), after, inserted });
         }
     }
     all.extend(new.map(|(name, after)| {
-        let inserted = vec![0..after.len()];
+        let inserted = Vec::from([Range { start: 0, end: after.len() }]);
         Argument { place, name, before: None, after: Some(after), inserted }
     }));
     all
@@ -80,15 +90,19 @@ fn read(text: &str) -> Vec<(String, String)> {
 }
 
 /// What was put in: as the rewriting tells, where it makes the very text that goes on; else unknown.
-fn inserted(before: &str, after: &str, matcher: Option<&Matcher>) -> Vec<Range<usize>> {
-    let Some(matcher) = matcher else { return Vec::new() };
-    let matchers = core::slice::from_ref(matcher);
+fn inserted(before: &str, after: &str, matchers: &[Matcher]) -> Vec<Range<usize>> {
     let options = Options { experimental: true, ..Options::default() };
-    let languages = [Language::PromQl, Language::MetricsQl, Language::LogQl];
-    let made = languages.into_iter().flat_map(|language| {
-        [rewrite, rewrite_selector]
-            .into_iter()
-            .filter_map(move |by| by(language, before, matchers, &options).ok())
-    });
-    made.into_iter().find(|made| made.text == after).map_or_else(Vec::new, |made| made.inserted)
+    for matcher in matchers {
+        for language in [Language::PromQl, Language::MetricsQl, Language::LogQl] {
+            for by in [rewrite, rewrite_selector] {
+                let made = by(language, before, core::slice::from_ref(matcher), &options);
+                if let Ok(made) = made.as_ref()
+                    && made.text == after
+                {
+                    return made.inserted.clone();
+                }
+            }
+        }
+    }
+    Vec::new()
 }

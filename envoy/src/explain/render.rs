@@ -248,8 +248,8 @@ fn marked(line: &str, begin: usize, inserted: &[Range<usize>]) -> (String, Strin
     for (at, c) in line.char_indices() {
         let is_in = inserted.iter().any(|range| range.contains(&(begin + at)));
         match (was_in, is_in) {
-            (false, true) => text.extend(MARK.render().to_string().chars()),
-            (true, false) => text.extend(MARK.render_reset().to_string().chars()),
+            (false, true) => text.push_str(&MARK.render().to_string()),
+            (true, false) => text.push_str(&MARK.render_reset().to_string()),
             _ => {}
         }
         was_in = is_in;
@@ -257,7 +257,7 @@ fn marked(line: &str, begin: usize, inserted: &[Range<usize>]) -> (String, Strin
         marks.push(if is_in { '^' } else { ' ' });
     }
     if was_in {
-        text.extend(MARK.render_reset().to_string().chars());
+        text.push_str(&MARK.render_reset().to_string());
     }
     (text, marks.trim_end().to_owned())
 }
