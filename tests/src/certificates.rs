@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
+use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, SanType};
 use serde_json::{Value, json};
 
 /// An authority with files for what it signs.
@@ -57,6 +57,7 @@ impl Authority {
     /// Signs a certificate; `file` tells its files from others.
     pub fn sign(&self, file: &str, names: &Names<'_>) -> Result<Identity> {
         let mut params = CertificateParams::new(Vec::new())?;
+        params.distinguished_name = DistinguishedName::new();
         // The unit comes before the name in a certificate; read out (RFC 2253), the name comes first.
         if !names.unit.is_empty() {
             params.distinguished_name.push(DnType::OrganizationalUnitName, names.unit);

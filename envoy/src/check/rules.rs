@@ -96,7 +96,7 @@ impl Rules<'_, '_> {
         };
         let mut missing = Vec::new();
         self.filter.configuration.walk("", &mut |path, node| {
-            if let Some(name) = node.text().filter(|_| path.ends_with(".env"))
+            if let Some(name) = node.text().filter(|_| path.rsplit('.').next() == Some("env"))
                 && !is_given(name)
             {
                 missing.push((path.to_owned(), name.to_owned()));
@@ -185,7 +185,7 @@ impl Rules<'_, '_> {
     /// What a held body may take: the listener's limit, where no route says otherwise.
     fn buffers(&mut self, config: &Config) {
         let Some(around) = self.filter.around else { return };
-        let needed = u64::try_from(config.limits.request_bytes.0).unwrap_or(u64::MAX);
+        let needed = u64::from(config.limits.request_bytes.0);
         let bytes = |node: Option<&Node>| node.and_then(Node::text).and_then(|text| text.parse::<u64>().ok());
         let mut is_set_by_routes = false;
         around.manager.walk("", &mut |_, node| {

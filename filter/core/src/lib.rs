@@ -38,6 +38,7 @@ pub mod read;
 pub mod report;
 pub mod rollout;
 pub mod session;
+mod sorted;
 pub mod table;
 pub mod tenant;
 pub mod wire;

@@ -12,6 +12,7 @@ use crate::read::{AlsoRead, LabelPolicies};
 use crate::report::{NamingRules, Refusal};
 use crate::rollout::Rollout;
 use crate::session::HEADER;
+use crate::sorted;
 use crate::table::TableRules;
 use crate::write::{Rules, metadata};
 
@@ -136,8 +137,8 @@ impl Policy {
                     format!("nothing comes after `anonymous` ({}): it takes whoever is left", earlier.name),
                 ));
             }
-            let tabled = Tabled { tenants: &tables, credentials: &credentials };
-            let caller = Caller::compile(caller, &path, env, tabled)?;
+            let known = Tabled { tenants: &tables, credentials: &credentials };
+            let caller = Caller::compile(caller, &path, env, known)?;
             // What is bad for the first is refused, and never reaches the second.
             if caller.attribute().is_some() && callers.iter().any(|c| c.attribute() == caller.attribute()) {
                 let path = format!("{path}.session.attribute");
@@ -173,8 +174,7 @@ impl Policy {
         tenancy_headers
             .extend(callers.iter().flat_map(Caller::impersonations).map(|right| right.header.clone()));
         tenancy_headers.extend(callers.iter().flat_map(Caller::headers).map(str::to_owned));
-        tenancy_headers.sort_unstable();
-        tenancy_headers.dedup();
+        let tenancy_headers = sorted::set(tenancy_headers);
         if let Some(reserved) = tenancy_headers.iter().find(|name| name.starts_with(':') || name.is_empty()) {
             return Err(ConfigError::new(
                 "",

@@ -72,6 +72,8 @@ pub trait Host {
     fn call(&self, call: &Call) -> Result<u32, Failure>;
     /// Makes a call that belongs to no request; gives the token by which its answer comes.
     fn get(&self, get: &Get) -> Result<u32, Failure>;
+    /// The status of the answer at hand: of a good one mostly all that is wanted, and for less than all headers.
+    fn answer_status(&self) -> Result<u16, Failure>;
     /// The headers of the answer at hand.
     fn answer_headers(&self) -> Result<HeaderMap, Failure>;
     /// The first `size` bytes of the body of the answer at hand.
@@ -82,14 +84,14 @@ pub trait Host {
     fn note(&self, line: &str);
     /// Writes a line to the host's log.
     fn log(&self, level: Level, line: &str);
-    /// Adds to a counter.
-    fn count(&self, metric: Metric, by: u64);
+    /// Adds to a counter. Its number is the [`Tally`](scopegate_core::report::Tally)'s.
+    fn count(&self, number: usize, metric: &Metric, by: u64);
     /// Sets a gauge of a table, or adds to a counter.
     fn tell_table(&self, table: &str, metric: TableMetric, value: u64);
     /// Sets a gauge.
     fn set(&self, metric: Metric, value: u64);
-    /// Adds a value to a histogram.
-    fn record(&self, metric: Metric, value: u64);
+    /// Adds a value to a histogram, whose number is the tally's as well.
+    fn record(&self, number: usize, metric: &Metric, value: u64);
 }
 
 /// A map of headers as the host serializes it: the number of pairs, the lengths of every name and value,

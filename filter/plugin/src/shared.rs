@@ -30,7 +30,7 @@ impl Shared {
     /// Takes what a configuration says; it is taken once.
     pub fn take(&self, role: Role) -> bool {
         match role {
-            Role::Gateway(policy) => self.policy.set(Rc::new(policy)).is_ok(),
+            Role::Gateway(policy) => self.policy.set(policy).is_ok(),
             Role::Agent(signer) => self.signer.set(Rc::new(signer)).is_ok(),
         }
     }
@@ -40,7 +40,7 @@ impl Shared {
 #[derive(Debug)]
 pub enum Role {
     /// In front of backends.
-    Gateway(Policy),
+    Gateway(Rc<Policy>),
     /// Beside an agent.
     Agent(Signer),
 }
@@ -51,7 +51,7 @@ pub fn configure(bytes: &[u8], env: &dyn Fn(&str) -> Option<Vec<u8>>) -> Result<
         config::Role::Gateway(config) => {
             let mut policy = Policy::compile(&config, env)?;
             policy.version = version(bytes);
-            Role::Gateway(policy)
+            Role::Gateway(Rc::new(policy))
         }
         config::Role::Agent(config) => Role::Agent(Signer::compile(&config, env)?),
     })

@@ -118,9 +118,8 @@ impl<H: Host> Stream<H> {
         if !self.wants_body() {
             return self.flow;
         }
-        let now = self.host.now();
         let step = match (&mut self.exchange, &mut self.signing) {
-            (Some(exchange), _) => exchange.body_progress(&mut shared.worker.borrow_mut(), size, now),
+            (Some(exchange), _) => exchange.body_progress(&mut shared.worker.borrow_mut(), size),
             (None, Some(signing)) => signing.body_progress(&mut shared.worker.borrow_mut(), size),
             (None, None) => return self.flow,
         };
@@ -162,18 +161,22 @@ impl<H: Host> Stream<H> {
     }
 
     fn read_answer(&self) -> Option<Answer> {
-        let map = self.host.answer_headers().ok()?;
-        let headers = map.headers().ok()?;
-        let number = |name| core::str::from_utf8(headers.first(name)?).ok()?.parse().ok();
-        let status = number(":status").and_then(|status: u32| u16::try_from(status).ok())?;
-        let wanted = self.exchange.as_ref().map_or(0, |exchange| exchange.answer_bytes(status));
-        let message = if wanted == 0 { None } else { self.host.answer_body(wanted).ok() };
-        Some(Answer {
-            status: Some(status),
-            retry_after: number("retry-after"),
-            message: message.unwrap_or_default(),
-            written: Written::of(&headers),
-        })
+        let status = self.host.answer_status().ok()?;
+        let exchange = self.exchange.as_ref()?;
+        let mut answer =
+            Answer { status: Some(status), retry_after: None, message: Vec::new(), written: Written::Untold };
+        if exchange.wants_answer_headers(status) {
+            let map = self.host.answer_headers().ok()?;
+            let headers = map.headers().ok()?;
+            let seconds = headers.first("retry-after").and_then(|value| core::str::from_utf8(value).ok());
+            answer.retry_after = seconds.and_then(|seconds| seconds.parse().ok());
+            answer.written = Written::of(&headers);
+        }
+        let wanted = exchange.answer_bytes(status);
+        if wanted > 0 {
+            answer.message = self.host.answer_body(wanted).unwrap_or_default();
+        }
+        Some(answer)
     }
 
     fn answered(&mut self, id: u32, answer: Answer) -> Step {
@@ -293,15 +296,11 @@ impl<H: Host> Stream<H> {
         for line in worker.take_logs() {
             self.host.log(Level::Info, &line);
         }
-        for (metric, by) in worker.tally.drain() {
-            self.host.count(metric, by);
-        }
+        worker.tally.drain(&mut |number, metric, by| self.host.count(number, metric, by));
         for (metric, value) in worker.tally.drain_gauges() {
             self.host.set(metric, value);
         }
-        for (metric, value) in worker.tally.drain_values() {
-            self.host.record(metric, value);
-        }
+        worker.tally.drain_values(&mut |number, metric, value| self.host.record(number, metric, value));
     }
 }
 

@@ -26,6 +26,7 @@ pub(crate) enum Op {
     Call,
     Get,
     Date,
+    AnswerStatus,
     Nonce,
     AnswerHeaders,
     AnswerBody,
@@ -38,7 +39,7 @@ pub(crate) enum Op {
 }
 
 impl Op {
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::Headers,
         Self::Set,
         Self::Remove,
@@ -49,6 +50,7 @@ impl Op {
         Self::Call,
         Self::Get,
         Self::Date,
+        Self::AnswerStatus,
         Self::Nonce,
         Self::AnswerHeaders,
         Self::AnswerBody,
@@ -253,6 +255,13 @@ impl Host for Fake {
         Ok(token)
     }
 
+    fn answer_status(&self) -> Result<u16, Failure> {
+        self.ask(Op::AnswerStatus)?;
+        let answer = self.0.answer.borrow();
+        let (_, status) = answer.0.iter().find(|(name, _)| name == ":status").ok_or(Failure::NOT_FOUND)?;
+        status.parse().map_err(|_| Failure::PARSE)
+    }
+
     fn answer_headers(&self) -> Result<HeaderMap, Failure> {
         self.ask(Op::AnswerHeaders)?;
         Ok(map(&self.0.answer.borrow().0))
@@ -279,8 +288,8 @@ impl Host for Fake {
         self.0.logs.borrow_mut().push((level, line.to_owned()));
     }
 
-    fn count(&self, metric: Metric, by: u64) {
-        self.0.counts.borrow_mut().push((metric, by));
+    fn count(&self, _: usize, metric: &Metric, by: u64) {
+        self.0.counts.borrow_mut().push((metric.clone(), by));
     }
 
     fn tell_table(&self, table: &str, metric: TableMetric, value: u64) {
@@ -291,8 +300,8 @@ impl Host for Fake {
         self.0.gauges.borrow_mut().push((metric, value));
     }
 
-    fn record(&self, metric: Metric, value: u64) {
-        self.0.values.borrow_mut().push((metric, value));
+    fn record(&self, _: usize, metric: &Metric, value: u64) {
+        self.0.values.borrow_mut().push((metric.clone(), value));
     }
 }
 

@@ -29,11 +29,11 @@ impl<H: Host> Ticker<H> {
     }
 
     /// The policy is there. Slots are made, what is in them already is taken, and who is not enforced is told.
-    pub fn configured(&mut self, process: Rc<dyn Process>) {
+    pub fn configured(&mut self, process: &Rc<dyn Process>) {
         let Some(policy) = self.shared.policy.get().map(Rc::clone) else { return };
-        self.warn(&policy, &*process);
+        self.warn(&policy, &**process);
         let seed = self.host.random();
-        self.shared.worker.borrow_mut().prepare_tables(&policy, &process, seed);
+        self.shared.worker.borrow_mut().prepare_tables(&policy, process, seed);
         self.keep_time();
     }
 

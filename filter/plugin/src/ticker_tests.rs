@@ -22,7 +22,8 @@ fn ticker(config: &str) -> (Fake, Ticker<Fake>) {
     shared.policy.set(Rc::new(Policy::compile(&config, &|_| None).unwrap())).unwrap();
     let fake = Fake::default();
     let mut ticker = Ticker::new(fake.clone(), shared);
-    ticker.configured(Rc::new(Alone::default()));
+    let process: Rc<dyn Process> = Rc::new(Alone::default());
+    ticker.configured(&process);
     (fake, ticker)
 }
 

@@ -76,7 +76,7 @@ impl Sent {
             "{what}"
         );
         assert_eq!(received.body, self.body, "{what}");
-        let mut names: Vec<&str> = received.headers.keys().map(|name| name.as_str()).collect();
+        let mut names: Vec<&str> = received.headers.keys().map(hyper::http::HeaderName::as_str).collect();
         names.retain(|name| !ENVOYS.contains(name) && *name != "host");
         names.sort_unstable();
         let mut expected: Vec<&str> = self.headers.iter().map(|(name, _)| *name).collect();

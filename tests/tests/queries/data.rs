@@ -9,7 +9,7 @@ const OWNERS: &[Option<&str>] = &[Some("a"), Some("ab"), Some("c.d"), Some("cxd"
 /// Seconds between two samples.
 const STEP: i64 = 30;
 /// Samples of each series.
-const SAMPLES: i64 = 61;
+const SAMPLES: usize = 61;
 
 /// The last sample's time, in seconds: a whole minute, not long ago.
 pub(crate) fn end(now: i64) -> i64 {
@@ -32,10 +32,11 @@ pub(crate) fn series(end: i64, with_utf8: bool, is_wanted: impl Fn(Option<&str>)
             let mut total = 0;
             let samples = (0..SAMPLES).map(|step| {
                 // Not random, but nowhere the same.
-                let mixed = (number * 1009 + index * 101 + step.unsigned_abs() as usize * 37) % 997;
+                let mixed = (number * 1009 + index * 101 + step * 37) % 997;
                 total += mixed;
                 let value = if is_counter { total } else { mixed * 8 + index };
-                let timestamp = (end - (SAMPLES - 1 - step) * STEP) * 1000;
+                let age = i64::try_from(SAMPLES - 1 - step).unwrap_or_default() * STEP;
+                let timestamp = (end - age) * 1000;
                 Sample { value: f64::from(u32::try_from(value).unwrap_or_default()), timestamp }
             });
             let samples = samples.collect();

@@ -4,6 +4,7 @@
 //! The queries come from a grammar with a seed, so that every run asks the same; `QUERIES_SEED` and `QUERIES` (how many)
 //! ask others. `PROMETHEUS_BIN` of a Prometheus 3 adds what only that knows.
 
+mod additions;
 mod compare;
 mod data;
 mod grammar;

@@ -38,6 +38,7 @@ fn multipart(name: &str, value: &str) -> String {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn every_hostile_request_is_refused_or_harmless() -> Result<()> {
     let world = World::start().await?;
     let get = |target: &str| Call::get(target);

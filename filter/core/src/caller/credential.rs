@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 use super::hash::{self, Digest, MAX_SECRETS};
 use crate::table::Entry;
 use crate::tenant::{TenantId, TenantSet};
+use crate::wire::json_tree;
 
 /// What a user name or the hash of a token leads to.
 ///
@@ -56,7 +57,7 @@ impl Entry for Credential {
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
-        Self::from_json(&serde_json::from_slice(bytes).ok()?)
+        Self::from_json(&json_tree(bytes).ok()?)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::claims::{Claims, Condition};
 use super::{Evidence, Facts, Recognition, Why};
 use crate::config::{ConfigError, MetadataConfig};
+use crate::wire::json_tree;
 
 /// See [`MetadataConfig`].
 #[derive(Debug)]
@@ -51,7 +52,7 @@ impl Metadata {
 /// Filter state has no types: a JSON object stands for itself, any other text is the claim `value`.
 fn from_filter_state(text: &[u8]) -> Option<Claims<'static>> {
     let text = core::str::from_utf8(text).ok().filter(|text| !text.is_empty())?;
-    let json = match serde_json::from_str(text) {
+    let json = match json_tree(text.as_bytes()) {
         Ok(object @ serde_json::Value::Object(_)) => object,
         _ => serde_json::json!({ "value": text }),
     };

@@ -38,6 +38,7 @@ use crate::exchange::{Process, SlotFailure};
 use crate::http::Headers;
 use crate::report::Refusal;
 use crate::session::{BodyDigest, HEADER};
+use crate::sorted;
 use crate::table::{Lookup, TableRules};
 use crate::tenant::{AllowList, TenantId, TenantSet};
 
@@ -538,9 +539,7 @@ pub(crate) fn first<'a>(
     if let Some(header) = header_failed {
         return Err(Refusal::UnprovenHeader { header });
     }
-    let mut challenges: Vec<String> = callers.iter().filter_map(Caller::challenge).collect();
-    challenges.sort_unstable();
-    challenges.dedup();
+    let challenges = sorted::set(callers.iter().filter_map(Caller::challenge).collect());
     let presented = evidence.authorization.is_some() || evidence.headers.first(HEADER).is_some();
     Err(Refusal::NoCaller { presented, challenges })
 }

@@ -349,7 +349,9 @@ pub struct ImpersonateConfig {
 }
 
 fn opt_in() -> BTreeMap<String, Text> {
-    [("x-scope-impersonate".to_owned(), Text("true".to_owned()))].into()
+    let mut header = BTreeMap::new();
+    header.insert("x-scope-impersonate".to_owned(), Text("true".to_owned()));
+    header
 }
 
 #[cfg(feature = "schema")]

@@ -5,7 +5,7 @@ use core::fmt;
 use serde_json::{Map, Number, Value};
 
 use super::{AgentConfig, Config, Role};
-use crate::wire::{Datum, List, Malformed, Structure};
+use crate::wire::{Datum, List, Malformed, Structure, json_tree};
 
 /// What is wrong with a configuration, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,18 +47,20 @@ impl Role {
         };
         // Neither form can be told from the other by its beginning: a Struct starts with the tag 0x0a, which is a line
         // end, and the length after it may be a brace.
-        let json = match serde_json::from_slice(bytes) {
-            Ok(map) => return Self::from_json(Value::Object(map)),
-            Err(error) => error,
+        let json = match json_tree(bytes) {
+            Ok(tree @ Value::Object(_)) => return Self::from_json(tree),
+            other => other.err(),
         };
         match object(Structure::new(bytes), 0) {
             Ok(map) => Self::from_json(Value::Object(map)),
-            Err(_) if *first == b'{' => {
-                Err(ConfigError::new("", format!("the configuration is not valid JSON: {json}")))
-            }
             Err(error) => Err(ConfigError::new(
                 "",
-                format!("the configuration is neither a JSON object nor a google.protobuf.Struct: {error}"),
+                match json.filter(|_| *first == b'{') {
+                    Some(json) => format!("the configuration is not valid JSON: {json}"),
+                    None => format!(
+                        "the configuration is neither a JSON object nor a google.protobuf.Struct: {error}"
+                    ),
+                },
             )),
         }
     }
@@ -101,10 +103,13 @@ impl AgentConfig {
 const MAX_DEPTH: u32 = 32;
 
 fn object(structure: Structure<'_>, depth: u32) -> Result<Map<String, Value>, Malformed> {
-    structure
-        .entries()
-        .map(|entry| entry.and_then(|(key, datum)| Ok((key.to_owned(), json(datum, depth)?))))
-        .collect()
+    // Not collected: a map sorts what it is made of, and the entries may well be in order.
+    let mut map = Map::new();
+    for entry in structure.entries() {
+        let (key, datum) = entry?;
+        map.insert(key.to_owned(), json(datum, depth)?);
+    }
+    Ok(map)
 }
 
 fn array(list: List<'_>, depth: u32) -> Result<Vec<Value>, Malformed> {

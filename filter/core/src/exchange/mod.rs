@@ -238,11 +238,12 @@ impl Exchange {
         }
     }
 
-    /// More of the body has arrived: `size` bytes are kept by now.
-    pub fn body_progress(&mut self, worker: &mut Worker, size: usize, now: Millis) -> Step {
+    /// More of the body has arrived: `size` bytes are kept by now. It may arrive in many pieces, so nobody asks for the
+    /// time: the last request's does.
+    pub fn body_progress(&mut self, worker: &mut Worker, size: usize) -> Step {
         let limit = self.policy.limits.request_bytes.0;
         if self.wants_body() && size > limit as usize {
-            self.refuse_body(worker, &Refusal::BodyTooLarge { limit }, now)
+            self.refuse_body(worker, &Refusal::BodyTooLarge { limit }, worker.latest())
         } else {
             self.as_before()
         }
@@ -285,6 +286,11 @@ impl Exchange {
                 self.refuse_body(worker, &refusal, now)
             }
         }
+    }
+
+    /// Whether more of the head of an answer with this status is looked at: when to try again, what was written.
+    pub fn wants_answer_headers(&self, status: u16) -> bool {
+        matches!(&self.phase, Phase::Calls(sent) if sent.sending.format.wants_answer_headers(status))
     }
 
     /// How much of the body of an answer with this status is looked at.

@@ -1,10 +1,10 @@
 //! Observe mode: what would have been done, compared with what came in.
 
 use core::fmt::Write as _;
-use std::collections::BTreeSet;
 
 use crate::http::Headers;
 use crate::report::{Excerpt, Observation, Refusal};
+use crate::sorted;
 use crate::write::Split;
 
 /// What a request said about its tenant when it came in.
@@ -106,6 +106,6 @@ impl Observed {
 
 /// Whether two values of `X-Scope-OrgID` name the same tenants: their order says nothing.
 fn same(one: &[u8], other: &[u8]) -> bool {
-    let set = |value| <[u8]>::split(value, |byte| *byte == b'|').collect::<BTreeSet<_>>();
+    let set = |value| sorted::set(<[u8]>::split(value, |byte| *byte == b'|').collect());
     one == other || set(one) == set(other)
 }

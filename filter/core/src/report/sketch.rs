@@ -5,6 +5,7 @@
 
 use std::rc::Rc;
 
+use crate::sorted;
 use hashbrown::HashMap;
 
 /// Counts of at most `capacity` keys. A key that makes up more than one of `capacity` of all that was counted is always
@@ -85,12 +86,10 @@ impl Sketch {
     }
 }
 
-/// The positions of numbers, the largest number first. Every type that is sorted costs the module kilobytes, so all that is
-/// sorted for people goes through here.
+/// The positions of numbers, the largest number first.
 pub(super) fn largest_first(numbers: impl Iterator<Item = u64>) -> Vec<usize> {
-    let mut order: Vec<(u64, usize)> = numbers.map(|number| !number).zip(0..).collect();
-    order.sort_unstable();
-    order.into_iter().map(|(_, at)| at).collect()
+    let numbers: Vec<u64> = numbers.collect();
+    sorted::order(numbers.len(), &|a, b| numbers.get(b).cmp(&numbers.get(a)))
 }
 
 #[cfg(test)]

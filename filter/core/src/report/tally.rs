@@ -1,10 +1,11 @@
 //! Counters, gathered during an event and handed to the host after it.
 
 use core::fmt::Write as _;
+use core::hash::BuildHasher as _;
 
 use std::rc::Rc;
 
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::naming::TenantTag;
 use super::observation::Observation;
@@ -309,30 +310,49 @@ impl SeriesOutcome {
 }
 
 /// What the host has not taken yet.
+///
+/// A metric keeps its number once it was counted, so that neither the sums nor the host look for it a second time. Like
+/// the host's own, they are kept for ever; [`Naming`](super::Naming) bounds them.
 #[derive(Debug, Default)]
 pub struct Tally {
-    counts: HashMap<Metric, u64>,
-    values: Vec<(Metric, u64)>,
+    /// All metrics that there were, by their numbers, and what is counted of each.
+    known: Vec<(Metric, u64)>,
+    numbers: HashTable<usize>,
+    hasher: DefaultHashBuilder,
+    /// Those of which something is counted.
+    counted: Vec<usize>,
+    values: Vec<(usize, u64)>,
     gauges: Vec<(Metric, u64)>,
 }
 
 impl Tally {
     /// Counts `by` more.
     pub fn add(&mut self, metric: Metric, by: u64) {
-        if by > 0 {
-            let count = self.counts.entry(metric).or_default();
+        if by == 0 {
+            return;
+        }
+        let number = self.number(metric);
+        if let Some((_, count)) = self.known.get_mut(number) {
+            if *count == 0 {
+                self.counted.push(number);
+            }
             *count = count.saturating_add(by);
         }
     }
 
-    /// Takes what was counted since the last time.
-    pub fn drain(&mut self) -> impl Iterator<Item = (Metric, u64)> + '_ {
-        self.counts.drain()
+    /// Hands over what was counted since the last time: number, metric and sum.
+    pub fn drain(&mut self, take: &mut dyn FnMut(usize, &Metric, u64)) {
+        for number in self.counted.drain(..) {
+            if let Some((metric, count)) = self.known.get_mut(number) {
+                take(number, metric, core::mem::take(count));
+            }
+        }
     }
 
     /// Notes a value for a histogram.
     pub fn record(&mut self, metric: Metric, value: u64) {
-        self.values.push((metric, value));
+        let number = self.number(metric);
+        self.values.push((number, value));
     }
 
     /// Sets a gauge.
@@ -345,10 +365,35 @@ impl Tally {
         self.gauges.drain(..)
     }
 
-    /// Takes the values that were noted since the last time.
-    pub fn drain_values(&mut self) -> impl Iterator<Item = (Metric, u64)> + '_ {
-        self.values.drain(..)
+    /// Hands over the values that were noted since the last time: number, metric and value.
+    pub fn drain_values(&mut self, take: &mut dyn FnMut(usize, &Metric, u64)) {
+        for (number, value) in self.values.drain(..) {
+            if let Some((metric, _)) = self.known.get(number) {
+                take(number, metric, value);
+            }
+        }
     }
+
+    fn number(&mut self, metric: Metric) -> usize {
+        let found = hash(&self.hasher, &metric);
+        let known = &self.known;
+        let is_it = |number: &usize| known.get(*number).is_some_and(|(known, _)| *known == metric);
+        if let Some(number) = self.numbers.find(found, is_it) {
+            return *number;
+        }
+        let number = known.len();
+        self.known.push((metric, 0));
+        let (known, hasher) = (&self.known, &self.hasher);
+        let rehash = |number: &usize| known.get(*number).map_or(0, |(metric, _)| hash(hasher, metric));
+        self.numbers.insert_unique(found, number, rehash);
+        number
+    }
+}
+
+/// Out of line: a metric has many parts, and hashing them is long.
+#[inline(never)]
+fn hash(hasher: &DefaultHashBuilder, metric: &Metric) -> u64 {
+    hasher.hash_one(metric)
 }
 
 #[cfg(test)]
@@ -415,8 +460,16 @@ mod tests {
         for by in [1, 2, u64::MAX] {
             tally.add(one.clone(), by);
         }
-        tally.add(two, 0);
-        assert_eq!(tally.drain().collect::<Vec<_>>(), [(one, u64::MAX)]);
-        assert_eq!(tally.drain().count(), 0);
+        tally.add(two.clone(), 0);
+        let mut taken = Vec::new();
+        for _ in 0..2 {
+            tally.drain(&mut |number, metric, by| taken.push((number, metric.clone(), by)));
+        }
+        assert_eq!(taken, [(0, one.clone(), u64::MAX)]);
+        taken.clear();
+        tally.add(two.clone(), 2);
+        tally.add(one.clone(), 1);
+        tally.drain(&mut |number, metric, by| taken.push((number, metric.clone(), by)));
+        assert_eq!(taken, [(1, two, 2), (0, one, 1)]);
     }
 }

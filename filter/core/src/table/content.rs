@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 use serde_json::Value;
 
 use super::failure::Failure;
+use crate::sorted;
 use crate::tenant::TenantId;
 
 /// What the keys of a table lead to.
@@ -130,7 +131,7 @@ impl<E: Entry> Gathered<E> {
     /// The whole table, in the form in which workers hand it to each other: for each entry the lengths and bytes of
     /// key and value, sorted by key. A key that leads to two different things leads to neither.
     pub(super) fn encode(mut self) -> Result<Encoded, Failure> {
-        self.entries.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        self.entries = sorted::by(self.entries, |(a, _), (b, _)| a.cmp(b));
         let mut encoded = Encoded { bytes: Vec::new(), entries: 0, invalid: self.invalid };
         let mut scratch = Vec::new();
         for same in self.entries.chunk_by(|(a, _), (b, _)| a == b) {

@@ -8,6 +8,7 @@ use super::content::{Encoded, Entry, Gathered};
 use super::failure::Failure;
 use super::kubernetes;
 use super::rules::{Origin, Remote};
+use crate::wire::json_tree;
 
 /// A GET that is to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,7 +132,7 @@ impl<E: Entry> Fetch<E> {
 
 /// Reads `{"key": value}` or `[{"key": "key", "value": value}]`.
 fn read<E: Entry>(body: &[u8], gathered: &mut Gathered<E>) -> Result<(), Failure> {
-    match serde_json::from_slice(body).map_err(|_| Failure::Malformed)? {
+    match json_tree(body).map_err(|_| Failure::Malformed)? {
         Value::Object(entries) => entries.iter().try_for_each(|(key, value)| gathered.add(key, value)),
         Value::Array(entries) => entries.iter().try_for_each(|entry| {
             let key = entry.get("key").and_then(Value::as_str).ok_or(Failure::Malformed)?;

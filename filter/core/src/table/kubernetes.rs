@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::content::{Entry, Gathered};
 use super::failure::Failure;
+use crate::wire::json_tree;
 
 /// Where in a namespace the entry stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +46,7 @@ pub(super) fn page<E: Entry>(
     place: &Place,
     gathered: &mut Gathered<E>,
 ) -> Result<Option<String>, Failure> {
-    let list: Value = serde_json::from_slice(body).map_err(|_| Failure::Malformed)?;
+    let list = json_tree(body).map_err(|_| Failure::Malformed)?;
     let items = match list.get("items") {
         Some(Value::Array(items)) => items.as_slice(),
         Some(Value::Null) => &[],

@@ -1,6 +1,7 @@
 //! A set of tenants, in the order federation wants them.
 
 use super::id::TenantId;
+use crate::sorted;
 
 /// Tenants sorted bytewise, each once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,10 +46,7 @@ impl TenantSet {
 
 impl FromIterator<TenantId> for TenantSet {
     fn from_iter<I: IntoIterator<Item = TenantId>>(tenants: I) -> Self {
-        let mut tenants: Vec<_> = tenants.into_iter().collect();
-        tenants.sort_unstable();
-        tenants.dedup();
-        Self(tenants)
+        Self(sorted::set(tenants.into_iter().collect()))
     }
 }
 

@@ -4,8 +4,12 @@
 //! less: no empty names (some decoders stop an object there), no lone surrogates (decoders differ in what they make
 //! of them), and bounded depth. Whether the bytes of a string are UTF-8 is for the caller to ask, of as much as it uses.
 
+mod tree;
+
 use core::fmt;
 use std::borrow::Cow;
+
+pub use tree::{JsonError, json_tree};
 
 /// What is wrong with a text, in words that fit after "the body is malformed: ".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -237,11 +241,16 @@ impl<'a> JsonReader<'a> {
         if name.raw.is_empty() {
             return Err(JsonProblem::EmptyName);
         }
+        self.colon()?;
+        Ok(name)
+    }
+
+    fn colon(&mut self) -> Result<(), JsonProblem> {
         if self.next_byte() != Some(b':') {
             return Err(JsonProblem::Syntax);
         }
         self.advance(1);
-        Ok(name)
+        Ok(())
     }
 
     /// Reads a string. Another type is an error.

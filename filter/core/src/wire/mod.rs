@@ -14,7 +14,7 @@ mod structure;
 
 pub use envoy::metadata_namespace;
 pub use fields::{Field, Fields, Malformed, Value, put_len, put_varint, varint, varint_len};
-pub use json::{JsonKind, JsonProblem, JsonReader, JsonText};
+pub use json::{JsonError, JsonKind, JsonProblem, JsonReader, JsonText, json_tree};
 pub use structure::{Datum, List, Structure};
 
 #[cfg(test)]

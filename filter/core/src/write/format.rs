@@ -95,6 +95,11 @@ impl Format {
         }
     }
 
+    /// Whether more of the head of an answer with this status is looked at.
+    pub fn wants_answer_headers(self, status: u16) -> bool {
+        status >= 300 || self == Self::RemoteWrite(Version::V2)
+    }
+
     /// How much of the body of an answer with this status is looked at.
     pub fn answer_bytes(self, status: u16) -> usize {
         match (self, status) {

@@ -3,6 +3,7 @@
 //! The same edits serve every protocol. What a label is differs (a pair of texts, a pair of references, an
 //! attribute with a typed value), so they work on any value that can be made from text.
 
+use crate::sorted;
 use crate::tenant::TenantId;
 
 /// Changes to the labels of every series of a request, in this order: removed, renamed, replaced, set. What is set
@@ -136,7 +137,7 @@ fn sort<V>(labels: &mut Vec<(&[u8], V)>) {
         return;
     }
     let mut ranked: Vec<_> = labels.drain(..).map(Some).collect();
-    for from in order(&names) {
+    for from in sorted::order(names.len(), &|a, b| names.get(a).cmp(&names.get(b))) {
         labels.extend(ranked.get_mut(from).and_then(Option::take));
     }
 }
@@ -152,13 +153,6 @@ fn put<'a, V>(
     if !value.is_empty() {
         labels.push((name, make(value)));
     }
-}
-
-/// The positions of names in their order. Sorting costs much code, and so is here once for all kinds of values.
-fn order(names: &[&[u8]]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..names.len()).collect();
-    order.sort_by_key(|position| names.get(*position));
-    order
 }
 
 #[cfg(test)]

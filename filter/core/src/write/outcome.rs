@@ -11,6 +11,7 @@ use super::rejected::Rejected;
 use super::written::Written;
 use crate::http::Reply;
 use crate::report::Excerpt;
+use crate::sorted;
 use crate::tenant::TenantId;
 
 /// The answer to one call.
@@ -293,9 +294,7 @@ impl Outcome {
 
 /// The worst first, then by tenant.
 fn sorted<'a>(parts: impl Iterator<Item = &'a PartAnswer>) -> Vec<&'a PartAnswer> {
-    let mut parts: Vec<_> = parts.collect();
-    parts.sort_by(|a, b| b.severity().cmp(&a.severity()).then_with(|| a.tenant.cmp(&b.tenant)));
-    parts
+    sorted::by(parts.collect(), |a, b| b.severity().cmp(&a.severity()).then_with(|| a.tenant.cmp(&b.tenant)))
 }
 
 /// Appends `line` where there is room, else a mark that something is missing.

@@ -1,124 +1,106 @@
-//! The SDK's contexts: one root a worker and configuration, one stream a request.
+//! The contexts of the ABI: roots, one for each configuration of this VM, and streams, one for each request.
+//!
+//! Nothing here panics on a context or a call that is not known: what it stands for is gone, and nobody waits for it.
 
-use std::rc::Rc;
+use std::cell::{Cell, RefCell};
 
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::{Action, ContextType};
-use scopegate_core::exchange::prepare;
+use hashbrown::HashMap;
 
-use super::environment;
-use super::ffi::{self, Buffer};
+use super::ffi;
 use super::host::Envoy;
-use super::slots::Slots;
-use crate::host::{Host, Level};
-use crate::shared::{Role, configure};
-use crate::stream::{Flow, Stream};
-use crate::ticker::Ticker;
+use super::root::Root;
+use crate::stream::Stream;
 
-/// One worker's filter, for one configuration.
-pub(super) struct Root {
-    envoy: Envoy,
-    ticker: Ticker<Envoy>,
+/// What the host's numbers stand for. The host never calls in while a call of its own is not over; were it to, it
+/// would find nothing here.
+pub(super) struct Contexts {
+    /// Few, and one nearly always.
+    roots: RefCell<Vec<(u32, Root)>>,
+    streams: RefCell<HashMap<u32, Box<Stream<Envoy>>>>,
+    /// The calls under way, by their tokens, and the contexts that made them.
+    calls: RefCell<HashMap<u32, u32>>,
+    /// The context that the host has called.
+    active: Cell<u32>,
 }
 
-impl Default for Root {
-    fn default() -> Self {
-        let envoy = Envoy::default();
-        Self { ticker: Ticker::new(envoy.clone(), envoy.shared()), envoy }
+thread_local! {
+    static CONTEXTS: Contexts = Contexts {
+        roots: RefCell::new(Vec::new()),
+        streams: RefCell::new(HashMap::new()),
+        calls: RefCell::new(HashMap::new()),
+        active: const { Cell::new(0) },
+    };
+}
+
+impl Contexts {
+    /// Does something with the contexts of this VM.
+    pub(super) fn with<T>(act: impl FnOnce(&Self) -> T) -> T {
+        CONTEXTS.with(act)
     }
-}
 
-impl Context for Root {
-    fn on_http_call_response(&mut self, token: u32, headers: usize, body_size: usize, _trailers: usize) {
-        self.ticker.call_answered(token, headers > 0, body_size);
-    }
-}
-
-impl RootContext for Root {
-    fn on_configure(&mut self, _size: usize) -> bool {
-        let bytes = ffi::buffer(Buffer::PluginConfiguration, usize::MAX >> 1).unwrap_or_default();
-        match configure(&bytes, &environment::read()) {
-            Ok(role) => {
-                let shared = self.envoy.shared();
-                // Without them nothing is remembered: more is sent again than must be, and no proof is good.
-                if let Role::Gateway(policy) = &role
-                    && prepare(&*shared.worker.borrow().process, policy).is_err()
-                {
-                    self.envoy.log(Level::Warn, "scopegate: the workers can share no state");
-                }
-                let is_first = shared.take(role);
-                self.ticker.configured(Rc::new(Slots));
-                is_first
+    /// A context begins: a root where it has no `parent`, else a request of the root `parent`.
+    pub(super) fn create(&self, id: u32, parent: u32) {
+        if parent == 0 {
+            let root = Root::default();
+            if let Ok(mut roots) = self.roots.try_borrow_mut() {
+                roots.push((id, root));
             }
-            Err(error) => {
-                self.envoy.log(Level::Error, &format!("scopegate: the configuration is refused: {error}"));
-                false
-            }
+        } else if let Some(stream) = self.root(parent, |root| Box::new(root.stream()))
+            && let Ok(mut streams) = self.streams.try_borrow_mut()
+        {
+            streams.insert(id, stream);
         }
     }
 
-    fn on_tick(&mut self) {
-        self.ticker.tick();
+    /// A context ends.
+    pub(super) fn delete(&self, id: u32) {
+        let stream = self.streams.try_borrow_mut().ok().and_then(|mut streams| streams.remove(&id));
+        if stream.is_none()
+            && let Ok(mut roots) = self.roots.try_borrow_mut()
+        {
+            roots.retain(|(known, _)| *known != id);
+        }
     }
 
-    fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Request(Stream::new(self.envoy.clone(), self.envoy.shared()))))
+    /// Does something with a root.
+    pub(super) fn root<T>(&self, id: u32, act: impl FnOnce(&mut Root) -> T) -> Option<T> {
+        let mut roots = self.roots.try_borrow_mut().ok()?;
+        let (_, root) = roots.iter_mut().find(|(known, _)| *known == id)?;
+        self.active.set(id);
+        Some(act(root))
     }
 
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
-    }
-}
-
-/// One request.
-struct Request(Stream<Envoy>);
-
-fn action(flow: Flow) -> Action {
-    match flow {
-        Flow::Continue => Action::Continue,
-        Flow::Pause => Action::Pause,
-    }
-}
-
-impl Context for Request {
-    fn on_http_call_response(&mut self, token: u32, headers: usize, _body_size: usize, _trailers: usize) {
-        #[cfg(feature = "faults")]
-        super::faults::trap_if_asked("answer");
-        self.0.call_answered(token, headers > 0);
+    /// Does something with a request.
+    pub(super) fn stream<T>(&self, id: u32, act: impl FnOnce(&mut Stream<Envoy>) -> T) -> Option<T> {
+        let mut streams = self.streams.try_borrow_mut().ok()?;
+        let stream = streams.get_mut(&id)?;
+        self.active.set(id);
+        Some(act(stream))
     }
 
-    fn on_done(&mut self) -> bool {
-        self.0.closed();
-        true
-    }
-}
-
-impl HttpContext for Request {
-    fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
-        #[cfg(feature = "faults")]
-        super::faults::trap_if_asked("headers");
-        action(self.0.request_headers(end_of_stream))
+    /// The context at hand made a call.
+    pub(super) fn called(&self, token: u32) {
+        if let Ok(mut calls) = self.calls.try_borrow_mut() {
+            calls.insert(token, self.active.get());
+        }
     }
 
-    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        #[cfg(feature = "faults")]
-        super::faults::trap_if_asked("body");
-        action(self.0.request_body(size, end_of_stream))
-    }
-
-    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
-        action(self.0.request_trailers())
-    }
-
-    fn on_http_response_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
-        action(self.0.response_headers(end_of_stream))
-    }
-
-    fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        action(self.0.response_body(size, end_of_stream))
-    }
-
-    fn on_http_response_trailers(&mut self, _count: usize) -> Action {
-        action(self.0.response_trailers())
+    /// A call was answered. The host names the root, whoever made it; what is asked of the host from here on is to be
+    /// about the one that did. An answer to a request that is gone is nobody's.
+    pub(super) fn answered(&self, token: u32, headers: usize, body_size: usize) {
+        let Some(id) = self.calls.try_borrow_mut().ok().and_then(|mut calls| calls.remove(&token)) else {
+            return;
+        };
+        if ffi::set_effective_context(id).is_err() {
+            return;
+        }
+        let answered = self.stream(id, |stream| {
+            #[cfg(feature = "faults")]
+            super::faults::trap_if_asked("answer");
+            stream.call_answered(token, headers > 0);
+        });
+        if answered.is_none() {
+            self.root(id, |root| root.ticker.call_answered(token, headers > 0, body_size));
+        }
     }
 }

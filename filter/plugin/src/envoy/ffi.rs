@@ -62,6 +62,19 @@ mod raw {
             headers_len: usize,
             grpc_status: i32,
         ) -> u32;
+        pub(super) fn proxy_http_call(
+            cluster: *const u8,
+            cluster_len: usize,
+            headers: *const u8,
+            headers_len: usize,
+            body: *const u8,
+            body_len: usize,
+            trailers: *const u8,
+            trailers_len: usize,
+            timeout_ms: u32,
+            token: *mut u32,
+        ) -> u32;
+        pub(super) fn proxy_set_effective_context(id: u32) -> u32;
         pub(super) fn proxy_get_shared_data(
             key: *const u8,
             key_len: usize,
@@ -112,14 +125,14 @@ fn checked(status: u32) -> Result<(), Failure> {
     if status == 0 { Ok(()) } else { Err(Failure(status)) }
 }
 
-/// Takes what the host allocated through the SDK's `proxy_on_memory_allocate`; nothing at all is empty.
+/// Takes what the host allocated through `malloc`; nothing at all is empty.
 fn owned(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>, Failure> {
     let (mut data, mut len) = (core::ptr::null_mut::<u8>(), 0_usize);
     checked(call(&raw mut data, &raw mut len))?;
     if data.is_null() || len == 0 {
         return Ok(Vec::new());
     }
-    // SAFETY: the SDK allocated a boxed slice of exactly `len` bytes for the host, which filled it and gave it away.
+    // SAFETY: `malloc` allocated a boxed slice of exactly `len` bytes for the host, which filled it and gave it away.
     Ok(unsafe { Box::from_raw(core::ptr::slice_from_raw_parts_mut(data, len)) }.into_vec())
 }
 
@@ -233,6 +246,35 @@ pub(super) fn local_response(status: u16, details: &str, body: &[u8], headers: &
             NO_GRPC_STATUS,
         )
     })
+}
+
+/// Makes a call; gives its token. `headers` is a serialized map.
+pub(super) fn http_call(cluster: &str, headers: &[u8], body: &[u8], timeout_ms: u32) -> Result<u32, Failure> {
+    // A map without pairs.
+    const NO_TRAILERS: [u8; 4] = [0; 4];
+    let mut token = 0;
+    // SAFETY: the host reads all of it and keeps copies, and writes four bytes.
+    checked(unsafe {
+        raw::proxy_http_call(
+            cluster.as_ptr(),
+            cluster.len(),
+            headers.as_ptr(),
+            headers.len(),
+            body.as_ptr(),
+            body.len(),
+            NO_TRAILERS.as_ptr(),
+            NO_TRAILERS.len(),
+            timeout_ms,
+            &raw mut token,
+        )
+    })
+    .map(|()| token)
+}
+
+/// Makes this context the one that host calls are about.
+pub(super) fn set_effective_context(id: u32) -> Result<(), Failure> {
+    // SAFETY: numbers only.
+    checked(unsafe { raw::proxy_set_effective_context(id) })
 }
 
 /// A value of the process' shared data, with its version.

@@ -2,27 +2,39 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Duration;
 
 use hashbrown::HashMap;
-use proxy_wasm::hostcalls;
 use scopegate_core::exchange::Millis;
 use scopegate_core::http::Reply;
 use scopegate_core::report::{Metric, TableMetric};
 use scopegate_core::table::Get;
 use scopegate_core::write::fanout::Call;
 
+use super::contexts::Contexts;
 use super::ffi::{self, Buffer, Clock, Map, MetricKind};
 use super::slots::Slots;
 use crate::host::{Failure, HeaderMap, Host, Level};
 use crate::shared::Shared;
 
+/// Whether the host has a metric.
+#[derive(Clone, Copy)]
+enum Defined {
+    /// It was not asked for it yet.
+    Not,
+    /// By this number.
+    As(u32),
+    /// It would not define it.
+    Never,
+}
+
 /// Envoy, for the requests of one worker.
 #[derive(Clone)]
 pub(super) struct Envoy {
     shared: Rc<Shared>,
-    /// The host's numbers of the metrics; `None` for one that it would not define.
-    metrics: Rc<RefCell<HashMap<Metric, Option<u32>>>>,
+    /// The host's numbers of the metrics, by the tally's.
+    metrics: Rc<RefCell<Vec<Defined>>>,
+    /// The gauges, which are few; `None` for one that it would not define.
+    gauges: Rc<RefCell<Vec<(Metric, Option<u32>)>>>,
     /// The same for what is told about tables.
     table_metrics: Rc<RefCell<HashMap<(String, TableMetric), Option<u32>>>>,
 }
@@ -32,6 +44,7 @@ impl Default for Envoy {
         Self {
             shared: Rc::new(Shared::new(Rc::new(Slots))),
             metrics: Rc::default(),
+            gauges: Rc::default(),
             table_metrics: Rc::default(),
         }
     }
@@ -42,19 +55,41 @@ impl Envoy {
         Rc::clone(&self.shared)
     }
 
-    fn metric(&self, metric: Metric, kind: MetricKind) -> Option<u32> {
+    fn metric(&self, number: usize, metric: &Metric, kind: MetricKind) -> Option<u32> {
         let mut metrics = self.metrics.borrow_mut();
-        if let Some(id) = metrics.get(&metric) {
-            return *id;
+        if number >= metrics.len() {
+            metrics.resize(number.saturating_add(1), Defined::Not);
         }
+        match metrics.get_mut(number)? {
+            Defined::As(id) => Some(*id),
+            Defined::Never => None,
+            defined @ Defined::Not => {
+                let id = self.define(metric, kind);
+                *defined = id.map_or(Defined::Never, Defined::As);
+                id
+            }
+        }
+    }
+
+    fn define(&self, metric: &Metric, kind: MetricKind) -> Option<u32> {
         let policy = self.shared.policy.get();
         let name = metric.name(|at| {
             policy.and_then(|policy| policy.backends.get(at)).map(|b| b.name.clone()).unwrap_or_default()
         });
-        let id = ffi::define_metric(kind, &name).ok();
-        metrics.insert(metric, id);
-        id
+        ffi::define_metric(kind, &name).ok()
     }
+}
+
+/// Makes a call for the context at hand.
+fn dispatch(cluster: &str, headers: &[(&str, &str)], body: &[u8], timeout_ms: u32) -> Result<u32, Failure> {
+    let token = ffi::http_call(cluster, HeaderMap::serialize(headers).as_bytes(), body, timeout_ms)?;
+    Contexts::with(|contexts| contexts.called(token));
+    Ok(token)
+}
+
+fn status(map: Map) -> Result<u16, Failure> {
+    let status = ffi::header(map, ":status")?;
+    core::str::from_utf8(&status).ok().and_then(|status| status.parse().ok()).ok_or(Failure::PARSE)
 }
 
 impl Host for Envoy {
@@ -141,23 +176,18 @@ impl Host for Envoy {
     }
 
     fn call(&self, call: &Call) -> Result<u32, Failure> {
-        let timeout = Duration::from_millis(u64::from(call.timeout_ms));
-        // The SDK must know the token to bring the answer here. It takes both statuses that this host call has.
-        hostcalls::dispatch_http_call(
-            &call.target.cluster,
-            call.headers().collect(),
-            Some(&call.body),
-            Vec::new(),
-            timeout,
-        )
-        .map_err(|status| Failure(status as u32))
+        let headers: Vec<(&str, &str)> = call.headers().collect();
+        dispatch(&call.target.cluster, &headers, &call.body, call.timeout_ms)
     }
 
     fn get(&self, get: &Get) -> Result<u32, Failure> {
-        let headers = get.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let timeout = Duration::from_millis(u64::from(get.timeout_ms));
-        hostcalls::dispatch_http_call(&get.cluster, headers, None, Vec::new(), timeout)
-            .map_err(|status| Failure(status as u32))
+        let headers: Vec<(&str, &str)> =
+            get.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        dispatch(&get.cluster, &headers, &[], get.timeout_ms)
+    }
+
+    fn answer_status(&self) -> Result<u16, Failure> {
+        status(Map::CallResponse)
     }
 
     fn answer_headers(&self) -> Result<HeaderMap, Failure> {
@@ -169,8 +199,7 @@ impl Host for Envoy {
     }
 
     fn response_status(&self) -> Result<u16, Failure> {
-        let status = ffi::header(Map::Response, ":status")?;
-        core::str::from_utf8(&status).ok().and_then(|status| status.parse().ok()).ok_or(Failure::PARSE)
+        status(Map::Response)
     }
 
     fn note(&self, line: &str) {
@@ -186,8 +215,8 @@ impl Host for Envoy {
         ffi::log(level, line);
     }
 
-    fn count(&self, metric: Metric, by: u64) {
-        if let Some(id) = self.metric(metric, MetricKind::Counter) {
+    fn count(&self, number: usize, metric: &Metric, by: u64) {
+        if let Some(id) = self.metric(number, metric, MetricKind::Counter) {
             let _ = ffi::increment(id, i64::try_from(by).unwrap_or(i64::MAX));
         }
     }
@@ -208,13 +237,20 @@ impl Host for Envoy {
     }
 
     fn set(&self, metric: Metric, value: u64) {
-        if let Some(id) = self.metric(metric, MetricKind::Gauge) {
+        let mut gauges = self.gauges.borrow_mut();
+        let known = gauges.iter().find(|(known, _)| *known == metric).map(|(_, id)| *id);
+        let id = known.unwrap_or_else(|| {
+            let id = self.define(&metric, MetricKind::Gauge);
+            gauges.push((metric, id));
+            id
+        });
+        if let Some(id) = id {
             let _ = ffi::record(id, value);
         }
     }
 
-    fn record(&self, metric: Metric, value: u64) {
-        if let Some(id) = self.metric(metric, MetricKind::Histogram) {
+    fn record(&self, number: usize, metric: &Metric, value: u64) {
+        if let Some(id) = self.metric(number, metric, MetricKind::Histogram) {
             let _ = ffi::record(id, value);
         }
     }

@@ -6,7 +6,7 @@ use scopegate_tests::{
     cortex::{EVERYBODY, Fault, Gate},
 };
 
-use super::{OWN, Shipped, TENANTS, assert_failed, batch};
+use super::{OWN, Shipped, TENANTS, assert_failed, batch, push};
 use crate::batch::assert_all_received;
 
 impl Shipped {
@@ -14,8 +14,8 @@ impl Shipped {
     async fn assert_closed(&self) -> Result<()> {
         for protocol in [Protocol::Http1, Protocol::Http2] {
             for (what, call) in [
-                ("a split", self.push(&batch(&TENANTS))),
-                ("a write", self.push(&batch(&[OWN]))),
+                ("a split", push(&batch(&TENANTS))),
+                ("a write", push(&batch(&[OWN]))),
                 ("a query", self.query()),
                 ("nobody's write", batch(&[OWN]).anonymous()),
                 ("a write with a tenant", batch(&[OWN]).anonymous().tenant("team-a")),
@@ -33,11 +33,11 @@ async fn closes(place: &str) -> Result<()> {
     let gate = Gate::new();
     shipped.cortex.fault(EVERYBODY, Fault::hold(&gate));
     let held = batch(&TENANTS);
-    let pending = shipped.spawn(Protocol::Http1, shipped.push(&held))?;
+    let pending = shipped.spawn(Protocol::Http1, push(&held))?;
     shipped.cortex.wait_for("the parts", |state| state.requests.len() == 2).await?;
     shipped.cortex.heal(EVERYBODY);
     let victim = batch(&["team-d", "team-e"]);
-    let call = shipped.push(&victim).header("x-scopegate-fault", place);
+    let call = push(&victim).header("x-scopegate-fault", place);
     let trapped = shipped.spawn(Protocol::Http2, call)?;
     shipped.envoy.wait_for_log("Uncaught RuntimeError: unreachable").await?;
     shipped.assert_closed().await?;
@@ -66,19 +66,19 @@ async fn nothing_passes_after_a_trap_in_an_answer() -> Result<()> {
 async fn one_worker_is_closed_after_the_other() -> Result<()> {
     let shipped = Shipped::start("FAIL_CLOSED", 2).await?;
     let [mut first, mut second] = shipped.connections().await?;
-    let victim = || shipped.push(&batch(&TENANTS)).header("x-scopegate-fault", "body");
+    let victim = || push(&batch(&TENANTS)).header("x-scopegate-fault", "body");
     assert_failed("the first that trapped", &first.send(victim()).await?);
     let mut arrived = Vec::new();
     for _ in 0..20 {
         let batch = batch(&TENANTS);
-        assert_failed("the first worker", &first.send(shipped.push(&batch)).await?);
-        second.send(shipped.push(&batch)).await?.expect(200)?;
+        assert_failed("the first worker", &first.send(push(&batch)).await?);
+        second.send(push(&batch)).await?.expect(200)?;
         arrived.push(batch);
     }
     assert_failed("the second that trapped", &second.send(victim()).await?);
     for _ in 0..20 {
         for connection in [&mut first, &mut second] {
-            assert_failed("a worker", &connection.send(shipped.push(&batch(&TENANTS))).await?);
+            assert_failed("a worker", &connection.send(push(&batch(&TENANTS))).await?);
         }
     }
     shipped.assert_closed().await?;

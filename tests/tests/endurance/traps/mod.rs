@@ -56,6 +56,11 @@ fn batch(tenants: &[&str]) -> Batch {
     Batch::named(NAMING, 0, tenants)
 }
 
+/// The push of a batch by the agent that may impersonate.
+fn push(batch: &Batch) -> Call {
+    Session::new("local", OWN, KEYS).sign(batch.anonymous()).header("x-scope-impersonate", "true")
+}
+
 impl Shipped {
     async fn start(failure_policy: &str, workers: u32) -> Result<Self> {
         const MANAGER: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
@@ -93,11 +98,6 @@ impl Shipped {
         Ok(client.deadline(END))
     }
 
-    /// The push of a batch by the agent that may impersonate.
-    fn push(&self, batch: &Batch) -> Call {
-        Session::new("local", OWN, KEYS).sign(batch.anonymous()).header("x-scope-impersonate", "true")
-    }
-
     /// A query of a user, whose body nobody looks into.
     fn query(&self) -> Call {
         let token = self.keycloak.token(json!({"tenant": "team-a"}));
@@ -121,7 +121,7 @@ impl Shipped {
         let client = self.client(protocol)?;
         eventually(DEADLINE, || async {
             let batch = batch(&TENANTS);
-            let answer = client.send(self.push(&batch)).await?;
+            let answer = client.send(push(&batch)).await?;
             assert!([200, 503].contains(&answer.status), "{answer}");
             answer.expect(200)?;
             Ok(batch)

@@ -6,7 +6,7 @@ use scopegate_tests::{
     cortex::{EVERYBODY, Fault, Gate},
 };
 
-use super::{OWN, Pending, Shipped, TENANTS, assert_failed, batch};
+use super::{OWN, Pending, Shipped, TENANTS, assert_failed, batch, push};
 use crate::batch::{Batch, assert_all_received};
 
 /// Requests at every stage, and what of them the backend has seen.
@@ -23,16 +23,16 @@ impl UnderWay {
         shipped.cortex.fault(EVERYBODY, Fault::hold(&gate));
         let (first, second, own) = (batch(&TENANTS), batch(&["team-a", "team-c"]), batch(&[OWN]));
         let pending = vec![
-            ("a split over HTTP/1", shipped.spawn(Protocol::Http1, shipped.push(&first))?),
-            ("a split over HTTP/2", shipped.spawn(Protocol::Http2, shipped.push(&second))?),
-            ("a forwarded write", shipped.spawn(Protocol::Http1, shipped.push(&own))?),
+            ("a split over HTTP/1", shipped.spawn(Protocol::Http1, push(&first))?),
+            ("a split over HTTP/2", shipped.spawn(Protocol::Http2, push(&second))?),
+            ("a forwarded write", shipped.spawn(Protocol::Http1, push(&own))?),
         ];
         let mut uploading = Vec::new();
         for (what, protocol) in
             [("an upload over HTTP/1", Protocol::Http1), ("an upload over HTTP/2", Protocol::Http2)]
         {
             let half = batch(&TENANTS).body()[..50].to_vec();
-            let call = shipped.push(&batch(&TENANTS)).chunks([half]);
+            let call = push(&batch(&TENANTS)).chunks([half]);
             uploading.push((what, shipped.client(protocol)?.open(call).await?));
         }
         // Its head is with the backend, tenant and all, and the rest of its body is to come.
@@ -63,7 +63,7 @@ async fn trapped(place: &str, answers: Answers) -> Result<()> {
     let UnderWay { mut pending, uploading, mut arrived, gate } = UnderWay::start(&shipped).await?;
 
     let victim = batch(&["team-d", "team-e"]);
-    let call = shipped.push(&victim).header("x-scopegate-fault", place);
+    let call = push(&victim).header("x-scopegate-fault", place);
     pending.push(("the one that trapped", shipped.spawn(Protocol::Http1, call)?));
     shipped.envoy.wait_for_log("Uncaught RuntimeError: unreachable").await?;
     if place == "answer" {

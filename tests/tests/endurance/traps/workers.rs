@@ -8,7 +8,7 @@ use scopegate_tests::{
 };
 use tokio::time::timeout;
 
-use super::{Shipped, TENANTS, assert_failed, batch};
+use super::{Shipped, TENANTS, assert_failed, batch, push};
 use crate::batch::assert_all_received;
 
 impl Shipped {
@@ -49,39 +49,39 @@ async fn the_other_worker_serves_on() -> Result<()> {
     let gate = Gate::new();
     shipped.cortex.fault(EVERYBODY, Fault::hold(&gate));
     let (lost, kept) = (batch(&TENANTS), batch(&TENANTS));
-    let mut losing = failing.open(shipped.push(&lost)).await?;
+    let mut losing = failing.open(push(&lost)).await?;
     losing.end();
-    let mut keeping = other.open(shipped.push(&kept)).await?;
+    let mut keeping = other.open(push(&kept)).await?;
     keeping.end();
     shipped.cortex.wait_for("the parts of both", |state| state.requests.len() == 4).await?;
     shipped.cortex.heal(EVERYBODY);
 
-    let victim = shipped.push(&batch(&TENANTS)).header("x-scopegate-fault", "body");
+    let victim = push(&batch(&TENANTS)).header("x-scopegate-fault", "body");
     assert_failed("the one that trapped", &failing.send(victim).await?);
     // The failed worker refuses, or has recovered; the other goes on as if nothing was.
     let mut arrived = vec![lost, kept];
     for _ in 0..10 {
         let (on_failing, on_other) = (batch(&TENANTS), batch(&TENANTS));
-        let answer = failing.send(shipped.push(&on_failing)).await?;
+        let answer = failing.send(push(&on_failing)).await?;
         if answer.status == 200 {
             arrived.push(on_failing);
         } else {
             assert_failed("the worker that trapped", &answer);
         }
-        other.send(shipped.push(&on_other)).await?.expect(200)?;
+        other.send(push(&on_other)).await?.expect(200)?;
         arrived.push(on_other);
     }
     gate.open();
     keeping.answer().await?.expect(200)?;
     assert_failed("a split of the worker that trapped", &losing.answer().await?);
     // By now its VM is a new one, and so is the other's after its own trap.
-    let victim = shipped.push(&batch(&TENANTS)).header("x-scopegate-fault", "headers");
+    let victim = push(&batch(&TENANTS)).header("x-scopegate-fault", "headers");
     assert_failed("the other one that trapped", &other.send(victim).await?);
     for mut connection in [failing, other] {
         let recovered = async {
             loop {
                 let batch = batch(&TENANTS);
-                let answer = connection.send(shipped.push(&batch)).await?;
+                let answer = connection.send(push(&batch)).await?;
                 if answer.status == 200 {
                     return anyhow::Ok(batch);
                 }

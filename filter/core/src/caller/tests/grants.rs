@@ -72,8 +72,6 @@ fn only_who_has_the_attribute_has_the_rights() {
                 rights.impersonate.is_some(),
             )
         });
-        let found =
-            found.map(|(tenants, any, may, several, as_others)| (tenants, any, may, several, as_others));
         let expected =
             expected.map(|(t, any, may, several, others)| (t.to_owned(), any, may.to_vec(), several, others));
         assert_eq!(found.map_err(|reason| *reason), expected, "{claims}");

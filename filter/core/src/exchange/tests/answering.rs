@@ -179,7 +179,7 @@ fn only_owners_change_and_end_silences() {
         assert_eq!((head.as_slice(), call.body.len(), call.target.cluster.as_str()), (&own[..], 0, "cortex"));
         assert_eq!(world.worker.in_use(), (1, 0));
         // Nothing else lets it go on meanwhile.
-        assert!(matches!(exchange.body_progress(&mut world.worker, 3, world.now), Step::Wait));
+        assert!(matches!(exchange.body_progress(&mut world.worker, 3), Step::Wait));
         assert!(!exchange.wants_answer() && !exchange.wants_body());
         let step = exchange.answered(&mut world.worker, 0, said.clone(), world.now);
         assert_eq!(describe(&step), expected, "{tenants:?} {said:?}");

@@ -175,7 +175,7 @@ fn lengths_as_they_come() {
     let (mut exchange, _) = world.head(&and(WRITE, &[OPT_IN]));
     let mut steps = Vec::new();
     for size in [0, 1, 99, 100, 101, 102] {
-        steps.push(describe(&exchange.body_progress(&mut world.worker, size, 0)));
+        steps.push(describe(&exchange.body_progress(&mut world.worker, size)));
     }
     assert_eq!(steps, ["keep", "keep", "keep", "keep", "answer 413 body_too_large", "wait"]);
     assert!(!exchange.wants_body());

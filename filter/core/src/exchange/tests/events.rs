@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 /// Every event but the head's, and what comes of it.
 fn everything(world: &mut World, exchange: &mut Exchange) -> Vec<String> {
-    let progress = exchange.body_progress(&mut world.worker, 1, world.now);
+    let progress = exchange.body_progress(&mut world.worker, 1);
     let answered = exchange.answered(&mut world.worker, 0, says(200), 0);
     vec![describe(&progress), describe(&answered)]
 }
@@ -72,7 +72,7 @@ fn a_second_body_does_not_disturb_the_calls() {
     for body in [Ok(sent), Err("no body")] {
         assert_eq!(describe(&exchange.body(&mut world.worker, body, 0)), "wait");
     }
-    assert_eq!(describe(&exchange.body_progress(&mut world.worker, usize::MAX, 0)), "wait");
+    assert_eq!(describe(&exchange.body_progress(&mut world.worker, usize::MAX)), "wait");
     let steps: Vec<_> = [0, 0, 1].map(|id| describe(&world.answered(&mut exchange, id, 200))).into();
     assert_eq!(steps, ["wait", "wait", "answer 200 split"]);
 }

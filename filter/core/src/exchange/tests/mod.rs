@@ -129,7 +129,7 @@ impl World {
     fn request(&mut self, head: Head<'_>, body: &[u8]) -> (Exchange, Step) {
         let (mut exchange, step) = self.head(head);
         assert!(matches!(step, Step::Buffer), "{step:?}");
-        assert!(matches!(exchange.body_progress(&mut self.worker, body.len(), self.now), Step::Buffer));
+        assert!(matches!(exchange.body_progress(&mut self.worker, body.len()), Step::Buffer));
         let step = exchange.body(&mut self.worker, Ok(body.to_vec()), self.now);
         (exchange, step)
     }
@@ -148,15 +148,11 @@ impl World {
     /// All that was counted since the last time.
     fn counted_finely(&mut self) -> Vec<String> {
         let name = |at: usize| self.policy.backends[at].name.clone();
-        let mut lines: Vec<String> = self
-            .worker
-            .tally
-            .drain()
-            .map(|(metric, by)| {
-                let line = metric.name(name).replace("=.=", "=").replace(";.;", " ");
-                format!("{} {by}", line.replace("scopegate_", "").replace("_total", ""))
-            })
-            .collect();
+        let mut lines = Vec::new();
+        self.worker.tally.drain(&mut |_, metric, by| {
+            let line = metric.name(name).replace("=.=", "=").replace(";.;", " ");
+            lines.push(format!("{} {by}", line.replace("scopegate_", "").replace("_total", "")));
+        });
         lines.sort_unstable();
         lines
     }

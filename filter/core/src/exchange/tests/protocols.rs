@@ -113,7 +113,8 @@ fn a_push_that_succeeds_everywhere_is_answered_204() {
     let streams = [plain(&[("ns", "team-a")], &[&[]]), plain(&[("ns", "team-b")], &[&[]])];
     let (mut exchange, step) = world.request(&push(Notation::Json), &encode(Notation::Json, &streams));
     let calls = calls(step);
-    assert_eq!(exchange.answer_bytes(200), 0);
+    assert_eq!((exchange.answer_bytes(200), exchange.wants_answer_headers(200)), (0, false));
+    assert!(exchange.wants_answer_headers(429));
     world.answered(&mut exchange, calls[0].id, 204);
     let reply = answer(world.answered(&mut exchange, calls[1].id, 204));
     let outcome = ("x-scopegate-outcome", "team-a=204, team-b=204".to_owned());

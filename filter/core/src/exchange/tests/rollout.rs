@@ -407,7 +407,7 @@ fn bodies_of_reads_are_looked_into_as_well() {
         let mut world = World::new(config.clone()).caller("user", &["own"]);
         let (mut exchange, step) = world.head(&head);
         assert_eq!(describe(&step), "keep", "{form}");
-        let mut step = exchange.body_progress(&mut world.worker, form.len(), world.now);
+        let mut step = exchange.body_progress(&mut world.worker, form.len());
         if exchange.wants_body() {
             step = exchange.body(&mut world.worker, Ok(form.as_bytes().to_vec()), world.now);
         }

@@ -53,7 +53,7 @@ fn whole(world: &mut World, head: Head<'_>, proof: &str, body: Option<&[u8]>) ->
     }
     // However it will end, before the body is whole nothing has happened.
     assert!(matches!(step, Step::Buffer), "{step:?}");
-    let step = exchange.body_progress(&mut world.worker, body.len(), world.now);
+    let step = exchange.body_progress(&mut world.worker, body.len());
     if exchange.wants_body() { exchange.body(&mut world.worker, Ok(body.to_vec()), world.now) } else { step }
 }
 

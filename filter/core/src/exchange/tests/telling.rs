@@ -149,12 +149,10 @@ fn histograms_only_when_asked_for() {
         let (mut exchange, _) = world.request(&and(WRITE, &[OPT_IN]), &sent);
         world.now += 12;
         world.answered(&mut exchange, 0, 200);
-        let values: Vec<_> = world
-            .worker
-            .tally
-            .drain_values()
-            .map(|(metric, value)| (metric.name(|_| "metrics".to_owned()), value))
-            .collect();
+        let mut values = Vec::new();
+        world.worker.tally.drain_values(&mut |_, metric, value| {
+            values.push((metric.name(|_| "metrics".to_owned()), value));
+        });
         let name = "backend=.=metrics;.;tenant=.=cluster-a;.;scopegate_tenant_duration_milliseconds";
         let expected = if histograms { vec![(name.to_owned(), 12)] } else { Vec::new() };
         assert_eq!(values, expected);

@@ -255,8 +255,11 @@ fn a_page_for_browsers() {
         "<dt><b>on behalf of</b></dt><dd><ul><li>team-*</li><li>other</li></ul></dd>",
         "<li>&lt;script&gt;alert(1)&lt;/script&gt;</li>",
         "<li>&quot;&gt;&lt;img src=x onerror=&#39;alert(1)&#39;&gt;&amp;amp;\\n\\u{2028}</li><li>grün</li>",
-        "logs: no<br>metrics: yes",
-        "caller: sessions<br>source: metadata<br>why: an entry before it recognised the request",
+        "logs: no",
+        "metrics: yes",
+        "caller: sessions",
+        "source: metadata",
+        "why: an entry before it recognised the request",
     ] {
         assert!(page.contains(line), "{line}\n{page}");
     }

@@ -2,7 +2,7 @@
 //!
 //! [`narrow`] leaves out of an answer what is not a tenant's own. Nothing is built and printed again: the bytes of the
 //! foreign are cut out, each with one comma, and all other bytes stay as they came, members that nobody here knows among
-//! them. The shapes of the answers are a table ([`shape`]); an answer of another shape is an error, and never goes on.
+//! them. The shapes of the answers are a table (`shape`); an answer of another shape is an error, and never goes on.
 //!
 //! - A rule is a tenant's own where its own labels say so, whatever its alerts say: its text, its annotations and its
 //!   state are about all of its alerts. A rule whose label comes with its alerts alone is nobody's, and the alerts of it
@@ -11,7 +11,7 @@
 //! - A group stays where one of its rules, or alerts, does.
 //! - A silence is a tenant's own where one of its matchers holds the label to exactly that tenant.
 //!
-//! [`posted`] is what clients send to the Alertmanager: with the tenant's label put in, and nothing that an Alertmanager
+//! `posted` is what clients send to the Alertmanager: with the tenant's label put in, and nothing that an Alertmanager
 //! could read otherwise than we did.
 
 mod posted;

@@ -21,6 +21,9 @@ pub(super) const PROMQL_AGGREGATIONS: &[&str] = &[
     "quantile", "stddev", "stdvar", "sum", "topk",
 ];
 
+/// Those of them that Prometheus has only with `--enable-feature=promql-experimental-functions`.
+pub(super) const PROMQL_EXPERIMENTAL_AGGREGATIONS: &[&str] = &["limit_ratio", "limitk"];
+
 /// Functions of PromQL, those that have another name by now too.
 #[rustfmt::skip]
 pub(super) const PROMQL_FUNCTIONS: &[&str] = &[
@@ -36,7 +39,7 @@ pub(super) const PROMQL_FUNCTIONS: &[&str] = &[
     "sum_over_time", "tan", "tanh", "time", "timestamp", "vector", "year",
 ];
 
-/// Functions of PromQL that Prometheus has only with `--enable-feature=promql-experimental-functions`.
+/// Functions of PromQL that Prometheus has only with the same flag.
 #[rustfmt::skip]
 pub(super) const PROMQL_EXPERIMENTAL: &[&str] = &[
     "double_exponential_smoothing", "end", "histogram_quantiles", "info", "mad_over_time", "max_of",
@@ -116,6 +119,7 @@ mod tests {
     fn lists_are_sorted() {
         for names in [
             PROMQL_AGGREGATIONS,
+            PROMQL_EXPERIMENTAL_AGGREGATIONS,
             PROMQL_FUNCTIONS,
             PROMQL_EXPERIMENTAL,
             METRICSQL_AGGREGATIONS,

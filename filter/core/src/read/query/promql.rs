@@ -91,7 +91,7 @@ fn name(walk: &mut Walk<'_>, open: &mut Vec<Frame>, word: &str) -> Result<Next, 
     if names::is_known_in_any_case(names::PROMQL_AGGREGATIONS, word) {
         let is_grouped = walk.is_one_of(&["by", "without"]);
         if is_grouped || walk.is("(") {
-            if word.len() > 5 && word.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("limit")) {
+            if names::is_known_in_any_case(names::PROMQL_EXPERIMENTAL_AGGREGATIONS, word) {
                 walk.experimental(token)?;
             }
             if is_grouped {

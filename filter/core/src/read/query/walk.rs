@@ -197,12 +197,14 @@ impl<'t> Walk<'t> {
     }
 
     /// The token is not what can stand here.
+    #[expect(clippy::unnecessary_box_returns, reason = "a refusal is on its way through many functions")]
     pub(super) fn unexpected(&self, expected: &'static str) -> Refused {
         let found = shown(self.text_of(self.token));
         self.error(self.token.start, Problem::Unexpected { found, expected })
     }
 
     /// A problem at a byte of the query.
+    #[expect(clippy::unnecessary_box_returns, reason = "a refusal is on its way through many functions")]
     pub(super) fn error(&self, at: usize, problem: Problem) -> Refused {
         Box::new(QueryError::new(self.text, at, problem))
     }

@@ -14,7 +14,7 @@ use super::super::outcome::Outcome;
 use super::head::Export;
 use crate::http::Reply;
 use crate::report::{Excerpt, otlp_status};
-use crate::wire::{Fields, Value, put_len, put_varint};
+use crate::wire::{Fields, Value, json_tree, put_len, put_varint};
 
 /// What a backend rejected of what it accepted.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -126,7 +126,7 @@ fn read(body: &[u8]) -> Partial {
 }
 
 fn read_json(body: &[u8]) -> Option<Partial> {
-    let body: Json = serde_json::from_str(core::str::from_utf8(body).ok()?).ok()?;
+    let body = json_tree(body).ok()?;
     let member = |of: &Json, names: &[&str]| names.iter().find_map(|name| of.get(name).cloned());
     let Some(partial) = member(&body, &["partialSuccess", "partial_success"]) else {
         return Some(Partial::default());

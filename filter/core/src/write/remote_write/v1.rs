@@ -17,6 +17,7 @@ use super::v1_label::{LABELS, Plain, Wanted, is_ascii, label, labels, labels_are
 use crate::caller::Rights;
 use crate::config::Limits;
 use crate::report::Refusal;
+use crate::sorted;
 use crate::wire::{Field, Fields, Malformed, Value};
 
 /// `WriteRequest.timeseries`.
@@ -286,7 +287,10 @@ impl<'a> Walk<'a> {
                 self.left_out.push((content_start.saturating_add(start), content_start.saturating_add(end)));
             }
         }
-        self.left_out.sort_unstable();
+        // Nearly always one, or none.
+        if !self.left_out.is_sorted() {
+            self.left_out = sorted::set(core::mem::take(&mut self.left_out));
+        }
     }
 
     /// One entry of metric metadata, which stands at `start..end` of the message.

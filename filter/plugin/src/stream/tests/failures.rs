@@ -105,7 +105,7 @@ fn which_answer_a_failure_leads_to() {
         (split(), Op::Call, all, 2, 503, "no answer: the cluster is unknown"),
         (split(), Op::Call, all, 10, 503, "no answer: no healthy upstream"),
         (split(), Op::Call, Some(1), 10, 503, "1 of 3 tenants did not accept their part"),
-        (split(), Op::AnswerHeaders, Some(2), 1, 503, "no answer: the answer broke off"),
+        (split(), Op::AnswerStatus, Some(2), 1, 503, "no answer: the answer broke off"),
     ];
     for (request, op, time, code, status, expected) in cases {
         let host = request.host();
