@@ -137,7 +137,7 @@ impl Told<'_> {
         let mut step = exchange.head(self.worker, &self.request.headers(), body.is_empty(), self.facts, NOW);
         loop {
             step = match step {
-                Step::Buffer => match exchange.body_progress(self.worker, body.len(), NOW) {
+                Step::Buffer => match exchange.body_progress(self.worker, body.len()) {
                     Step::Buffer => exchange.body(self.worker, Ok(body.clone()), NOW),
                     refused => refused,
                 },
