@@ -50,8 +50,7 @@ pub fn who(policy: &Policy, worker: &mut Worker, headers: &Headers<'_>, attribut
         first(&policy.callers, &evidence, &mut lookup, &mut |caller, why| passed.push((caller, why)));
     let facts = recognised.map(|recognised| {
         let identity = recognised.identity(&[], &mut lookup);
-        let facts = whoami::facts(policy, (&recognised, &identity), &passed);
-        facts.into_iter().map(|(name, fact)| (name.to_owned(), fact)).collect()
+        whoami::object(whoami::facts(policy, (&recognised, &identity), &passed))
     });
     Who { passed: passed.into_iter().map(Passed::new).collect(), facts }
 }

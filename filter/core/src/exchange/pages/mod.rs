@@ -112,7 +112,7 @@ impl Page {
 }
 
 /// An answer that is kept nowhere on its way.
-fn page(content_type: &str, body: String) -> Reply {
+pub(super) fn page(content_type: &str, body: String) -> Reply {
     Reply {
         status: 200,
         headers: vec![

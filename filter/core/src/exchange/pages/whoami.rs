@@ -33,9 +33,7 @@ pub(super) fn reply(
     let (content_type, body) = if prefers_html(headers) {
         ("text/html; charset=utf-8", html(&facts))
     } else {
-        let object: Map<String, Value> =
-            facts.into_iter().map(|(name, fact)| (name.to_owned(), fact)).collect();
-        ("application/json", format!("{}\n", Value::Object(object)))
+        ("application/json", format!("{}\n", object(facts)))
     };
     let mut reply = super::page(content_type, body);
     reply.headers.extend([
@@ -47,6 +45,11 @@ pub(super) fn reply(
         ),
     ]);
     reply
+}
+
+/// The facts as JSON.
+pub(in crate::exchange) fn object(facts: Facts) -> Value {
+    Value::Object(facts.into_iter().map(|(name, fact)| (name.to_owned(), fact)).collect())
 }
 
 /// What is told to it.

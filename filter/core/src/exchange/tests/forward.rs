@@ -179,6 +179,7 @@ fn any_header() -> impl Strategy<Value = (&'static str, &'static str)> {
         "accountid",
         "projectid",
         "x-influxdb-org",
+        "x-scopegate-explain",
         "authorization",
         "x-other",
     ]);
