@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::caller::{Caller, Credential, Environment, Impersonate, Tabled};
 use crate::config::{BackendConfig, ByTenant, Config, ConfigError, Limits, WriteConfig};
-use crate::exchange::{Pages, Process, SlotFailure};
+use crate::exchange::{Pages, Process, SlotFailure, explained};
 use crate::http::{host_name, under_prefix};
 use crate::isolate::Isolate;
 use crate::operation::{Kind, Router};
@@ -88,7 +88,8 @@ enum HostPattern {
     Below(String),
 }
 
-/// Headers by which the backends, or their neighbours, take a tenant from a request; and the proof of a session.
+/// Headers by which the backends, or their neighbours, take a tenant from a request; the proof of a session; and the
+/// question what would become of a request.
 const TENANCY_HEADERS: &[&str] = &[
     "x-scope-orgid",
     "x-prom-label-policy",
@@ -99,6 +100,7 @@ const TENANCY_HEADERS: &[&str] = &[
     "vt-extra-fields",
     "x-influxdb-org",
     HEADER,
+    explained::HEADER,
 ];
 
 impl Policy {

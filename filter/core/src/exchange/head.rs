@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::answering::{self, Answering};
+use super::explained;
 use super::reading::HeldRead;
 use super::tell::Asked;
 use super::{Held, Worker};
@@ -32,6 +33,18 @@ pub(super) enum Decided {
     Answering(Box<Answering>),
     /// It is a write, and its body must be looked into.
     Look(Box<Held>),
+}
+
+impl Decided {
+    /// The tenants that it reaches, as `X-Scope-OrgID` names them; empty where its body says.
+    pub(super) fn tenants(&self) -> String {
+        match self {
+            Self::Whole { tenants, .. } => tenants.clone(),
+            Self::Read(held) => held.tenants.clone(),
+            Self::Answering(answering) => answering.tenants(),
+            Self::Page(_) | Self::Look(_) => String::new(),
+        }
+    }
 }
 
 /// Decides, and says what is known of the request by then.
@@ -88,6 +101,7 @@ fn decide_knowing(
     known.body = recognised.body();
     let caller = recognised.caller;
     let identity = recognised.identity(backend.write.labels.claims(), &mut lookup)?;
+    known.explain = explained::is_asked(headers) && identity.rights.may.contains(&Class::Admin);
     if policy.rollout.asks_for_seat(Some(position), recognised.position) {
         known.seat = Some(Seat::of(&caller.name, recognised.user(), &identity.tenants));
     }

@@ -201,6 +201,7 @@ fn any_header() -> impl Strategy<Value = (&'static str, &'static str)> {
         "x_scope-orgid",
         "thanos_tenant",
         "x_team",
+        "x-scopegate-explain",
         "authorization",
         "x-other",
     ]);
