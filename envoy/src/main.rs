@@ -2,6 +2,7 @@
 
 mod check;
 mod document;
+mod explain;
 mod finding;
 mod hash;
 mod metrics;
@@ -23,6 +24,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Check(check::Check),
+    Explain(Box<explain::Explain>),
     /// Makes the keyed hash of a password or a token, for `callers[].basic` and `callers[].bearer`
     Hash(hash::Hash),
     /// Prints the JSON schema of the configuration, for editors
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
             Ok(false) => return ExitCode::FAILURE,
             Err(error) => Err(error),
         },
+        Command::Explain(explain) => return explain.run(),
         Command::Hash(hash) => hash.run(),
         Command::Schema => schema(),
         Command::Reference => {

@@ -8,7 +8,7 @@ use crate::document::{Data, Node};
 use crate::finding::{Finding, Severity};
 
 /// Stands for a secret that is not in the environment: long enough for a key, and a list of keys with one in it.
-const PLACEHOLDER: &str = "placeholder:cGxhY2Vob2xkZXJwbGFjZWhvbGRlcnBsYWNlaG9sZGVy";
+pub(crate) const PLACEHOLDER: &str = "placeholder:cGxhY2Vob2xkZXJwbGFjZWhvbGRlcnBsYWNlaG9sZGVy";
 
 /// Reads and compiles a configuration that stands at `path`, and tells what is wrong with it.
 pub(super) fn read(node: &Node, path: &str, findings: &mut Vec<Finding>) -> Option<Config> {

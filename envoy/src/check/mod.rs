@@ -12,6 +12,8 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
+pub(crate) use configuration::PLACEHOLDER;
+
 use crate::document::{Document, Malformed, Node};
 use crate::finding::{Finding, Severity};
 
@@ -70,6 +72,19 @@ impl Check {
     }
 }
 
+/// The configurations of a document: its own, or those of the filters in Envoy's; each with the path where it stands.
+pub(crate) fn configurations(root: &Node) -> Vec<(&Node, String)> {
+    let filters = envoy::filters(root);
+    if filters.is_empty() && is_our_own(root) {
+        return vec![(root, String::new())];
+    }
+    filters.into_iter().map(|filter| (filter.configuration, filter.path)).collect()
+}
+
+fn is_our_own(root: &Node) -> bool {
+    root.get("backends").or_else(|| root.get("callers")).is_some()
+}
+
 /// What is wrong with a document, errors first in the order of the file.
 fn findings(root: &Node) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -79,7 +94,7 @@ fn findings(root: &Node) -> Vec<Finding> {
             let configuration = configuration::read(filter.configuration, &filter.path, &mut findings);
             rules::check(root, filter, configuration.as_ref(), &mut findings);
         }
-    } else if root.get("backends").or_else(|| root.get("callers")).is_some() {
+    } else if is_our_own(root) {
         configuration::read(root, "", &mut findings);
     } else {
         let message = "neither a Scopegate configuration nor an Envoy configuration with its filter";

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::caller::{Caller, Credential, Environment, Impersonate, Tabled};
 use crate::config::{BackendConfig, ByTenant, Config, ConfigError, Limits, WriteConfig};
-use crate::exchange::{Pages, Process, SlotFailure};
+use crate::exchange::{Pages, Process, SlotFailure, explained};
 use crate::http::{host_name, under_prefix};
 use crate::isolate::Isolate;
 use crate::operation::{Kind, Router};
@@ -88,7 +88,8 @@ enum HostPattern {
     Below(String),
 }
 
-/// Headers by which the backends, or their neighbours, take a tenant from a request; and the proof of a session.
+/// Headers by which the backends, or their neighbours, take a tenant from a request; the proof of a session; and the
+/// question what would become of a request.
 const TENANCY_HEADERS: &[&str] = &[
     "x-scope-orgid",
     "x-prom-label-policy",
@@ -99,6 +100,7 @@ const TENANCY_HEADERS: &[&str] = &[
     "vt-extra-fields",
     "x-influxdb-org",
     HEADER,
+    explained::HEADER,
 ];
 
 impl Policy {
@@ -266,6 +268,16 @@ impl Policy {
     /// Headers of a client that never go on, in lower case.
     pub fn tenancy_headers(&self) -> &[String] {
         &self.tenancy_headers
+    }
+
+    /// Whether a header of a client is about tenancy: one of [`Policy::tenancy_headers`], or one that some servers read as
+    /// the same, since CGI and its kin write `-` as `_`.
+    pub fn is_about_tenancy(&self, name: &[u8]) -> bool {
+        let plain = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+        self.tenancy_headers.iter().any(|known| {
+            known.len() == name.len()
+                && known.bytes().zip(name).all(|(one, other)| plain(one) == plain(*other))
+        })
     }
 }
 

@@ -3,12 +3,13 @@
 use std::rc::Rc;
 
 use super::answering::{self, Answering};
+use super::explained;
 use super::reading::HeldRead;
 use super::tell::Asked;
 use super::{Held, Worker};
 use crate::caller::{Attributes, Evidence, Identity, first};
-use crate::http::{Edits, Headers, Reply, split_query, without_arguments};
-use crate::isolate::{Address, Isolate, add_extra_label};
+use crate::http::{Edits, Headers, Reply, has_argument, split_query, without_arguments};
+use crate::isolate::{Address, add_extra_label};
 use crate::operation::{Class, Kind, Operation, Protocol, Unclassified};
 use crate::policy::{Backend, Policy};
 use crate::read::{self, LABEL_POLICY, Narrowed, Reading, TENANCY_ARGUMENTS};
@@ -32,6 +33,18 @@ pub(super) enum Decided {
     Answering(Box<Answering>),
     /// It is a write, and its body must be looked into.
     Look(Box<Held>),
+}
+
+impl Decided {
+    /// The tenants that it reaches, as `X-Scope-OrgID` names them; empty where its body says.
+    pub(super) fn tenants(&self) -> String {
+        match self {
+            Self::Whole { tenants, .. } => tenants.clone(),
+            Self::Read(held) => held.tenants.clone(),
+            Self::Answering(answering) => answering.tenants(),
+            Self::Page(_) | Self::Look(_) => String::new(),
+        }
+    }
 }
 
 /// Decides, and says what is known of the request by then.
@@ -62,6 +75,10 @@ fn decide_knowing(
     if query.contains('#') {
         return Err(Refusal::NotCanonical("a fragment"));
     }
+    // `jwt_authn` takes it from there, and everybody behind would log it.
+    if has_argument(query, "access_token") {
+        return Err(Refusal::NotCanonical("a token among its arguments, where logs keep it"));
+    }
     if let Some(page) = policy.pages.get(whole_path) {
         return page.reply(policy, headers, attributes, worker, known).map(Decided::Page);
     }
@@ -84,6 +101,7 @@ fn decide_knowing(
     known.body = recognised.body();
     let caller = recognised.caller;
     let identity = recognised.identity(backend.write.labels.claims(), &mut lookup)?;
+    known.explain = explained::is_asked(headers) && identity.rights.may.contains(&Class::Admin);
     if policy.rollout.asks_for_seat(Some(position), recognised.position) {
         known.seat = Some(Seat::of(&caller.name, recognised.user(), &identity.tenants));
     }
@@ -94,11 +112,6 @@ fn decide_knowing(
         return Err(Refusal::NotPermitted { class: operation.class });
     }
     let mut edits = strip(policy, backend, headers);
-    if *backend.isolate != Isolate::Header {
-        for name in OVERRIDES {
-            edits.remove(headers, name);
-        }
-    }
     let prefix = whole_path.len().saturating_sub(path.len());
     let address = Address::new(&backend.isolate, operation.class, headers.pseudo(":path"), prefix);
     match operation.class {
@@ -262,8 +275,17 @@ fn tell(edits: &mut Edits, headers: &Headers<'_>, told: &[(String, String)]) {
 /// Takes off what a client may have said about tenancy, and credentials that end here.
 fn strip(policy: &Policy, backend: &Backend, headers: &Headers<'_>) -> Edits {
     let mut edits = Edits::default();
+    for name in OVERRIDES {
+        edits.remove(headers, name);
+    }
     for name in policy.tenancy_headers().iter().filter(|name| *name != "x-scope-orgid") {
         edits.remove(headers, name);
+    }
+    let names = headers.iter().filter_map(|(name, _)| core::str::from_utf8(name).ok());
+    for name in names.filter(|name| name.contains('_') && policy.is_about_tenancy(name.as_bytes())) {
+        if !edits.remove.iter().any(|known| known == name) {
+            edits.remove(headers, name);
+        }
     }
     if !backend.forward_authorization {
         for name in CREDENTIALS {

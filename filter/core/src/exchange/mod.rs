@@ -5,6 +5,8 @@
 //! the phase that needs it.
 
 mod answering;
+pub mod explain;
+pub(crate) mod explained;
 mod fetching;
 mod head;
 mod note;
@@ -40,6 +42,7 @@ use crate::write::written::Written;
 use crate::write::{Format, SplitPlan};
 
 use answering::Answering;
+use explained::Explained;
 use head::Decided;
 use observe::{Comparison, Observed};
 use proven::Proven;
@@ -95,6 +98,8 @@ enum Phase {
     Proven(Box<Proven>),
     /// It is about rules, alerts or silences that a label keeps apart.
     Answering(Box<Answering>),
+    /// It is explained and not sent on, and its body is being kept for that.
+    Explained(Box<Explained>),
     /// The parts are on their way.
     Calls(Box<Sent>),
     /// All parts are answered, and the body is wanted once more to remember that.
@@ -160,15 +165,31 @@ impl Exchange {
         let policy = Rc::clone(&self.policy);
         worker.arrive(&policy, now);
         let (decided, asked) = head::decide(&policy, headers, end_of_stream, attributes, worker);
-        let observed = asked.observed.then(|| Observed::new(headers));
-        let step = match (decided, asked.body) {
+        // What is explained never goes on, so that it is told, or refused, as if that took effect.
+        let observed = (asked.observed && !asked.explain).then(|| Observed::new(headers));
+        let step = match decided {
+            Ok(decided) if asked.explain => self.explain(worker, decided, asked, now),
+            decided => self.enter(worker, decided, asked, observed, now),
+        };
+        if self.wants_body() { self.keep_body(worker, headers, end_of_stream, now) } else { step }
+    }
+
+    /// Does what was decided by the head, unless the body belongs to the proof of who sent it.
+    fn enter(
+        &mut self,
+        worker: &mut Worker,
+        decided: Result<Decided, Refusal>,
+        asked: Asked,
+        observed: Option<Observed>,
+        now: Millis,
+    ) -> Step {
+        match (decided, asked.body) {
             (Ok(decided), Some(body)) => {
                 self.phase = Phase::Proven(Box::new(Proven { body, decided, asked, observed }));
                 Step::Buffer
             }
             (decided, _) => self.act(worker, decided, asked, observed, now),
-        };
-        if self.wants_body() { self.keep_body(worker, headers, end_of_stream, now) } else { step }
+        }
     }
 
     /// Does what was decided about the request; [`Step::Buffer`] where its body must be looked into.
@@ -251,7 +272,7 @@ impl Exchange {
     /// Whether the body is wanted once it is whole.
     pub fn wants_body(&self) -> bool {
         match &self.phase {
-            Phase::Body(_) | Phase::Reading(_) | Phase::Proven(_) => true,
+            Phase::Body(_) | Phase::Reading(_) | Phase::Proven(_) | Phase::Explained(_) => true,
             Phase::Answering(answering) => answering.keeps_request(),
             _ => false,
         }
@@ -263,6 +284,7 @@ impl Exchange {
             Phase::Keeping(keeping) => return self.keep(worker, *keeping, body.ok().as_deref(), now),
             Phase::Reading(held) => return self.read_body(worker, *held, body, now),
             Phase::Proven(proven) => return self.prove(worker, *proven, body, now),
+            Phase::Explained(explained) => return self.explain_body(worker, explained, body, now),
             Phase::Answering(answering) if answering.keeps_request() => {
                 return self.posted(worker, answering, body, now);
             }
@@ -392,6 +414,7 @@ impl Exchange {
             Phase::Reading(held) => (held.asked, held.observed),
             Phase::Answering(answering) if answering.keeps_request() => (answering.asked(), None),
             Phase::Proven(proven) => (proven.asked, proven.observed),
+            Phase::Explained(explained) => (explained.asked, None),
             other => {
                 self.phase = other;
                 return self.as_before();
@@ -442,7 +465,7 @@ impl Exchange {
         match &self.phase {
             Phase::Answering(answering) => answering.as_before(),
             Phase::WentOn(_) => Step::Continue(Changes::default()),
-            Phase::Body(_) | Phase::Reading(_) | Phase::Proven(_) => Step::Buffer,
+            Phase::Body(_) | Phase::Reading(_) | Phase::Proven(_) | Phase::Explained(_) => Step::Buffer,
             Phase::Head | Phase::Calls(_) | Phase::Keeping(_) | Phase::Answered => Step::Wait,
         }
     }

@@ -34,6 +34,8 @@ pub(super) struct Asked {
     pub(super) seat: Option<Seat>,
     /// Whether it goes on as it came, whatever is decided.
     pub(super) observed: bool,
+    /// Whether an administrator asks what would become of it.
+    pub(super) explain: bool,
     /// The digest that its body must have, where that is part of who it is.
     pub(super) body: Option<BodyDigest>,
 }
@@ -324,10 +326,10 @@ fn note(policy: &Policy, worker: &mut Worker, asked: Asked, about: &Note<'_>, de
     }
 }
 
-fn backend_name(policy: &Policy, backend: Option<usize>) -> Option<&str> {
+pub(super) fn backend_name(policy: &Policy, backend: Option<usize>) -> Option<&str> {
     backend.and_then(|at| policy.backends.get(at)).map(|backend| backend.name.as_str())
 }
 
-fn caller_name(policy: &Policy, caller: Option<usize>) -> Option<&str> {
+pub(super) fn caller_name(policy: &Policy, caller: Option<usize>) -> Option<&str> {
     caller.and_then(|at| policy.callers.get(at)).map(|caller| caller.name.as_str())
 }

@@ -14,6 +14,7 @@ mod session;
 mod shapes;
 mod tables;
 mod tenants;
+mod work;
 
 use serde_json::{Value as Json, json};
 

@@ -5,7 +5,7 @@
 //! asks for them, and are answered, or refused, in observe mode too: nothing else answers there.
 
 mod report;
-mod whoami;
+pub(super) mod whoami;
 
 use super::Worker;
 use super::tell::Asked;
@@ -113,7 +113,7 @@ impl Page {
 }
 
 /// An answer that is kept nowhere on its way.
-fn page(content_type: &str, body: String) -> Reply {
+pub(super) fn page(content_type: &str, body: String) -> Reply {
     Reply {
         status: 200,
         headers: vec![

@@ -20,7 +20,7 @@ const VALUE_BYTES: usize = 200;
 const VALUES: usize = 100;
 
 /// What is told, in the order in which people read it.
-type Facts = Vec<(&'static str, Value)>;
+pub(in crate::exchange) type Facts = Vec<(&'static str, Value)>;
 
 /// The page for a caller that was recognised after these entries had passed.
 pub(super) fn reply(
@@ -33,9 +33,7 @@ pub(super) fn reply(
     let (content_type, body) = if prefers_html(headers) {
         ("text/html; charset=utf-8", html(&facts))
     } else {
-        let object: Map<String, Value> =
-            facts.into_iter().map(|(name, fact)| (name.to_owned(), fact)).collect();
-        ("application/json", format!("{}\n", Value::Object(object)))
+        ("application/json", format!("{}\n", object(facts)))
     };
     let mut reply = super::page(content_type, body);
     reply.headers.extend([
@@ -49,7 +47,13 @@ pub(super) fn reply(
     reply
 }
 
-fn facts(
+/// The facts as JSON.
+pub(in crate::exchange) fn object(facts: Facts) -> Value {
+    Value::Object(facts.into_iter().map(|(name, fact)| (name.to_owned(), fact)).collect())
+}
+
+/// What is told to it.
+pub(in crate::exchange) fn facts(
     policy: &Policy,
     (recognised, identity): (&Recognised<'_>, &Result<Identity, Refusal>),
     passed: &[(&Caller, Why<'_>)],

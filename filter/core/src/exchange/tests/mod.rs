@@ -8,6 +8,7 @@ mod bodies;
 mod bounds;
 mod calls;
 mod events;
+mod explained;
 mod forward;
 mod isolation;
 mod labels;
