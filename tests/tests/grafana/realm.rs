@@ -10,6 +10,9 @@ use serde_json::{Map, Value, json};
 
 use crate::world::{AsGrafana, FOREIGN, Plan};
 
+/// What a backend was asked that was not asked.
+const NONE: &str = "nothing";
+
 fn realm(example: &str) -> Result<Value> {
     yaml(&file(example, "grafana/keycloak-realm.json"))
 }
@@ -92,7 +95,6 @@ async fn label_isolation() -> Result<()> {
         .cluster("prometheus", prometheus.address())?;
     let envoy = Envoy::start(&example).await?;
     let realm = realm("label-isolation")?;
-    const NONE: &str = "nothing";
     for (person, at_victoria, at_prometheus) in [
         ("ann", "query=up&extra_label=tenantId%3Dshop", "query=up%7BtenantId%3D%22shop%22%7D"),
         ("bob", "query=up&extra_label=tenantId%3Dbank", "query=up%7BtenantId%3D%22bank%22%7D"),

@@ -15,6 +15,7 @@ fuzz_target!(|answers: Vec<(u16, Vec<u8>)>| {
             "callers": [{"name": "any", "metadata": {"namespace": "n"}, "tenants": ["own"], "may": ["write"]}],
             "tables": {
                 "namespaces": {"kubernetes": {"cluster": "k", "label": "l"}, "max_entries": 8},
+                "grafana": {"grafana": {"cluster": "g"}, "max_bytes": 4096},
                 "orgs": {"http": {"cluster": "h", "path": "/"}, "max_bytes": 4096},
             },
         })
@@ -30,7 +31,7 @@ fuzz_target!(|answers: Vec<(u16, Vec<u8>)>| {
     }
     // Another worker sees the same.
     let mut other = Tables::new(&policy.tables, process, 2);
-    for at in 0..2 {
+    for at in 0..3 {
         assert_eq!(tables.current(at), other.current(at));
     }
 });

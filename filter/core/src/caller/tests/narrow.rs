@@ -186,7 +186,7 @@ proptest::proptest! {
     ) {
         let own: Vec<&str> = own.iter().map(String::as_str).collect();
         let mut around = around(&json!({"static": table}));
-        let values: Vec<&[u8]> = values.iter().map(|value| value.as_bytes()).collect();
+        let values: Vec<&[u8]> = values.iter().map(String::as_bytes).collect();
         let left = left(&mut around, &[], &own, &values);
         let expected = match values.as_slice() {
             _ if own.is_empty() => "no_tenant".to_owned(),

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Head, QUERY, WRITE, World, and, body, describe, up};
+use super::{Head, QUERY, WRITE, World, and, answer, body, but, describe, up};
 
 const ORG: &str = "x-grafana-org-id";
 
@@ -59,4 +59,45 @@ fn labels_lead_to_no_other() {
     };
     assert_eq!(send(&[]), "go on x-scope-orgid=team-x");
     assert!(send(&[(ORG, "1")]).starts_with("answer 400"), "{}", send(&[(ORG, "1")]));
+}
+
+/// Where a label keeps tenants apart, who else sees everything sees the organisation.
+#[test]
+fn nothing_is_unfiltered() {
+    let ask = |more: Head<'_>| {
+        let mut world = World::with(|config| {
+            config["tables"] = json!({"orgs": {"static": {"1": "a"}}});
+            config["backends"] =
+                json!([{"name": "vm", "kind": "victoriametrics", "isolate": {"label": "t"}}]);
+            config["write"] = json!({});
+            config["callers"][1]["narrow"] = json!({"header": ORG, "table": "orgs"});
+            config["callers"][1]["unfiltered"] = json!(true);
+        })
+        .caller("user", &["a", "b"]);
+        describe(&world.arrives(&and(QUERY, more), true).1)
+    };
+    assert_eq!(ask(&[]), "go on");
+    let narrowed = ask(&[(ORG, "1")]);
+    assert!(narrowed.contains("query=up&extra_label=t%3Da"), "{narrowed}");
+    assert!(narrowed.contains("-x-grafana-org-id"), "{narrowed}");
+}
+
+/// The page tells of the tenant that is left, or why none is.
+#[test]
+fn whoami_says_so() {
+    let mut world = World::with(|config| {
+        config["tables"] = json!({"orgs": {"static": {"1": "a", "3": "other"}}});
+        config["callers"][1]["narrow"] = json!({"header": ORG, "table": "orgs"});
+        config["whoami"] = json!({"path": "/-/scopegate/whoami"});
+    })
+    .caller("user", &["a", "b"]);
+    let mut page = |more: Head<'_>| {
+        let head = and(&but(QUERY, ":path", ""), &[(":path", "/-/scopegate/whoami")]);
+        let reply = answer(world.arrives(&and(&head, more), true).1);
+        serde_json::from_slice::<serde_json::Value>(&reply.body).unwrap()
+    };
+    assert_eq!(page(&[])["tenants"], json!(["a", "b"]));
+    assert_eq!(page(&[(ORG, "1")])["tenants"], json!(["a"]));
+    let refused = page(&[(ORG, "3")]);
+    assert_eq!((&refused["tenants"], &refused["refused"]["reason"]), (&json!([]), &json!("narrow")));
 }
