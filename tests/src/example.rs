@@ -29,6 +29,13 @@ pub fn yaml(path: &Path) -> Result<Value> {
     serde_saphyr::from_str(&text).with_context(|| path.display().to_string())
 }
 
+/// The source of a secret that matters to nobody here, so that Envoy need not wait for it.
+pub fn any_secret(name: &str) -> String {
+    let kind = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
+    let secret = json!({"secret": {"inline_string": "any"}});
+    json!({"resources": [{"@type": kind, "name": name, "generic_secret": secret}]}).to_string()
+}
+
 impl Example {
     /// The example of this name, with our module, its admin interface and its listeners on free ports of the loopback
     /// interface.

@@ -14,6 +14,7 @@ pub mod client;
 pub mod cortex;
 pub mod envoy;
 pub mod example;
+pub mod grafana;
 pub mod identity;
 pub mod kubernetes;
 pub mod loki;

@@ -248,6 +248,9 @@ impl Rules<'_, '_> {
             if let Some(http) = &table.http {
                 called.push((format!("tables.{name}.http.cluster"), http.cluster.0.clone(), false));
             }
+            if let Some(grafana) = &table.grafana {
+                called.push((format!("tables.{name}.grafana.cluster"), grafana.cluster.0.clone(), false));
+            }
             if let Some(kubernetes) = &table.kubernetes {
                 called.push((
                     format!("tables.{name}.kubernetes.cluster"),

@@ -269,6 +269,16 @@ impl Policy {
     pub fn tenancy_headers(&self) -> &[String] {
         &self.tenancy_headers
     }
+
+    /// Whether a header of a client is about tenancy: one of [`Policy::tenancy_headers`], or one that some servers read as
+    /// the same, since CGI and its kin write `-` as `_`.
+    pub fn is_about_tenancy(&self, name: &[u8]) -> bool {
+        let plain = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+        self.tenancy_headers.iter().any(|known| {
+            known.len() == name.len()
+                && known.bytes().zip(name).all(|(one, other)| plain(one) == plain(*other))
+        })
+    }
 }
 
 impl Backend {

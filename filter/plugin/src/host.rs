@@ -48,6 +48,10 @@ pub trait Host {
     fn set_request_header(&self, name: &str, value: &str) -> Result<(), Failure>;
     /// Removes every value of a header of the request.
     fn remove_request_header(&self, name: &str) -> Result<(), Failure>;
+    /// What came after the request's body.
+    fn request_trailers(&self) -> Result<HeaderMap, Failure>;
+    /// Removes every value of a trailer of the request.
+    fn remove_request_trailer(&self, name: &str) -> Result<(), Failure>;
     /// The first `size` bytes of the request's kept body.
     fn request_body(&self, size: usize) -> Result<Vec<u8>, Failure>;
     /// Replaces the `size` bytes of the request's kept body.

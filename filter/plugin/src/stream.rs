@@ -129,7 +129,24 @@ impl<H: Host> Stream<H> {
 
     /// The request ends in trailers, so its body is whole.
     pub fn request_trailers(&mut self) -> Flow {
-        self.whole_body()
+        match self.strip_trailers() {
+            Ok(()) => self.whole_body(),
+            Err(_) => self.refuse("the request's trailers could not be changed"),
+        }
+    }
+
+    /// Takes off what a client says about tenancy, and credentials: servers may take trailers for headers (RFC 9110,
+    /// section 6.5.1).
+    fn strip_trailers(&self) -> Result<(), Failure> {
+        let Some(policy) = self.shared.policy.get() else { return Ok(()) };
+        let map = self.host.request_trailers()?;
+        for (name, _) in map.headers()?.iter() {
+            if policy.is_about_tenancy(name) || name.eq_ignore_ascii_case(b"authorization") {
+                let name = core::str::from_utf8(name).map_err(|_| Failure::PARSE)?;
+                self.host.remove_request_trailer(name)?;
+            }
+        }
+        Ok(())
     }
 
     fn whole_body(&mut self) -> Flow {

@@ -36,9 +36,12 @@ pub(crate) enum Op {
     RemoveResponse,
     ResponseBody,
     ReplaceResponse,
+    Trailers,
+    RemoveTrailer,
 }
 
 impl Op {
+    /// All but what is about trailers, which most requests have none of.
     pub(crate) const ALL: [Self; 20] = [
         Self::Headers,
         Self::Set,
@@ -74,6 +77,8 @@ pub(crate) struct Fake(pub(crate) Rc<State>);
 pub(crate) struct State {
     /// The request's headers as they stand now.
     pub(crate) headers: RefCell<Pairs>,
+    /// What comes after its body, as it stands now.
+    pub(crate) trailers: RefCell<Pairs>,
     /// The kept body as it stands now.
     pub(crate) body: RefCell<Vec<u8>>,
     /// By their path, joined by spaces.
@@ -181,6 +186,17 @@ impl Host for Fake {
     fn remove_request_header(&self, name: &str) -> Result<(), Failure> {
         self.ask(Op::Remove)?;
         self.0.headers.borrow_mut().retain(|(known, _)| known != name);
+        Ok(())
+    }
+
+    fn request_trailers(&self) -> Result<HeaderMap, Failure> {
+        self.ask(Op::Trailers)?;
+        Ok(map(&self.0.trailers.borrow()))
+    }
+
+    fn remove_request_trailer(&self, name: &str) -> Result<(), Failure> {
+        self.ask(Op::RemoveTrailer)?;
+        self.0.trailers.borrow_mut().retain(|(known, _)| known != name);
         Ok(())
     }
 

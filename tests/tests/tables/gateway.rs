@@ -71,7 +71,7 @@ impl Plan {
         let files = tempfile::tempdir()?;
         let source = files.path().join("kube-token.yaml");
         fs::write(&source, token_source(&mount.token())?)?;
-        let example = Example::load("namespaces")?
+        let example = without_grafana(Example::load("namespaces")?)?
             .keys("cluster", &cluster.jwks())?
             .keys("keycloak", &idp.jwks())?
             .cluster("cortex", cortex.address())?
@@ -151,6 +151,18 @@ pub(crate) fn configuration(listener: &mut Value) -> Result<&mut Value> {
         .context("no filters")?;
     let filter = filters.iter_mut().find(|filter| filter["name"] == "scopegate").context("no filter")?;
     Ok(&mut filter["typed_config"]["config"]["configuration"]["value"])
+}
+
+/// What the example's README says to take out where there is no Grafana.
+fn without_grafana(mut example: Example) -> Result<Example> {
+    let configuration = example.configuration()?;
+    configuration["tables"].as_object_mut().context("no tables")?.remove("grafana");
+    for caller in configuration["callers"].as_array_mut().context("no callers")? {
+        caller.as_object_mut().context("no caller")?.remove("narrow");
+    }
+    let clusters = example.value()["static_resources"]["clusters"].as_array_mut().context("no clusters")?;
+    clusters.retain(|cluster| cluster["name"] != "grafana");
+    Ok(example)
 }
 
 /// The shipped `kube-token.yaml`, for a token elsewhere.

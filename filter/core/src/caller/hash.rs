@@ -69,6 +69,8 @@ pub(super) fn read_all(texts: &[crate::config::Text], path: &str) -> Result<Vec<
 pub(super) fn is_one_of(given: &Digest, expected: &[Digest]) -> bool {
     let mut matched = Choice::from(0);
     for position in 0..MAX_SECRETS {
+        #[cfg(test)]
+        super::testing::worked("compare");
         let expected = expected.get(position);
         let equal = expected.unwrap_or(&[0; 32]).ct_eq(given);
         matched |= equal & Choice::from(u8::from(expected.is_some()));
@@ -127,6 +129,8 @@ impl Key {
     }
 
     fn digest(&self, parts: &[&[u8]]) -> Digest {
+        #[cfg(test)]
+        super::testing::worked("hash");
         let mut mac = self.0.clone();
         for part in parts {
             mac.update(part);

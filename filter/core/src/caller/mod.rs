@@ -14,6 +14,7 @@ mod hash;
 mod header;
 mod jwt;
 mod metadata;
+mod narrow;
 mod pattern;
 mod rights;
 mod session;
@@ -49,6 +50,7 @@ use claims::Claims;
 use header::Header;
 use jwt::Jwt;
 use metadata::Metadata;
+use narrow::Narrow;
 use rights::Grant;
 use session::Session;
 use tenants::{Gathering, Tenants};
@@ -83,6 +85,7 @@ pub struct Caller {
     grants: Vec<Grant>,
     source: Source,
     tenants: Option<Tenants>,
+    narrow: Option<Narrow>,
 }
 
 /// Where an identity comes from.
@@ -203,6 +206,8 @@ pub struct Identity {
     pub tenants: TenantSet,
     /// Tenants that it may name besides, and reaches only so.
     pub wildcard: AllowList,
+    /// All of its own tenants, where a header has narrowed them.
+    pub narrowed_from: Option<TenantSet>,
     /// What it may do.
     pub rights: Rc<Rights>,
     /// What it has in the claims that were asked for, in their order.
@@ -215,8 +220,16 @@ impl Identity {
         self.tenants.contains(tenant) || self.wildcard.allows(tenant)
     }
 
+    /// All of its own tenants, whatever a header says.
+    pub fn own(&self) -> &TenantSet {
+        self.narrowed_from.as_ref().unwrap_or(&self.tenants)
+    }
+
     /// Whether one of these tenants is only reached by a wildcard.
     pub fn uses_wildcard(&self, tenants: &[TenantId]) -> bool {
+        if let Some(own) = &self.narrowed_from {
+            return self.tenants.as_slice().iter().any(|tenant| !own.contains(tenant));
+        }
         !self.wildcard.is_empty()
             && tenants.iter().any(|tenant| !self.tenants.contains(tenant) && self.wildcard.allows(tenant))
     }
@@ -284,7 +297,9 @@ impl Caller {
         if !grants.is_empty() && !source.has_claims() {
             return Err(ConfigError::new(format!("{path}.grants"), "this source gives no claims to look at"));
         }
-        Ok(Self { name: config.name.0.clone(), rights, grants, source, tenants })
+        let narrow = config.narrow.as_ref();
+        let narrow = narrow.map(|narrow| Narrow::compile(narrow, &format!("{path}.narrow"), tabled.tenants));
+        Ok(Self { name: config.name.0.clone(), rights, grants, source, tenants, narrow: narrow.transpose()? })
     }
 
     /// The attribute that it proves with every request, where it is such a caller.
@@ -348,7 +363,8 @@ impl Caller {
             Source::Header(header) => Some(header),
             _ => None,
         };
-        header.into_iter().flat_map(Header::headers)
+        let narrow = self.narrow.iter().map(|narrow| narrow.header.as_str());
+        header.into_iter().flat_map(Header::headers).chain(narrow)
     }
 
     /// The challenge for `WWW-Authenticate` that leads a client to this source, where there is one.
@@ -406,7 +422,20 @@ impl Recognised<'_> {
             return Err(Refusal::NoTenant { caller: caller.name.clone() });
         }
         let claims = asked.iter().map(|path| self.claim(path)).collect();
-        Ok(Identity { caller: self.position, tenants, wildcard, rights, claims })
+        Ok(Identity { caller: self.position, tenants, wildcard, narrowed_from: None, rights, claims })
+    }
+
+    /// The caller as a header leaves it, where one may narrow its tenants.
+    pub(crate) fn narrow(
+        &self,
+        identity: Identity,
+        headers: &Headers<'_>,
+        lookup: &mut Lookup<'_>,
+    ) -> Result<Identity, Refusal> {
+        match &self.caller.narrow {
+            Some(narrow) => narrow.apply(identity, headers, lookup),
+            None => Ok(identity),
+        }
     }
 }
 
@@ -492,7 +521,9 @@ pub fn recognise(
     lookup: &mut Lookup<'_>,
 ) -> Result<Identity, Refusal> {
     let evidence = Evidence::new(headers, attributes)?;
-    first(callers, &evidence, lookup, &mut |_, _| ())?.identity(asked, lookup)
+    let recognised = first(callers, &evidence, lookup, &mut |_, _| ())?;
+    let identity = recognised.identity(asked, lookup)?;
+    recognised.narrow(identity, headers, lookup)
 }
 
 /// The first entry that recognises a request. Every entry before it is `passed`, with the reason.

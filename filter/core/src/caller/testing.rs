@@ -1,5 +1,6 @@
 //! What the tests say a host knows about a request.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -66,4 +67,20 @@ pub(crate) fn environment(name: &str) -> Option<Vec<u8>> {
 /// The hash of a password as it stands in a configuration.
 pub(crate) fn hashed(username: &str, password: &[u8]) -> String {
     password_hash(KEY, username, password).unwrap()
+}
+
+thread_local! {
+    static WORK: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Notes that a piece of work about a secret is done.
+pub(crate) fn worked(what: &'static str) {
+    WORK.with_borrow_mut(|work| work.push(what));
+}
+
+/// The pieces of work about secrets that something does.
+pub(crate) fn work_of(run: impl FnOnce()) -> Vec<&'static str> {
+    WORK.take();
+    run();
+    WORK.take()
 }

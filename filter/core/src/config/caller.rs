@@ -38,6 +38,8 @@ pub struct CallerConfig {
     /// The caller's own tenants. A user or a token may have its own instead. A name with `*` is no tenant but a wildcard:
     /// whatever it matches may be named in `X-Scope-OrgID`, and the access log says so.
     pub tenants: Option<TenantsConfig>,
+    /// A header that narrows its tenants to one of them.
+    pub narrow: Option<NarrowConfig>,
     /// What it may do: `write`, `read` (queries, and the state of rules and alerts), `rules` (change
     /// rules), `alerts` (the alertmanager and its configuration), `admin` (paths configured as such).
     pub may: Vec<Class>,
@@ -59,6 +61,23 @@ pub struct CallerConfig {
     /// Whether decisions take effect for this caller, in place of what the backend and the configuration say. A caller that
     /// is observed reaches every tenant of every backend.
     pub mode: Option<Mode>,
+}
+
+/// A header by which a request is for one of the caller's tenants only, such as `X-Grafana-Org-Id`. It proves nothing and
+/// never adds a tenant: with it a request reaches the tenant to which the table leads, where that is one of the caller's
+/// (403 if not, or if the table does not have it), and no other by any right. `X-Scope-OrgID` must agree with it. It never
+/// goes on to the backend.
+#[derive(Clone, Debug, Shape)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NarrowConfig {
+    /// The header.
+    pub header: Text,
+    /// The table (under `tables`) that leads from its value to a tenant.
+    pub table: Text,
+    /// Refuses requests without the header (403). By default they are for all tenants of the caller.
+    #[serde(default)]
+    pub required: bool,
 }
 
 /// More rights and tenants for callers that have an attribute.

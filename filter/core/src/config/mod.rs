@@ -29,7 +29,7 @@ pub use answers::{AnswersConfig, GiveUpConfig, RateLimited, SoftErrors};
 pub use backend::{AlsoReadConfig, BackendConfig, Isolation};
 pub use caller::{
     BasicConfig, CallerConfig, ClaimTenantsConfig, ConditionConfig, EnvKey, GrantConfig, ImpersonateConfig,
-    JwtConfig, MetadataConfig, SourceConfig, TenantsConfig, UserConfig,
+    JwtConfig, MetadataConfig, NarrowConfig, SourceConfig, TenantsConfig, UserConfig,
 };
 pub use date::Date;
 pub use labels::{LabelEditsConfig, LabelFrom, LabelProtocol, LabelValueConfig, LabelsConfig};
@@ -46,7 +46,7 @@ pub use source::{
     AnonymousConfig, BearerConfig, CertificateConfig, HeaderConfig, ProofConfig, SharedSecretConfig,
     TokenConfig,
 };
-pub use table::{HttpTableConfig, KubernetesTableConfig, TableConfig, UntilLoaded};
+pub use table::{GrafanaTableConfig, HttpTableConfig, KubernetesTableConfig, TableConfig, UntilLoaded};
 pub use whoami::WhoamiConfig;
 pub use write::{
     AccountLabels, AlsoWriteConfig, CallsConfig, Fallback, KeyConfig, MetadataPolicy, RemoteWriteConfig,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::scalar::{ByteSize, Count, Millis, Text};
 use super::shape::Shape;
 
-/// A table of tenants. Exactly one of the sources (`static`, `http`, `kubernetes`) says where it comes from.
+/// A table of tenants. Exactly one of the sources (`static`, `http`, `kubernetes`, `grafana`) says where it comes from.
 ///
 /// What is fetched is fetched by one worker for all of a process, from time to time, and swapped whole. Over a
 /// failure, a restart of the filter's VM and a new configuration the last good table stays. The age of a table is
@@ -23,6 +23,9 @@ pub struct TableConfig {
     /// Made from the namespaces of a Kubernetes cluster.
     #[serde(default)]
     pub kubernetes: Option<KubernetesTableConfig>,
+    /// Made from the organisations of a Grafana.
+    #[serde(default)]
+    pub grafana: Option<GrafanaTableConfig>,
     /// What becomes of a request that needs the table before it was fetched for the first time.
     #[serde(default)]
     pub until_loaded: UntilLoaded,
@@ -95,4 +98,27 @@ pub struct KubernetesTableConfig {
     /// How many namespaces one page holds; by default 500.
     #[serde(default)]
     pub page_size: Option<Count>,
+}
+
+/// A table made from the organisations of a Grafana (`GET /api/orgs`): the key is the ID of the organisation, as it stands
+/// in `X-Grafana-Org-Id`; the tenant is the part of its name before the first ` - `, or the whole name without one. An
+/// organisation whose name leads to no tenant ID is left out and counted.
+#[derive(Clone, Debug, Shape)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct GrafanaTableConfig {
+    /// Envoy's cluster of Grafana. It adds the credentials of a server administrator; see `docs/grafana.md`.
+    pub cluster: Text,
+    /// The path of the list; by default `/api/orgs`. A Grafana under `/grafana` has it at `/grafana/api/orgs`.
+    #[serde(default)]
+    pub path: Option<Text>,
+    /// The `:authority`; by default the cluster's name.
+    #[serde(default)]
+    pub authority: Option<Text>,
+    /// How often it is fetched, give or take a tenth; by default 60s. After a failure sooner.
+    #[serde(default)]
+    pub refresh: Option<Millis>,
+    /// How long an answer may take; by default 10s.
+    #[serde(default)]
+    pub timeout: Option<Millis>,
 }

@@ -8,8 +8,8 @@ use super::reading::HeldRead;
 use super::tell::Asked;
 use super::{Held, Worker};
 use crate::caller::{Attributes, Evidence, Identity, first};
-use crate::http::{Edits, Headers, Reply, split_query, without_arguments};
-use crate::isolate::{Address, Isolate, add_extra_label};
+use crate::http::{Edits, Headers, Reply, has_argument, split_query, without_arguments};
+use crate::isolate::{Address, add_extra_label};
 use crate::operation::{Class, Kind, Operation, Protocol, Unclassified};
 use crate::policy::{Backend, Policy};
 use crate::read::{self, LABEL_POLICY, Narrowed, Reading, TENANCY_ARGUMENTS};
@@ -75,6 +75,10 @@ fn decide_knowing(
     if query.contains('#') {
         return Err(Refusal::NotCanonical("a fragment"));
     }
+    // `jwt_authn` takes it from there, and everybody behind would log it.
+    if has_argument(query, "access_token") {
+        return Err(Refusal::NotCanonical("a token among its arguments, where logs keep it"));
+    }
     if let Some(page) = policy.pages.get(whole_path) {
         return page.reply(policy, headers, attributes, worker, known).map(Decided::Page);
     }
@@ -101,17 +105,13 @@ fn decide_knowing(
     if policy.rollout.asks_for_seat(Some(position), recognised.position) {
         known.seat = Some(Seat::of(&caller.name, recognised.user(), &identity.tenants));
     }
+    let identity = recognised.narrow(identity, headers, &mut lookup)?;
     let operation = operation.map_err(unclassified)?;
     known.class = Some(operation.class);
     if !identity.rights.may.contains(&operation.class) {
         return Err(Refusal::NotPermitted { class: operation.class });
     }
     let mut edits = strip(policy, backend, headers);
-    if *backend.isolate != Isolate::Header {
-        for name in OVERRIDES {
-            edits.remove(headers, name);
-        }
-    }
     let prefix = whole_path.len().saturating_sub(path.len());
     let address = Address::new(&backend.isolate, operation.class, headers.pseudo(":path"), prefix);
     match operation.class {
@@ -275,14 +275,28 @@ fn tell(edits: &mut Edits, headers: &Headers<'_>, told: &[(String, String)]) {
 /// Takes off what a client may have said about tenancy, and credentials that end here.
 fn strip(policy: &Policy, backend: &Backend, headers: &Headers<'_>) -> Edits {
     let mut edits = Edits::default();
+    for name in OVERRIDES {
+        edits.remove(headers, name);
+    }
     for name in policy.tenancy_headers().iter().filter(|name| *name != "x-scope-orgid") {
         edits.remove(headers, name);
     }
+    let names = headers.iter().filter_map(|(name, _)| core::str::from_utf8(name).ok());
+    for name in names.filter(|name| name.contains('_') && policy.is_about_tenancy(name.as_bytes())) {
+        if !edits.remove.iter().any(|known| known == name) {
+            edits.remove(headers, name);
+        }
+    }
     if !backend.forward_authorization {
-        edits.remove(headers, "authorization");
+        for name in CREDENTIALS {
+            edits.remove(headers, name);
+        }
     }
     edits
 }
+
+/// Headers with a token of the caller. Grafana sends the last two besides the first.
+const CREDENTIALS: &[&str] = &["authorization", "x-id-token", "x-grafana-id"];
 
 /// The backend that the route's metadata names under `scopegate`. What is there and cannot be read is no name
 /// of any backend.

@@ -8,7 +8,7 @@ mod query;
 pub use accept::prefers_html;
 pub use headers::{Edits, Headers, Repeated};
 pub use path::{host_name, split_query, under_prefix};
-pub use query::{Argument, add_argument, arguments, encode, without_arguments};
+pub use query::{Argument, add_argument, arguments, encode, has_argument, without_arguments};
 
 /// An answer given by the filter itself.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,13 +12,22 @@ pub fn under_prefix<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
     path.strip_prefix(prefix).filter(|rest| rest.starts_with('/'))
 }
 
-/// The host of an `:authority`, without its port.
+/// The host of an `:authority`, without its port. What is no host and port, such as `a@b` or `a,b`, two readers take for
+/// two hosts: it has none, and is empty.
 pub fn host_name(authority: &str) -> &str {
-    if authority.starts_with('[') {
+    let (host, port) = if authority.starts_with('[') {
         // An IPv6 address in brackets.
-        return authority.find(']').and_then(|end| authority.get(..=end)).unwrap_or(authority);
-    }
-    authority.split_once(':').map_or(authority, |(host, _)| host)
+        let end = authority.find(']').map_or(0, |end| end.saturating_add(1));
+        authority.split_at_checked(end).unwrap_or_default()
+    } else {
+        authority.split_at_checked(authority.find(':').unwrap_or(authority.len())).unwrap_or_default()
+    };
+    let in_brackets = |byte: u8| matches!(byte, b'[' | b']' | b':' | b'%') && host.starts_with('[');
+    let plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_') || in_brackets(byte);
+    let is_port = port.is_empty()
+        || port.strip_prefix(':').is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+    if is_port && host.bytes().all(plain) { host } else { "" }
 }
 
 #[cfg(test)]
@@ -47,9 +56,26 @@ mod tests {
         ] {
             assert_eq!(under_prefix(path, prefix), expected, "{path} {prefix}");
         }
-        for (authority, expected) in
-            [("a.org", "a.org"), ("a.org:80", "a.org"), ("[::1]:80", "[::1]"), ("[::1", "[::1"), ("", "")]
-        {
+        for (authority, expected) in [
+            ("a.org", "a.org"),
+            ("a.org:80", "a.org"),
+            ("[::1]:80", "[::1]"),
+            ("[::1", ""),
+            ("", ""),
+            ("A_b-c.org.:", "A_b-c.org."),
+            ("[fe80::1%25eth0]", "[fe80::1%25eth0]"),
+            ("a.org:80@b.org", ""),
+            ("a@b.org", ""),
+            ("a@b.org:80", ""),
+            ("a.org,b.org", ""),
+            ("a.org:x", ""),
+            ("a.org:80:80", ""),
+            ("[::1]x", ""),
+            ("[::1]@b.org", ""),
+            ("a%2eorg", ""),
+            ("a.org/b.org", ""),
+            ("é.org", ""),
+        ] {
             assert_eq!(host_name(authority), expected);
         }
     }

@@ -47,6 +47,14 @@ pub fn without_arguments(query: &str, names: &[&str]) -> Result<Option<String>, 
     Ok(is_changed.then_some(kept))
 }
 
+/// Whether a query (with its `?`, or empty) has an argument of this name, as servers read it.
+pub fn has_argument(query: &str, name: &str) -> bool {
+    let text = query.strip_prefix('?').unwrap_or(query);
+    text.split('&').map(|raw| raw.split_once('=').map_or(raw, |(given, _)| given)).any(|given| {
+        given == name || (given.contains('%') && decode(given).is_some_and(|given| given == name.as_bytes()))
+    })
+}
+
 /// Adds an argument to a path with or without a query. Its name stands there as it is given.
 pub fn add_argument(path: &mut String, name: &str, value: &[u8]) {
     path.push(if path.contains('?') { '&' } else { '?' });
@@ -117,6 +125,17 @@ mod tests {
         for (query, expected) in cases {
             let expected = expected.map(|kept| kept.map(str::to_owned));
             assert_eq!(without_arguments(query, &names).map_err(|_| ()), expected, "{query}");
+        }
+        for (query, expected) in [
+            ("?access_token=x", true),
+            ("?query=up&access_token", true),
+            ("?query=up&%61ccess%5ftoken=", true),
+            ("?query=rate(access_token[5m])", false),
+            ("?Access_token=x&access_token_=&query=&%zz=&%=", false),
+            ("", false),
+            ("?", false),
+        ] {
+            assert_eq!(has_argument(query, "access_token"), expected, "{query}");
         }
         let mut path = "/write".to_owned();
         add_argument(&mut path, "extra_label", "tenant=a b&c=ü%;".as_bytes());

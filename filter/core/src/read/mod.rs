@@ -95,6 +95,7 @@ mod tests {
             caller: 0,
             tenants: set(own),
             wildcard: AllowList::new(wildcard.iter().copied()),
+            narrowed_from: None,
             rights: Rc::new(rights),
             claims: Vec::new(),
         }

@@ -56,6 +56,8 @@ pub enum Refusal {
     HeaderTenant { header: String, reason: InvalidTenant },
     /// A header names a tenant that is not the caller's own.
     ForeignTenant { header: String },
+    /// The header that narrows the caller's tenants does not lead to one of them.
+    Narrow { header: String, problem: &'static str },
     /// The endpoint takes one tenant and the caller has several.
     SeveralTenants { tenants: String },
     /// The caller reaches tenants only by naming them.
@@ -174,6 +176,7 @@ impl Refusal {
             | Self::ClosedPath
             | Self::NotPermitted { .. }
             | Self::ForeignTenant { .. }
+            | Self::Narrow { .. }
             | Self::OneTenant { .. }
             | Self::NoAccount { .. }
             | Self::NoLabelPolicy { .. }
@@ -241,6 +244,7 @@ impl Refusal {
             Self::NoAccount { .. } => "no_account",
             Self::NoLabelPolicy { .. } => "no_label_policy",
             Self::NotNarrowed => "not_narrowed",
+            Self::Narrow { .. } => "narrow",
             Self::LabelClaim { .. } => "label_claim",
             Self::LabelTenant { .. } => "label_tenant",
             Self::NoTenant { .. } => "no_tenant",
@@ -342,6 +346,7 @@ impl fmt::Display for Refusal {
             Self::ForeignTenant { header } => {
                 write!(f, "the header {header} names a tenant that is not this caller's own")
             }
+            Self::Narrow { header, problem } => write!(f, "the header {header} {problem}"),
             Self::SeveralTenants { tenants } => write!(
                 f,
                 "this endpoint takes one tenant and this caller has several: name one in X-Scope-OrgID, of {}",

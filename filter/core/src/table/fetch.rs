@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::content::{Encoded, Entry, Gathered};
 use super::failure::Failure;
-use super::kubernetes;
 use super::rules::{Origin, Remote};
+use super::{grafana, kubernetes};
 use crate::wire::json_tree;
 
 /// A GET that is to be made.
@@ -69,6 +69,7 @@ impl<E: Entry> Fetch<E> {
         let remote = &self.remote;
         let (path, accept) = match &remote.origin {
             Origin::Http { path } => (path.clone(), "application/json"),
+            Origin::Grafana { path } => (grafana::path(path, self.token.as_deref()), "application/json"),
             Origin::Kubernetes { page_size, .. } => {
                 (kubernetes::path(*page_size, self.token.as_deref()), kubernetes::ACCEPT)
             }
@@ -108,6 +109,7 @@ impl<E: Entry> Fetch<E> {
                 read(&body, &mut self.gathered)?;
                 None
             }
+            Origin::Grafana { .. } => grafana::page(&body, self.token.as_deref(), &mut self.gathered)?,
             Origin::Kubernetes { place, .. } => kubernetes::page(&body, place, &mut self.gathered)?,
         };
         if self.token.is_some() {

@@ -29,6 +29,10 @@ fn namespaces() -> Fetch<TenantId> {
     fetch(Origin::Kubernetes { place: Place::Label("example.org/org".into()), page_size: 2 })
 }
 
+fn organisations() -> Fetch<TenantId> {
+    fetch(Origin::Grafana { path: "/api/orgs".into() })
+}
+
 fn ok(body: impl AsRef<[u8]>) -> Fetched {
     Fetched { status: Ok(200), body: Some(body.as_ref().to_vec()) }
 }
@@ -43,7 +47,7 @@ fn tell(fetch: &mut Fetch<TenantId>, fetched: Fetched) -> String {
         Ok(Next::Ask) => format!("ask {}", path(fetch)),
         Ok(Next::Done(encoded)) => {
             let table = Table::<TenantId>::decode(&encoded.bytes).unwrap();
-            let mut names: Vec<_> = ["shop", "bar", "eu/shop", "grün"]
+            let mut names: Vec<_> = ["shop", "bar", "eu/shop", "grün", "1", "2", "1001"]
                 .into_iter()
                 .filter_map(|key| table.get(key.as_bytes()).map(|tenant| format!(" {key}={tenant}")))
                 .collect();
@@ -182,11 +186,81 @@ fn pages_without_end_are_given_up() {
     assert_eq!(last.as_deref(), Some("too_many"));
 }
 
+#[test]
+fn organisations_of_a_grafana() {
+    let named = |name: &str| json!([{"id": 1, "name": name}, {"id": 2, "name": "bar - Bar"}]).to_string();
+    for (name, expected) in [
+        ("shop - The Shop", "done 1=shop 2=bar -0"),
+        // The first separates.
+        ("shop - a - b - c", "done 1=shop 2=bar -0"),
+        ("shop - ", "done 1=shop 2=bar -0"),
+        ("shop-eu - Shop - EU", "done 1=shop-eu 2=bar -0"),
+        // Not what separates.
+        ("shop-eu", "done 1=shop-eu 2=bar -0"),
+        ("shop -eu", "done 2=bar -1"),
+        ("shop\u{a0}-\u{a0}eu", "done 2=bar -1"),
+        ("shop – eu", "done 2=bar -1"),
+        // What people read may be anything; a tenant may not.
+        ("shop - Blumenladen Grün 🌷", "done 1=shop 2=bar -0"),
+        ("grün - Grün", "done 2=bar -1"),
+        ("ѕhop - with a Cyrillic letter", "done 2=bar -1"),
+        ("Main Org.", "done 2=bar -1"),
+        (" - shop", "done 2=bar -1"),
+        ("", "done 2=bar -1"),
+        (".. - up", "done 2=bar -1"),
+        ("a/b - c", "done 2=bar -1"),
+        ("a|b - c", "done 2=bar -1"),
+    ] {
+        assert_eq!(tell(&mut organisations(), ok(named(name))), expected, "{name}");
+    }
+    for (body, expected) in [
+        // Two organisations of one tenant; one organisation of two tenants is nobody's.
+        (json!([{"id": 1, "name": "a - x"}, {"id": 2, "name": "a - y"}]), "done 1=a 2=a -0"),
+        (json!([{"id": 1, "name": "a - x"}, {"id": 1, "name": "a - y"}]), "done 1=a -0"),
+        (json!([{"id": 1, "name": "a"}, {"id": 1, "name": "b"}, {"id": 2, "name": "c"}]), "done 2=c -1"),
+        (json!([{"id": 1, "name": "a", "more": {}}]), "done 1=a -0"),
+        (json!([]), "empty"),
+        (json!({"message": "Unauthorized"}), "malformed"),
+        (json!([{"id": "1", "name": "a"}]), "malformed"),
+        (json!([{"id": 1.5, "name": "a"}]), "malformed"),
+        (json!([{"id": -1, "name": "a"}]), "malformed"),
+        (json!([{"name": "a"}]), "malformed"),
+        (json!([{"id": 1}]), "malformed"),
+        (json!([{"id": 1, "name": 7}]), "malformed"),
+        (json!([7]), "malformed"),
+        (json!(null), "malformed"),
+    ] {
+        assert_eq!(tell(&mut organisations(), ok(body.to_string())), expected, "{body}");
+    }
+    assert_eq!(tell(&mut organisations(), status(401)), "not_permitted");
+    assert_eq!(tell(&mut organisations(), status(410)), "status");
+}
+
+#[test]
+fn organisations_page_by_page() {
+    let remote =
+        Remote { bounds: Bounds { entries: 1001, bytes: 1 << 20 }, ..(*organisations().remote).clone() };
+    let mut fetch = Fetch::<TenantId>::new(Rc::new(remote));
+    let page = |ids: std::ops::RangeInclusive<u32>| {
+        json!(ids.map(|id| json!({"id": id, "name": format!("org-{id} - x")})).collect::<Vec<_>>())
+            .to_string()
+    };
+    assert_eq!(path(&fetch), "/api/orgs?perpage=1000&page=0");
+    assert_eq!(tell(&mut fetch, ok(page(1..=1000))), "ask /api/orgs?perpage=1000&page=1");
+    assert_eq!(tell(&mut fetch, ok(page(1001..=1002))), "too_many");
+    let mut fetch = Fetch::<TenantId>::new(Rc::clone(&fetch.remote));
+    tell(&mut fetch, ok(page(1..=1000)));
+    assert_eq!(tell(&mut fetch, ok(page(1001..=1001))), "done 1001=org-1001 1=org-1 2=org-2 -0");
+    let mut fetch = Fetch::<TenantId>::new(Rc::clone(&fetch.remote));
+    tell(&mut fetch, ok(page(1..=1000)));
+    assert_eq!(tell(&mut fetch, ok("[]")), "done 1=org-1 2=org-2 -0");
+}
+
 proptest! {
     /// Whatever is answered is read or refused, and what is read stays within the bounds.
     #[test]
     fn any_answers(answers in prop::collection::vec((prop::sample::select(vec![200_u16, 200, 410, 500]), any_body()), 1..8)) {
-        for mut fetch in [http(), namespaces()] {
+        for mut fetch in [http(), namespaces(), organisations()] {
             for (code, body) in &answers {
                 match fetch.answered(Fetched { status: Ok(*code), body: Some(body.clone()) }) {
                     Ok(Next::Ask) => {}
@@ -210,5 +284,11 @@ fn any_body() -> impl Strategy<Value = Vec<u8>> {
     });
     let objects = prop::collection::btree_map("[a-z]{0,3}", "[a-z/]{0,3}", 0..12)
         .prop_map(|entries| serde_json::to_vec(&entries).unwrap());
-    prop_oneof![pages, objects, prop::collection::vec(any::<u8>(), 0..40)]
+    let organisations =
+        prop::collection::vec((any::<u8>(), "[a-z]{0,2}( - )?[ -~]{0,4}"), 0..12).prop_map(|list| {
+            json!(list.into_iter().map(|(id, name)| json!({"id": id, "name": name})).collect::<Vec<_>>())
+                .to_string()
+                .into_bytes()
+        });
+    prop_oneof![pages, objects, organisations, prop::collection::vec(any::<u8>(), 0..40)]
 }

@@ -11,6 +11,7 @@
 mod content;
 mod failure;
 mod fetch;
+mod grafana;
 mod jitter;
 mod kubernetes;
 mod lookup;

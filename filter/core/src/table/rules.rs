@@ -6,9 +6,12 @@ use std::rc::Rc;
 use sha2::{Digest as _, Sha256};
 
 use super::content::{Bounds, Entry, Table};
+use super::grafana;
 use super::kubernetes::Place;
 use crate::caller::Credential;
-use crate::config::{ConfigError, HttpTableConfig, KubernetesTableConfig, TableConfig, Text, UntilLoaded};
+use crate::config::{
+    ConfigError, GrafanaTableConfig, HttpTableConfig, KubernetesTableConfig, TableConfig, Text, UntilLoaded,
+};
 use crate::tenant::TenantId;
 
 /// See [`TableConfig`].
@@ -44,6 +47,7 @@ pub struct Remote {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
     Http { path: String },
+    Grafana { path: String },
     Kubernetes { place: Place, page_size: u32 },
 }
 
@@ -63,7 +67,9 @@ impl TableRules<TenantId> {
     pub fn tenants(name: &str, config: &TableConfig) -> Result<Self, ConfigError> {
         let path = format!("tables.{name}");
         let source = match &config.entries {
-            Some(entries) if config.http.is_none() && config.kubernetes.is_none() => {
+            Some(entries)
+                if config.http.is_none() && config.kubernetes.is_none() && config.grafana.is_none() =>
+            {
                 if config.until_loaded != UntilLoaded::default() {
                     return Err(ConfigError::new(
                         format!("{path}.until_loaded"),
@@ -118,13 +124,19 @@ impl<E: Entry> TableRules<E> {
     /// Where a table is fetched from.
     fn remote(name: &str, config: &TableConfig, path: &str) -> Result<Source<E>, ConfigError> {
         let bounds = Self::bounds(name, config, path)?;
-        let remote = match (&config.entries, &config.http, &config.kubernetes) {
-            (None, Some(http), None) => Remote::http(http, E::KIND, bounds, &format!("{path}.http"))?,
-            (None, None, Some(kubernetes)) => {
+        let remote = match (&config.entries, &config.http, &config.kubernetes, &config.grafana) {
+            (None, Some(http), None, None) => Remote::http(http, E::KIND, bounds, &format!("{path}.http"))?,
+            (None, None, Some(kubernetes), None) => {
                 Remote::kubernetes(kubernetes, E::KIND, bounds, &format!("{path}.kubernetes"))?
             }
+            (None, None, None, Some(grafana)) => {
+                Remote::grafana(grafana, E::KIND, bounds, &format!("{path}.grafana"))?
+            }
             _ => {
-                return Err(ConfigError::new(path, "give exactly one of `static`, `http`, `kubernetes`"));
+                return Err(ConfigError::new(
+                    path,
+                    "give exactly one of `static`, `http`, `kubernetes`, `grafana`",
+                ));
             }
         };
         Ok(Source::Remote(Rc::new(remote)))
@@ -169,8 +181,7 @@ fn listed(entries: &BTreeMap<String, Text>, bounds: Bounds, path: &str) -> Resul
 
 impl Remote {
     fn http(config: &HttpTableConfig, kind: &str, bounds: Bounds, path: &str) -> Result<Self, ConfigError> {
-        let odd = |c: char| c.is_ascii_control() || c == ' ' || c == '#' || !c.is_ascii();
-        if !config.path.starts_with('/') || config.path.contains(odd) {
+        if !is_path(&config.path) {
             return Err(ConfigError::new(
                 format!("{path}.path"),
                 "a path starts with `/` and is written as it is sent",
@@ -178,6 +189,24 @@ impl Remote {
         }
         let authority = config.authority.as_ref().unwrap_or(&config.cluster);
         let origin = Origin::Http { path: config.path.0.clone() };
+        Self::new(kind, &config.cluster, authority, origin, (config.refresh, config.timeout), bounds, path)
+    }
+
+    fn grafana(
+        config: &GrafanaTableConfig,
+        kind: &str,
+        bounds: Bounds,
+        path: &str,
+    ) -> Result<Self, ConfigError> {
+        let api = config.path.as_deref().unwrap_or(grafana::PATH);
+        if !is_path(api) || api.contains('?') {
+            return Err(ConfigError::new(
+                format!("{path}.path"),
+                "a path starts with `/` and is written as it is sent, without a query",
+            ));
+        }
+        let authority = config.authority.as_ref().unwrap_or(&config.cluster);
+        let origin = Origin::Grafana { path: api.to_owned() };
         Self::new(kind, &config.cluster, authority, origin, (config.refresh, config.timeout), bounds, path)
     }
 
@@ -228,10 +257,17 @@ impl Remote {
     }
 }
 
+/// Whether it is a path as it is sent, with its query.
+fn is_path(text: &str) -> bool {
+    let odd = |c: char| c.is_ascii_control() || c == ' ' || c == '#' || !c.is_ascii();
+    text.starts_with('/') && !text.contains(odd)
+}
+
 /// A name that every part of what is fetched goes into.
 fn slot(leads_to: &str, cluster: &str, authority: &str, origin: &Origin) -> String {
     let (kind, what) = match origin {
         Origin::Http { path } => ("http", path),
+        Origin::Grafana { path } => ("grafana", path),
         Origin::Kubernetes { place: Place::Label(name), .. } => ("label", name),
         Origin::Kubernetes { place: Place::Annotation(name), .. } => ("annotation", name),
     };

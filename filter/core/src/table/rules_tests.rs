@@ -76,6 +76,22 @@ fn every_error_says_where_and_what() {
         (kubernetes(json!({"page_size": 0})), "tables.t.kubernetes.page_size: a page holds at least 1"),
         (kubernetes(json!({"token": "x"})), "tables.t.kubernetes.token: unknown field `token`"),
         (kubernetes(json!({"authority": "a b"})), "tables.t.kubernetes.authority: name it"),
+        (
+            json!({"static": {"a": "b"}, "grafana": {"cluster": "c"}}),
+            "tables.t: give exactly one of `static`, `http`, `kubernetes`, `grafana`",
+        ),
+        (json!({"grafana": {}}), "tables.t.grafana: missing field `cluster`"),
+        (json!({"grafana": {"cluster": ""}}), "tables.t.grafana.cluster: name it"),
+        (
+            json!({"grafana": {"cluster": "c", "path": "api"}}),
+            "tables.t.grafana.path: a path starts with `/`",
+        ),
+        (
+            json!({"grafana": {"cluster": "c", "path": "/a?b"}}),
+            "tables.t.grafana.path: a path starts with `/`",
+        ),
+        (json!({"grafana": {"cluster": "c", "refresh": "0s"}}), "tables.t.grafana.refresh: give more than 0"),
+        (json!({"grafana": {"cluster": "c", "password": "x"}}), "tables.t.grafana.password: unknown field"),
     ];
     for (config, expected) in cases {
         let error = table(config).map(|_| ()).expect_err(expected);

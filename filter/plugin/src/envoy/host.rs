@@ -128,6 +128,14 @@ impl Host for Envoy {
         ffi::remove_header(Map::Request, name)
     }
 
+    fn request_trailers(&self) -> Result<HeaderMap, Failure> {
+        ffi::map_pairs(Map::RequestTrailers).map(HeaderMap::new)
+    }
+
+    fn remove_request_trailer(&self, name: &str) -> Result<(), Failure> {
+        ffi::remove_header(Map::RequestTrailers, name)
+    }
+
     fn request_body(&self, size: usize) -> Result<Vec<u8>, Failure> {
         ffi::buffer(Buffer::RequestBody, size)
     }

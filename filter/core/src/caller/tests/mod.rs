@@ -8,11 +8,13 @@ mod grants;
 mod header;
 mod jwt;
 mod metadata;
+mod narrow;
 mod order;
 mod session;
 mod shapes;
 mod tables;
 mod tenants;
+mod work;
 
 use serde_json::{Value as Json, json};
 

@@ -92,6 +92,7 @@ impl Page {
         known.caller = Some(recognised.position);
         known.body = recognised.body();
         let identity = recognised.identity(&[], &mut lookup);
+        let identity = identity.and_then(|known| recognised.narrow(known, headers, &mut lookup));
         if let Some(class) = self.class() {
             identity.as_ref().map_err(Clone::clone)?;
             known.class = Some(class);

@@ -61,7 +61,7 @@ pub(in crate::exchange) fn facts(
     let caller = recognised.caller;
     let (tenants, seat, refused) = match identity {
         Ok(identity) => {
-            let seat = Seat::of(&caller.name, recognised.user(), &identity.tenants);
+            let seat = Seat::of(&caller.name, recognised.user(), identity.own());
             let tenants = identity.tenants.as_slice().iter().map(|tenant| json!(tenant.as_str())).collect();
             (tenants, Some(seat), Value::Null)
         }

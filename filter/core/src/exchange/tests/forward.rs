@@ -143,6 +143,24 @@ fn reads() {
             and(QUERY, &[("x-prom-label-policy", "a:{}"), ("x-prom-label-policy", "b:{}"), OPT_IN]),
             "go on -x-prom-label-policy -x-scope-impersonate x-scope-orgid=a|b",
         ),
+        (
+            "names that a server could read as those, and others",
+            and(
+                QUERY,
+                &[("x_scope_orgid", "c"), ("x_scope_orgid", "d"), ("x-scope_orgid", "c"), ("x_other", "c")],
+            ),
+            "go on -x_scope_orgid -x-scope_orgid x-scope-orgid=a|b",
+        ),
+        (
+            "another request in disguise",
+            and(QUERY, &[("x-http-method-override", "DELETE"), ("x-original-url", "/config")]),
+            "go on -x-http-method-override -x-original-url x-scope-orgid=a|b",
+        ),
+        (
+            "a token in the URL",
+            but(QUERY, ":path", "/prometheus/api/v1/query?query=up&access%5Ftoken=x"),
+            "answer 400 path_not_canonical",
+        ),
     ];
     for (what, head, expected) in cases {
         let mut world = World::with(as_is).caller("user", &["b", "a"]);
@@ -180,6 +198,10 @@ fn any_header() -> impl Strategy<Value = (&'static str, &'static str)> {
         "projectid",
         "x-influxdb-org",
         "x-scopegate-explain",
+        "x_scope_orgid",
+        "x_scope-orgid",
+        "thanos_tenant",
+        "x_team",
         "authorization",
         "x-other",
     ]);
@@ -210,6 +232,11 @@ proptest! {
             for gone in world.policy.tenancy_headers().iter().filter(|name| *name != "x-scope-orgid") {
                 prop_assert!(values(gone).is_empty(), "{}", gone);
             }
+            // Nor what a server could take for it.
+            for gone in ["x_scope_orgid", "x_scope-orgid", "thanos_tenant"] {
+                prop_assert!(values(gone).is_empty(), "{}", gone);
+            }
+            prop_assert!(!header || values("x_team").is_empty());
             prop_assert!(values("authorization").is_empty());
             let others = more.iter().filter(|(name, _)| *name == "x-other").count();
             prop_assert_eq!(values("x-other").len(), others);

@@ -13,6 +13,7 @@ mod forward;
 mod isolation;
 mod labels;
 mod metadata;
+mod narrow;
 mod observe;
 mod pages;
 mod protocols;

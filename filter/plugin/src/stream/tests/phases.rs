@@ -253,3 +253,42 @@ fn counters_and_lines_are_handed_over_after_each_event() {
     answer(&mut stream, 1_000, "400", &[], b"no");
     assert_eq!(counted(&enforced), ["backend=metrics code=4xx scopegate_calls_total 1"]);
 }
+
+/// What stands after a body may be taken for a header: nothing about tenancy is left there, however the body goes on.
+#[test]
+fn trailers_say_nothing_about_tenancy() {
+    let given = [
+        ("x-scope-orgid", "evil"),
+        ("x_scope_orgid", "evil"),
+        ("accountid", "1"),
+        ("x-scope-impersonate", "true"),
+        ("authorization", "Basic x"),
+        ("grpc-status", "0"),
+        ("x-other", "1"),
+    ];
+    let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    let given: Vec<(String, String)> = given.iter().map(own).collect();
+    for request in
+        [Request::write("user", &[], body(&["own"])), Request::impersonating(&["cluster-1", "cluster-1"])]
+    {
+        for (fails, expected) in [
+            (None, Flow::Continue),
+            (Some((Op::Trailers, None, 1)), Flow::Pause),
+            (Some((Op::RemoveTrailer, Some(2), 1)), Flow::Pause),
+        ] {
+            let (host, size) = (request.host(), request.body.len());
+            host.0.trailers.borrow_mut().clone_from(&given);
+            host.0.fails.set(fails);
+            let mut stream = Stream::new(host.clone(), shared(CONFIG));
+            stream.request_headers(false);
+            stream.request_body(size, false);
+            assert_eq!(stream.request_trailers(), expected, "{fails:?}");
+            if expected == Flow::Continue {
+                assert_eq!(*host.0.trailers.borrow(), given[5..]);
+                assert_eq!(statuses(&host), [0; 0]);
+            } else {
+                assert_eq!(statuses(&host), [500]);
+            }
+        }
+    }
+}
