@@ -197,11 +197,11 @@ fn any_header() -> impl Strategy<Value = (&'static str, &'static str)> {
         "accountid",
         "projectid",
         "x-influxdb-org",
+        "x-scopegate-explain",
         "x_scope_orgid",
         "x_scope-orgid",
         "thanos_tenant",
         "x_team",
-        "x-scopegate-explain",
         "authorization",
         "x-other",
     ]);
