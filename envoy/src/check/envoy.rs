@@ -17,6 +17,8 @@ pub(super) struct Filter<'d> {
 #[derive(Clone, Copy)]
 pub(super) struct Around<'d> {
     pub(super) listener: &'d Node,
+    /// The filter chain, which has the TLS context.
+    pub(super) chain: &'d Node,
     pub(super) manager: &'d Node,
     /// Its position among the HTTP filters.
     pub(super) position: usize,
@@ -42,15 +44,17 @@ pub(super) fn filters(root: &Node) -> Vec<Filter<'_>> {
     filters
 }
 
-/// Every listener with its connection managers.
-pub(super) fn managers(root: &Node) -> Vec<(&Node, &Node)> {
+/// Every listener with its filter chains and their connection managers.
+pub(super) fn managers(root: &Node) -> Vec<(&Node, &Node, &Node)> {
     let mut managers = Vec::new();
     root.walk("", &mut |_, listener| {
         let chains = listener.get("filter_chains").map_or(&[][..], Node::items);
         for chain in chains.iter().chain(listener.get("default_filter_chain")) {
             let filters = chain.get("filters").map_or(&[][..], Node::items);
             let configs = filters.iter().filter_map(|filter| filter.get("typed_config"));
-            managers.extend(configs.filter(|config| is(config, MANAGER)).map(|manager| (listener, manager)));
+            managers.extend(
+                configs.filter(|config| is(config, MANAGER)).map(|manager| (listener, chain, manager)),
+            );
         }
     });
     managers
@@ -67,10 +71,10 @@ pub(super) fn is(config: &Node, url: &str) -> bool {
 }
 
 fn around<'d>(root: &'d Node, plugin: &'d Node) -> Option<Around<'d>> {
-    managers(root).into_iter().find_map(|(listener, manager)| {
+    managers(root).into_iter().find_map(|(listener, chain, manager)| {
         let position = http_filters(manager).iter().position(|filter| {
             filter.find(&["typed_config", "config"]).is_some_and(|config| std::ptr::eq(config, plugin))
         })?;
-        Some(Around { listener, manager, position })
+        Some(Around { listener, chain, manager, position })
     })
 }

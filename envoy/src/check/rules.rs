@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use scopegate_core::config::Config;
+use scopegate_core::config::{CertificateConfig, Config};
 use scopegate_core::report::{TAGS, tag_pattern};
 
 use super::configuration::under;
@@ -22,6 +22,7 @@ pub(super) fn check(root: &Node, filter: &Filter<'_>, config: Option<&Config>, f
     if let Some(config) = config {
         rules.buffers(config);
         rules.tokens(config);
+        rules.certificates(config);
         rules.clusters(config);
         rules.backends(config);
     }
@@ -96,7 +97,8 @@ impl Rules<'_, '_> {
         };
         let mut missing = Vec::new();
         self.filter.configuration.walk("", &mut |path, node| {
-            if let Some(name) = node.text().filter(|_| path.rsplit('.').next() == Some("env"))
+            let field = path.rsplit('.').next().unwrap_or_default();
+            if let Some(name) = node.text().filter(|_| field == "env" || field.starts_with("env["))
                 && !is_given(name)
             {
                 missing.push((path.to_owned(), name.to_owned()));
@@ -233,6 +235,34 @@ impl Rules<'_, '_> {
         }
     }
 
+    /// A certificate proves something only where the TLS context verifies it: Envoy tells of one that anybody made just as
+    /// well. A digest proves itself, since only who has the key can present that certificate.
+    fn certificates(&mut self, config: &Config) {
+        let Some(around) = self.filter.around else { return };
+        let names = |certificate: &CertificateConfig| {
+            [&certificate.uri_san, &certificate.dns_san, &certificate.subject]
+                .iter()
+                .any(|list| !list.0.is_empty())
+        };
+        for (index, caller) in config.callers.iter().enumerate() {
+            let proof = caller.header.as_ref().and_then(|header| header.proof.certificate.as_ref());
+            let (certificate, field) = match (&caller.certificate, proof) {
+                (Some(certificate), _) => (certificate, "certificate"),
+                (None, Some(certificate)) => (certificate, "header.proof.certificate"),
+                (None, None) => continue,
+            };
+            if let Err(problem) = verifies_clients(around.chain, names(certificate)) {
+                self.error(
+                    self.filter.configuration,
+                    &format!("callers[{index}].{field}"),
+                    format!("{problem}, so this proves nothing"),
+                    "give the `DownstreamTlsContext` of the filter chain a `validation_context` with a `trusted_ca`, \
+                     and leave `trust_chain_verification` at `VERIFY_TRUST_CHAIN`",
+                );
+            }
+        }
+    }
+
     /// Clusters that the filter calls must exist.
     fn clusters(&mut self, config: &Config) {
         if self.filter.around.is_none() || self.root.find(&["dynamic_resources", "cds_config"]).is_some() {
@@ -328,7 +358,7 @@ impl Rules<'_, '_> {
     fn other_ways(&mut self) {
         let Some(around) = self.filter.around else { return };
         let behind = clusters_of(around.manager);
-        for (listener, manager) in managers(self.root) {
+        for (listener, _, manager) in managers(self.root) {
             let has_ours = http_filters(manager).iter().any(|filter| {
                 filter.find(&["typed_config", "config"]).is_some_and(|plugin| {
                     std::ptr::eq(plugin, self.filter.plugin)
@@ -347,6 +377,27 @@ impl Rules<'_, '_> {
                 );
             }
         }
+    }
+}
+
+/// Whether the TLS context of a filter chain asks clients for certificates, and (where `by_name`) trusts none that no known
+/// authority signed.
+fn verifies_clients(chain: &Node, by_name: bool) -> Result<(), &'static str> {
+    const TLS: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext";
+    let context = chain.find(&["transport_socket", "typed_config"]).filter(|config| is(config, TLS));
+    let context = context.ok_or("this listener has no TLS")?;
+    let common = context.get("common_tls_context").ok_or("the TLS context asks for no certificate")?;
+    let (mut asks, mut has_authority, mut takes_all) = (false, false, false);
+    common.walk("", &mut |path, node| {
+        asks |= path.contains("validation_context");
+        has_authority |=
+            path.ends_with("trusted_ca") || path.ends_with("validation_context_sds_secret_config");
+        takes_all |= path.ends_with("trust_chain_verification") && node.text() == Some("ACCEPT_UNTRUSTED");
+    });
+    match (asks, has_authority && !takes_all) {
+        (false, _) => Err("the TLS context asks for no certificate"),
+        (true, false) if by_name => Err("the TLS context takes certificates that anybody made"),
+        _ => Ok(()),
     }
 }
 

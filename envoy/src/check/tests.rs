@@ -153,6 +153,47 @@ fn names_are_suggested_and_secrets_asked_for() {
 }
 
 #[test]
+fn certificates_must_be_verified() {
+    let chain = "filter_chains:\n        - filters:";
+    let told = |certificate: &str, tls: &str| {
+        let caller = format!(
+            "- {{name: x, certificate: {certificate}, tenants: [x], may: [read]}}\n                              - name: users"
+        );
+        let socket = format!("filter_chains:\n        - transport_socket: {tls}\n          filters:");
+        let whole = text("namespaces", "envoy.yaml").replacen("- name: users", &caller, 1);
+        told(&whole.replacen(chain, if tls.is_empty() { chain } else { &socket }, 1))
+    };
+    let tls = |context: &str| {
+        format!(
+            "{{name: tls, typed_config: {{\"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.\
+             DownstreamTlsContext, common_tls_context: {{{context}}}}}}}"
+        )
+    };
+    let (name, digest) = ("{uri_san: \"spiffe://a\"}", format!("{{sha256: \"{}\"}}", "0a".repeat(32)));
+    let anybody =
+        "validation_context: {trusted_ca: {filename: ca.pem}, trust_chain_verification: ACCEPT_UNTRUSTED}";
+    for (certificate, context, expected) in [
+        (name, String::new(), Some("this listener has no TLS")),
+        (name, tls(""), Some("asks for no certificate")),
+        (name, tls("validation_context: {}"), Some("that anybody made")),
+        (name, tls(anybody), Some("that anybody made")),
+        (name, tls("validation_context: {trusted_ca: {filename: ca.pem}}"), None),
+        (name, tls("validation_context_sds_secret_config: {name: ca}"), None),
+        (&digest, String::new(), Some("this listener has no TLS")),
+        (&digest, tls(anybody), None),
+    ] {
+        let told = told(certificate, &context);
+        match expected {
+            None => assert_eq!(told, Vec::<String>::new(), "{certificate} {context}"),
+            Some(expected) => assert!(
+                told.len() == 1 && told[0].contains("callers[2].certificate") && told[0].contains(expected),
+                "{certificate} {context}: {told:#?}"
+            ),
+        }
+    }
+}
+
+#[test]
 fn nothing_of_ours_is_an_error() {
     assert!(told("a: 1")[0].contains("neither a Scopegate configuration"));
     assert!(
