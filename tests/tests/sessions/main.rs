@@ -3,5 +3,6 @@
 mod agent;
 mod documentation;
 mod gateway;
+mod keys;
 mod proofs;
 mod replays;

@@ -87,7 +87,8 @@ impl Bearer {
         let Some(at) = self.table else { return Recognition::Unproven(Unproven::Token) };
         match lookup.credentials(at) {
             Err(not_loaded) => Recognition::Refused(not_loaded.into()),
-            Ok(table) => match table.get(hash::written(&digest).as_bytes()) {
+            // A key of sessions is no token.
+            Ok(table) => match table.get(hash::written(&digest).as_bytes()).filter(|it| it.key.is_none()) {
                 Some(credential) => Recognition::Known(Facts::of_credential(credential)),
                 None => Recognition::Unproven(Unproven::Token),
             },

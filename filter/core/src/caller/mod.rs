@@ -174,9 +174,9 @@ impl<'a> Facts<'a> {
         Self { claims: Some(claims), ..Self::default() }
     }
 
-    /// Claims that the request proves, as long as its body has this digest.
-    fn proven(claims: Claims<'a>, body: BodyDigest) -> Self {
-        Self { claims: Some(claims), body: Some(body), ..Self::default() }
+    /// Claims that the request proves, as long as its body has this digest; perhaps with tenants of its own.
+    fn proven(claims: Claims<'a>, body: BodyDigest, own: Option<TenantSet>) -> Self {
+        Self { claims: Some(claims), body: Some(body), own: own.map(OwnTenants::Tabled), ..Self::default() }
     }
 
     /// A listed user, with tenants of its own or without.
@@ -243,7 +243,7 @@ pub type Environment<'a> = dyn Fn(&str) -> Option<Vec<u8>> + 'a;
 pub struct Tabled<'a> {
     /// Of tenants.
     pub tenants: &'a [TableRules],
-    /// Of users and tokens.
+    /// Of users, tokens and keys.
     pub credentials: &'a [TableRules<Credential>],
 }
 
@@ -273,7 +273,7 @@ impl Caller {
                 Source::Header(Header::compile(header, &format!("{path}.header"), env)?)
             }
             Ok(SourceConfig::Session(session)) => {
-                Source::Session(Session::compile(session, &format!("{path}.session"), env)?)
+                Source::Session(Session::compile(session, &format!("{path}.session"), env, tabled)?)
             }
             Ok(SourceConfig::Anonymous) => Source::Anonymous,
             Err(problem) => {
@@ -448,7 +448,7 @@ impl Source {
             Self::Bearer(bearer) => bearer.recognise(evidence, lookup),
             Self::Certificate(certificate) => certificate.recognise(evidence),
             Self::Header(header) => header.recognise(evidence),
-            Self::Session(session) => session.recognise(evidence),
+            Self::Session(session) => session.recognise(evidence, lookup),
             Self::Anonymous => Recognition::Known(Facts::default()),
         }
     }
