@@ -68,7 +68,7 @@ fn keys_come_and_go() {
     let mut around = around("refuse");
     let callers = list(&around, &json!({"table": "keys"}));
     let known = known(&callers);
-    let mut ask = |around: &mut Around, id: &str, secret: &str, agent: &str, nonce: u8| {
+    let ask = |around: &mut Around, id: &str, secret: &str, agent: &str, nonce: u8| {
         who(&callers, &proof(id, secret, agent, nonce), &known, around)
     };
     assert_eq!(ask(&mut around, "one", ONE, "a", 1), "table_not_loaded");
