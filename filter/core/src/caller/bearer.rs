@@ -9,8 +9,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use hashbrown::HashMap;
 
 use super::hash::{self, Digest, Key};
-use super::tenants::Tenants;
-use super::{Environment, Evidence, Facts, Recognition, Tabled, Unproven, Why, listed_tenants};
+use super::tenants::{Tenants, listed_tenants};
+use super::{Environment, Evidence, Facts, Recognition, Tabled, Unproven, Why};
 use crate::config::{BearerConfig, ConfigError};
 use crate::table::{Lookup, TableRules};
 
