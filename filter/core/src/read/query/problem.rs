@@ -64,6 +64,8 @@ pub enum Problem {
     Experimental(String),
     /// A `WITH` template of MetricsQL.
     Template,
+    /// The pipe `stream_context` of `LogsQL`, which no filter narrows.
+    StreamContext,
     /// `info()` without a second argument that names a label.
     Info,
 }
@@ -117,6 +119,9 @@ impl fmt::Display for Problem {
                 write!(f, "{what:?} is experimental and not switched on for this backend")
             }
             Self::Template => f.write_str("WITH templates are not followed here: write them out"),
+            Self::StreamContext => f.write_str(
+                "stream_context would show the lines of other tenants: ask for them by time and by fields",
+            ),
             Self::Info => f.write_str(
                 "info() is followed only with a second argument that names a label, such as {version=~\".+\"}",
             ),
