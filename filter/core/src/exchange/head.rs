@@ -143,6 +143,7 @@ fn decide_knowing(
                 tenants: &tenants,
                 unfiltered,
                 experimental: backend.experimental,
+                language: backend.language,
                 own: &identity.tenants,
                 headers,
                 end_of_stream,

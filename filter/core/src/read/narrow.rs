@@ -4,6 +4,7 @@
 use super::arguments::{Arguments, selector};
 use super::query::{Language, Matcher, logsql};
 use super::{form, remote_read, rule_group};
+use crate::config::QueryLanguage;
 use crate::http::{Headers, split_query};
 use crate::isolate::{Address, Isolate};
 use crate::operation::{Kind, Operation, Protocol, Reach};
@@ -27,6 +28,8 @@ pub struct Reading<'a> {
     pub unfiltered: bool,
     /// Whether its backend was told to read experimental syntax.
     pub experimental: bool,
+    /// The query language of its metrics.
+    pub language: QueryLanguage,
     /// All tenants of its caller.
     pub own: &'a TenantSet,
     /// Its headers.
@@ -152,7 +155,11 @@ impl Reading<'_> {
             }
             Reach::Query | Reach::Selectors | Reach::QuerySelector => {}
         }
-        let language = if self.kind == Kind::Loki { Language::LogQl } else { Language::PromQl };
+        let language = match self.language {
+            _ if self.kind == Kind::Loki => Language::LogQl,
+            QueryLanguage::PromQl => Language::PromQl,
+            QueryLanguage::MetricsQl => Language::MetricsQl,
+        };
         let mut arguments = Arguments::plain(reach);
         arguments.options.experimental = self.experimental;
         match filter {

@@ -98,6 +98,23 @@ fn what_a_form_becomes_is_read_as_it_was() {
 }
 
 #[test]
+fn a_prometheus_may_read_metricsql() {
+    let query = "/api/v1/query?query=WITH(x%3Dup)x%20default%200";
+    for (language, expected) in [
+        ("promql", "answer 400 query".to_owned()),
+        ("metricsql", format!("/api/v1/query?query=WITH%28x%3Dup{OURS}%29x%20default%200")),
+    ] {
+        let mut world = World::with(|config| {
+            config["backends"][0] =
+                json!({"name": "metrics", "kind": "prometheus", "isolate": {"label": "tenant"}});
+            config["read"] = json!({"metrics": {"language": language}});
+        })
+        .caller("user", &["team-a"]);
+        assert_eq!(call(&mut world, query, None), expected);
+    }
+}
+
+#[test]
 fn administrators_see_everything_only_by_right() {
     for (unfiltered, expected) in
         [(true, "/api/v1/query?query=up".to_owned()), (false, format!("/api/v1/query?query=up{OURS}"))]
