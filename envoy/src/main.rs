@@ -1,17 +1,20 @@
 //! The `scopegate` command: what people do with a configuration outside Envoy.
 
 mod check;
+mod config;
 mod document;
 mod explain;
 mod finding;
 mod hash;
 mod metrics;
 mod reference;
+mod schema;
+mod testing;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use scopegate_core::config::{AgentConfig, Config, Role};
+use scopegate_core::config::{AgentConfig, Config};
 
 /// Works with Scopegate's configuration, offline.
 #[derive(Parser)]
@@ -27,8 +30,8 @@ enum Command {
     Explain(Box<explain::Explain>),
     /// Makes the keyed hash of a password or a token, for `callers[].basic` and `callers[].bearer`
     Hash(hash::Hash),
-    /// Prints the JSON schema of the configuration, for editors
-    Schema,
+    Test(testing::Test),
+    Schema(schema::Schema),
     /// Prints the configuration reference as Markdown
     Reference,
     /// Prints the metrics of the filter as Markdown
@@ -44,7 +47,8 @@ fn main() -> ExitCode {
         },
         Command::Explain(explain) => return explain.run(),
         Command::Hash(hash) => hash.run(),
-        Command::Schema => schema(),
+        Command::Test(test) => return test.run(),
+        Command::Schema(schema) => schema.run(),
         Command::Reference => {
             print!(
                 "{}",
@@ -61,12 +65,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("scopegate: {error:#}");
-            ExitCode::FAILURE
+            ExitCode::from(2)
         }
     }
-}
-
-fn schema() -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(&schemars::schema_for!(Role))?);
-    Ok(())
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::request::Request;
 
 /// The request of an entry, counted from 1.
-pub(super) fn request(file: &Path, entry: usize) -> Result<Request> {
+pub(crate) fn request(file: &Path, entry: usize) -> Result<Request> {
     let name = file.display();
     let text = std::fs::read(file).with_context(|| format!("cannot read {name}"))?;
     let har: Value = serde_json::from_slice(&text).with_context(|| format!("{name} is no JSON"))?;
@@ -25,7 +25,7 @@ pub(super) fn request(file: &Path, entry: usize) -> Result<Request> {
 }
 
 /// A request as it stands there.
-pub(super) fn read(entry: &Value) -> Result<Request> {
+pub(crate) fn read(entry: &Value) -> Result<Request> {
     let text = |pointer: &str| entry.pointer(pointer).and_then(Value::as_str);
     let body = match (text("/postData/text"), text("/postData/encoding")) {
         (Some(body), Some("base64")) => STANDARD.decode(body).ok().context("a body that is not base64")?,
