@@ -2,6 +2,7 @@
 
 mod check;
 mod config;
+mod diff;
 mod document;
 mod explain;
 mod finding;
@@ -31,6 +32,7 @@ enum Command {
     /// Makes the keyed hash of a password or a token, for `callers[].basic` and `callers[].bearer`
     Hash(hash::Hash),
     Test(testing::Test),
+    Diff(Box<diff::Diff>),
     Schema(schema::Schema),
     /// Prints the configuration reference as Markdown
     Reference,
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         },
         Command::Explain(explain) => return explain.run(),
         Command::Hash(hash) => hash.run(),
+        Command::Diff(diff) => return diff.run(),
         Command::Test(test) => return test.run(),
         Command::Schema(schema) => schema.run(),
         Command::Reference => {

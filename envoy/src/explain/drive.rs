@@ -8,6 +8,7 @@ use scopegate_core::exchange::explain::{Who, who};
 use scopegate_core::exchange::{Changes, Exchange, Step, Worker};
 use scopegate_core::http::Reply;
 use scopegate_core::policy::Policy;
+use scopegate_core::session::HEADER;
 use scopegate_core::write::fanout::{Call, Released};
 use scopegate_core::write::outcome::Answer;
 use scopegate_core::write::written::Written;
@@ -82,8 +83,11 @@ pub(crate) fn explain(loaded: &Loaded, request: Request, facts: &Facts) -> Resul
     let policy = Rc::clone(&loaded.policy);
     // A proof is good once, so that who it is is asked in a world of its own.
     let anew = facts.anew();
-    anew.prepare(&policy)?;
-    facts.prepare(&policy)?;
+    // Many slots, which nobody needs but who brings a proof.
+    if !request.text(HEADER).is_empty() {
+        anew.prepare(&policy)?;
+        facts.prepare(&policy)?;
+    }
     let who = who(&policy, &mut loaded.worker(facts.date)?, &request.headers(), &anew);
     let mut worker = loaded.worker(facts.date)?;
     let mut told = Told { policy: &policy, worker: &mut worker, request: &request, facts };

@@ -48,7 +48,7 @@ pub(crate) struct FactArguments {
     cluster: String,
     /// The date, in seconds since 1970; by default now
     #[arg(long, value_name = "SECONDS")]
-    date: Option<u64>,
+    pub(crate) date: Option<u64>,
 }
 
 /// Attributes by their path, joined by spaces; and what was supposed for them.
@@ -148,12 +148,20 @@ pub(crate) const PEER: &str = "scopegate.peer";
 impl FactArguments {
     /// The facts, for callers of this configuration.
     pub(crate) fn facts(&self, config: &Config, request: &Request) -> Result<Facts> {
-        let mut suppositions = Vec::new();
-        let tokens = self.tokens(config, &mut suppositions)?;
-        if tokens.is_empty() && request.text("authorization").to_ascii_lowercase().starts_with("bearer ") {
+        let (known, mut suppositions) = self.told(config)?;
+        if known.tokens.is_empty()
+            && request.text("authorization").to_ascii_lowercase().starts_with("bearer ")
+        {
             let words = "jwt_authn has verified no token: --claims or --token tell what one says";
             suppositions.push(words.to_owned());
         }
+        Ok(Facts { suppositions, ..known.facts() })
+    }
+
+    /// What is known of every request, and what was supposed for that.
+    pub(crate) fn told(&self, config: &Config) -> Result<(Known, Vec<String>)> {
+        let mut suppositions = Vec::new();
+        let tokens = self.tokens(config, &mut suppositions)?;
         let mut known = Known {
             tokens,
             backend: self.backend.clone(),
@@ -182,7 +190,7 @@ impl FactArguments {
             };
             known.certificate.push((field, value.to_owned()));
         }
-        Ok(Facts { suppositions, ..known.facts() })
+        Ok((known, suppositions))
     }
 
     /// The payloads of tokens, each with the namespace and the provider that it stands under.

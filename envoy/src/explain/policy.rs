@@ -25,7 +25,7 @@ pub(crate) struct PolicyArguments {
     table: Vec<String>,
     /// Which filter of an Envoy configuration, counted from 1
     #[arg(long, value_name = "N")]
-    filter: Option<usize>,
+    pub(crate) filter: Option<usize>,
     /// As if every decision took effect, whatever `mode` says
     #[arg(long)]
     enforced: bool,
@@ -62,12 +62,17 @@ impl PolicyArguments {
 
     /// Compiles a configuration.
     pub(crate) fn compile(&self, configuration: Value) -> Result<Loaded> {
+        self.world()?.compile(config(configuration)?)
+    }
+
+    /// What is said of the world around.
+    pub(crate) fn world(&self) -> Result<World> {
         let mut world = World { enforced: self.enforced, ..World::default() };
         for given in &self.table {
             let (table, file) = given.split_once('=').context("--table: give NAME=FILE")?;
             world.tables.insert(table.to_owned(), read(Path::new(file)).context("--table")?.root.value());
         }
-        world.compile(config(configuration)?)
+        Ok(world)
     }
 }
 
@@ -136,6 +141,8 @@ impl World {
         }
         // It says what was decided.
         policy.telling.access_log = true;
+        // Every request is the first: what would be remembered of it takes time only.
+        policy.backends.iter_mut().for_each(|backend| backend.write.answers.remember_ms = 0);
         Ok(Loaded { config, policy: Rc::new(policy), contents, suppositions })
     }
 
@@ -158,7 +165,6 @@ impl Loaded {
     pub(crate) fn worker(&self, date: u64) -> Result<Worker> {
         let process: Rc<dyn Process> = Rc::new(Alone::default());
         let failed = |failure| anyhow!("no slots: {failure:?}");
-        self.policy.make_slots(&*process).map_err(failed)?;
         prepare(&*process, &self.policy).map_err(failed)?;
         let mut worker = Worker::new(Rc::clone(&process));
         worker.wall_seconds = self.policy.needs_date().then_some(date);

@@ -4,7 +4,7 @@
 pub(crate) mod body;
 pub(crate) mod credentials;
 pub(crate) mod expect;
-mod file;
+pub(crate) mod file;
 mod junit;
 mod report;
 pub(crate) mod request;
