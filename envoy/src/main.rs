@@ -6,6 +6,8 @@ mod explain;
 mod finding;
 mod hash;
 mod metrics;
+mod package;
+mod push;
 mod reference;
 
 use std::process::ExitCode;
@@ -27,6 +29,8 @@ enum Command {
     Explain(Box<explain::Explain>),
     /// Makes the keyed hash of a password or a token, for `callers[].basic` and `callers[].bearer`
     Hash(hash::Hash),
+    Package(package::Package),
+    Push(push::Push),
     /// Prints the JSON schema of the configuration, for editors
     Schema,
     /// Prints the configuration reference as Markdown
@@ -44,6 +48,8 @@ fn main() -> ExitCode {
         },
         Command::Explain(explain) => return explain.run(),
         Command::Hash(hash) => hash.run(),
+        Command::Package(package) => package.run(),
+        Command::Push(push) => push.run(),
         Command::Schema => schema(),
         Command::Reference => {
             print!(
