@@ -9,6 +9,8 @@ mod finding;
 mod gateway;
 mod hash;
 mod metrics;
+mod package;
+mod push;
 mod reference;
 mod render;
 mod schema;
@@ -38,6 +40,8 @@ enum Command {
     Test(testing::Test),
     Diff(Box<diff::Diff>),
     Schema(schema::Schema),
+    Package(package::Package),
+    Push(push::Push),
     /// Prints the configuration reference as Markdown
     Reference,
     /// Prints the metrics of the filter as Markdown
@@ -57,6 +61,8 @@ fn main() -> ExitCode {
         Command::Diff(diff) => return diff.run(),
         Command::Test(test) => return test.run(),
         Command::Schema(schema) => schema.run(),
+        Command::Package(package) => package.run(),
+        Command::Push(push) => push.run(),
         Command::Reference => {
             print!(
                 "{}",
