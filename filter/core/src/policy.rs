@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::caller::{Caller, Credential, Environment, Impersonate, Tabled};
-use crate::config::{BackendConfig, ByTenant, Config, ConfigError, Limits, WriteConfig};
+use crate::config::{BackendConfig, ByTenant, Config, ConfigError, Limits, QueryLanguage, WriteConfig};
 use crate::exchange::{Pages, Process, SlotFailure, explained};
 use crate::http::{host_name, under_prefix};
 use crate::isolate::Isolate;
@@ -69,6 +69,8 @@ pub struct Backend {
     pub router: Router,
     /// Whether it reads experimental syntax of its query language.
     pub experimental: bool,
+    /// The query language of its metrics.
+    pub language: QueryLanguage,
     /// What its reads may see of each tenant.
     pub label_policies: LabelPolicies,
     /// How its writes find their tenants.
@@ -164,6 +166,11 @@ impl Policy {
             if let Some(read) = config.read.get(&backend.name) {
                 let path = format!("read.{}.label_policy", backend.name);
                 backend.experimental = read.experimental;
+                backend.language = read.language;
+                if read.language != QueryLanguage::PromQl && backend.kind != Kind::Prometheus {
+                    let path = format!("read.{}.language", backend.name);
+                    return Err(ConfigError::new(path, "only for backends of kind prometheus"));
+                }
                 backend.label_policies =
                     LabelPolicies::compile(&read.label_policy, backend.kind, &callers, &path)?;
             }
@@ -335,6 +342,7 @@ impl Backend {
             isolate,
             router,
             experimental: false,
+            language: QueryLanguage::default(),
             label_policies: LabelPolicies::default(),
             write,
             also_read,

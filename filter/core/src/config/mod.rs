@@ -38,7 +38,7 @@ pub use load::ConfigError;
 pub(crate) use load::whole as load_whole;
 pub use metrics::{ByTenant, MetricsConfig, ReportConfig, TenantNamesConfig};
 pub use mode::{Mode, Percent};
-pub use read::{LabelPolicyConfig, ReadConfig};
+pub use read::{LabelPolicyConfig, QueryLanguage, ReadConfig};
 pub use scalar::{ByteSize, Count, Millis, OneOrMany, Text};
 pub use session::{SessionConfig, SessionKeysConfig};
 pub use shape::{Node, ReadResult, Shape, read};
