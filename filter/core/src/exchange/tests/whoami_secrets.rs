@@ -106,7 +106,9 @@ fn no_secret_of_any_source_is_told() {
             (world.known.date, world.known.process) = (Some(NOW), Some(Rc::clone(&world.worker.process)));
             let (mut head, left, connection) = credential(source);
             world.know("metadata", &metadata(&left));
-            connection.iter().for_each(|(name, value)| world.know(name, value));
+            for (name, value) in connection {
+                world.know(name, value);
+            }
             head.extend([":method", ":path", "accept", "cookie", "x-other"].into_iter().zip([
                 "GET".to_owned(),
                 PATH.to_owned(),
