@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use serde_json::Value;
 
 pub(crate) use address::{Endpoint, Origin};
-pub(crate) use compile::compile;
+pub(crate) use compile::{OUR_OWN, compile};
 
 use crate::config::Addresses;
 use crate::finding::Severity;

@@ -5,16 +5,23 @@
 
 mod bootstrap;
 mod envoy;
+mod istio;
+mod manifests;
 mod module;
+#[cfg(test)]
+mod platforms;
+#[cfg(test)]
+mod schemas;
 #[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
+pub(crate) use manifests::Place;
 pub(crate) use module::Module;
 
 use crate::document::{Document, Malformed};
@@ -41,6 +48,9 @@ pub(crate) struct Render {
     /// What it is made for
     #[arg(long, value_name = "TARGET", default_value = "bootstrap")]
     to: Target,
+    /// The gateway's namespace in Kubernetes
+    #[arg(long, short, value_name = "NAMESPACE", default_value = "scopegate")]
+    namespace: String,
     /// Where it goes: a file whose name ends in .yaml, or a folder; by default the standard output
     #[arg(long, short, value_name = "PATH")]
     output: Option<PathBuf>,
@@ -57,6 +67,17 @@ pub(crate) struct Render {
 enum Target {
     /// A plain Envoy: its bootstrap
     Bootstrap,
+    /// Istio: a gateway with an `EnvoyFilter`, and what is around it
+    Istio,
+}
+
+impl Target {
+    fn files(self, gateway: &Gateway, module: &Module, place: Place<'_>) -> Result<Files, String> {
+        match self {
+            Self::Bootstrap => bootstrap::files(gateway, module),
+            Self::Istio => istio::files(gateway, module, place),
+        }
+    }
 }
 
 /// What a target made: the file that matters, and those that stand beside it.
@@ -96,7 +117,7 @@ impl Render {
     }
 
     /// Whether the configuration was good.
-    fn render(&self, module: &Module) -> Result<bool> {
+    fn render(&self, module: &Module) -> anyhow::Result<bool> {
         let document = match Document::read(&self.file)? {
             Ok(document) => document,
             Err(Malformed { name, text, problem }) => {
@@ -108,10 +129,9 @@ impl Render {
         let (gateway, findings) = gateway_of(&document);
         tell(&findings, &document.name, &document.text);
         let Some(gateway) = gateway else { return Ok(false) };
-        let files = match self.to {
-            Target::Bootstrap => bootstrap::files(&gateway, module),
-        };
-        let files = match files {
+        let folder = self.file.parent().unwrap_or(Path::new(""));
+        let place = Place { namespace: &self.namespace, folder };
+        let files = match self.to.files(&gateway, module, place) {
             Ok(files) => files,
             Err(problem) => {
                 eprintln!("scopegate: {problem}");
@@ -122,7 +142,7 @@ impl Render {
         Ok(true)
     }
 
-    fn write(&self, files: &Files) -> Result<()> {
+    fn write(&self, files: &Files) -> anyhow::Result<()> {
         let Some(output) = &self.output else {
             print!("{}", files.main.text);
             if !files.beside.is_empty() {

@@ -4,17 +4,21 @@ use serde_json::Value;
 
 use super::*;
 
-/// What `scopegate render FILE` makes of a text.
-fn rendered(text: &str) -> Files {
+/// The gateway of a text.
+pub(super) fn gateway(text: &str) -> Gateway {
     let document = match Document::parse("test.yaml".to_owned(), text.to_owned()) {
         Ok(document) => document,
         Err(malformed) => panic!("{}", malformed.problem.message),
     };
     let (gateway, findings) = gateway_of(&document);
     let shown: Vec<String> = findings.iter().map(|finding| finding.render("test.yaml", text)).collect();
-    let gateway = gateway.unwrap_or_else(|| panic!("{}", shown.join("\n")));
+    gateway.unwrap_or_else(|| panic!("{}", shown.join("\n")))
+}
+
+/// What `scopegate render FILE` makes of a text.
+fn rendered(text: &str) -> Files {
     let module = Module::File("scopegate.wasm".to_owned());
-    bootstrap::files(&gateway, &module).unwrap()
+    bootstrap::files(&gateway(text), &module).unwrap()
 }
 
 fn value(text: &str) -> Value {

@@ -1,0 +1,62 @@
+//! What is rendered for Kubernetes and what runs on it: by the schemas of its objects, by `scopegate check`, and as it is
+//! shipped in `deploy`. Envoy runs it in `tests/tests/mesh`.
+
+use super::schemas::complaints;
+use super::tests::gateway;
+use super::*;
+
+const IMAGE: &str = "oci://registry.example.org/scopegate@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+fn deploy(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(name)
+}
+
+fn place() -> Place<'static> {
+    Place { namespace: "scopegate", folder: Path::new("") }
+}
+
+fn module() -> Module {
+    Module::parse(IMAGE, None).unwrap()
+}
+
+/// All files of a target, of the shipped configuration.
+fn shipped(to: Target) -> Vec<File> {
+    let text = std::fs::read_to_string(deploy("scopegate.yaml")).unwrap();
+    assert_eq!(crate::check::told(&text), Vec::<String>::new());
+    let files = to.files(&gateway(&text), &module(), place()).unwrap();
+    [files.main].into_iter().chain(files.beside).collect()
+}
+
+/// What is in `deploy` is what is made now: `SCOPEGATE_BLESS=1` writes it.
+#[test]
+fn what_is_shipped_is_what_is_made() {
+    for (target, folder) in PLATFORMS {
+        for file in shipped(target) {
+            let path = deploy(folder).join(&file.name);
+            if std::env::var_os("SCOPEGATE_BLESS").is_some() {
+                std::fs::create_dir_all(deploy(folder)).unwrap();
+                std::fs::write(&path, &file.text).unwrap();
+            }
+            let known = std::fs::read_to_string(&path).unwrap_or_default();
+            assert_eq!(known, file.text, "{}: SCOPEGATE_BLESS=1 writes it anew", path.display());
+        }
+    }
+}
+
+#[test]
+fn api_servers_take_it_and_the_check_passes() {
+    for (target, _) in PLATFORMS {
+        for file in shipped(target) {
+            let name = file.name.as_str();
+            let has_filter = file.text.contains("filters.http.wasm.v3.Wasm");
+            if file.text.contains("\nkind:") || file.text.starts_with("kind:") {
+                assert_eq!(complaints(&file.text), Vec::<String>::new(), "{name}\n{}", file.text);
+            }
+            if has_filter {
+                assert_eq!(crate::check::told(&file.text), Vec::<String>::new(), "{name}\n{}", file.text);
+            }
+        }
+    }
+}
+
+const PLATFORMS: [(Target, &str); 1] = [(Target::Istio, "istio")];
