@@ -6,6 +6,7 @@
 mod bootstrap;
 mod envoy;
 mod istio;
+mod kubernetes;
 mod manifests;
 mod module;
 #[cfg(test)]
@@ -69,6 +70,8 @@ enum Target {
     Bootstrap,
     /// Istio: a gateway with an `EnvoyFilter`, and what is around it
     Istio,
+    /// Kubernetes: a plain Envoy, as a kustomization
+    Kubernetes,
 }
 
 impl Target {
@@ -76,6 +79,7 @@ impl Target {
         match self {
             Self::Bootstrap => bootstrap::files(gateway, module),
             Self::Istio => istio::files(gateway, module, place),
+            Self::Kubernetes => kubernetes::files(gateway, module, place),
         }
     }
 }

@@ -49,7 +49,8 @@ fn api_servers_take_it_and_the_check_passes() {
         for file in shipped(target) {
             let name = file.name.as_str();
             let has_filter = file.text.contains("filters.http.wasm.v3.Wasm");
-            if file.text.contains("\nkind:") || file.text.starts_with("kind:") {
+            // The operator's own and kustomize's are no objects of these schemas.
+            if file.text.contains("\nkind:") && !["kustomization.yaml", "monitoring.yaml"].contains(&name) {
                 assert_eq!(complaints(&file.text), Vec::<String>::new(), "{name}\n{}", file.text);
             }
             if has_filter {
@@ -59,4 +60,4 @@ fn api_servers_take_it_and_the_check_passes() {
     }
 }
 
-const PLATFORMS: [(Target, &str); 1] = [(Target::Istio, "istio")];
+const PLATFORMS: [(Target, &str); 2] = [(Target::Istio, "istio"), (Target::Kubernetes, "kubernetes")];

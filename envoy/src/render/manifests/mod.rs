@@ -38,7 +38,7 @@ pub(super) struct Object {
 
 /// An object of a kind; what follows its metadata is added to it.
 pub(super) fn object(comment: &str, api: &str, kind: &str, namespace: &str, name: &str) -> Object {
-    let metadata = Fields::new().with("name", name);
+    let metadata = Fields::new().with("name", label(name));
     let metadata = if namespace.is_empty() { metadata } else { metadata.with("namespace", namespace) };
     let fields =
         Fields::block().with("apiVersion", api).with("kind", kind).with("metadata", metadata.and(labels()));
@@ -76,6 +76,18 @@ pub(super) fn selector() -> Fields {
     Fields::new().with("app.kubernetes.io/name", NAME)
 }
 
+/// A name as Kubernetes takes it.
+pub(super) fn label(name: &str) -> String {
+    let is_good = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit();
+    let plain: String = name
+        .to_ascii_lowercase()
+        .chars()
+        .map(|letter| if is_good(letter) { letter } else { '-' })
+        .take(63)
+        .collect();
+    plain.trim_matches('-').to_owned()
+}
+
 /// The variables of the filter's environment, each by reference.
 pub(super) fn environment(gateway: &Gateway) -> Option<Vec<Fields>> {
     let variable = |name: &String| {
@@ -91,7 +103,7 @@ pub(super) fn service(gateway: &Gateway, namespace: &str, labels: Fields) -> Obj
     let port = |listener: &crate::gateway::Listener| {
         let protocol = if listener.tls.is_some() { "https" } else { "http" };
         Fields::new()
-            .with("name", format!("{protocol}-{}", listener.name))
+            .with("name", label(&format!("{protocol}-{}", listener.name)))
             .with("port", listener.address.port())
             .with("targetPort", listener.address.port())
             .with("appProtocol", protocol)
