@@ -5,6 +5,7 @@
 
 mod bootstrap;
 mod envoy;
+mod envoy_gateway;
 mod istio;
 mod kubernetes;
 mod manifests;
@@ -72,6 +73,8 @@ enum Target {
     Istio,
     /// Kubernetes: a plain Envoy, as a kustomization
     Kubernetes,
+    /// Envoy Gateway: a Gateway with an `EnvoyPatchPolicy`
+    EnvoyGateway,
 }
 
 impl Target {
@@ -79,6 +82,7 @@ impl Target {
         match self {
             Self::Bootstrap => bootstrap::files(gateway, module),
             Self::Istio => istio::files(gateway, module, place),
+            Self::EnvoyGateway => envoy_gateway::files(gateway, module, place),
             Self::Kubernetes => kubernetes::files(gateway, module, place),
         }
     }

@@ -60,4 +60,5 @@ fn api_servers_take_it_and_the_check_passes() {
     }
 }
 
-const PLATFORMS: [(Target, &str); 2] = [(Target::Istio, "istio"), (Target::Kubernetes, "kubernetes")];
+const PLATFORMS: [(Target, &str); 3] =
+    [(Target::Istio, "istio"), (Target::Kubernetes, "kubernetes"), (Target::EnvoyGateway, "envoy-gateway")];

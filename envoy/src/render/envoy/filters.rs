@@ -11,7 +11,7 @@ use crate::yaml::{Fields, Yaml};
 const CACHE: u32 = 300_000;
 const FETCH: u32 = 10_000;
 /// The cluster that the module is fetched through.
-pub(super) const MODULE_CLUSTER: &str = "scopegate-module";
+pub(crate) const MODULE_CLUSTER: &str = "scopegate-module";
 
 /// The filters of a connection manager, with the router at their end.
 pub(crate) fn filters(gateway: &Gateway, module: &Module) -> Vec<Fields> {

@@ -7,8 +7,8 @@ mod routes;
 mod secrets;
 
 pub(super) use clusters::{admin as admin_cluster, cluster, module as module_cluster};
-pub(super) use filters::{filters, peer, plugin, stats_tags};
-pub(super) use listeners::{listener, operations};
+pub(super) use filters::{MODULE_CLUSTER, filters, peer, plugin, stats_tags};
+pub(super) use listeners::{listener, manager, operations};
 pub(super) use routes::virtual_hosts;
 pub(super) use secrets::secrets;
 

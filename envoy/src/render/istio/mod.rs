@@ -13,7 +13,7 @@ mod workload;
 
 use serde_json::Value;
 
-use super::manifests::{self, Admitted, Object, Place};
+use super::manifests::{self, Admitted, Brings, Object, Place};
 use super::{File, Files, Module};
 use crate::gateway::Gateway;
 
@@ -24,7 +24,7 @@ const LABEL: (&str, &str) = ("istio", manifests::NAME);
 pub(crate) fn files(gateway: &Gateway, module: &Module, place: Place<'_>) -> Result<Files, String> {
     refuse(gateway)?;
     let upstreams = mesh::upstreams(gateway, place.namespace);
-    let read = manifests::Files::of(gateway, true)?;
+    let read = manifests::Files::of(gateway, Brings { certificates: true, tokens: true })?;
     let mut objects = manifests::access(gateway, place.namespace);
     objects.extend(workload::objects(gateway, module, &read, place.namespace)?);
     objects.extend(traffic::objects(gateway, &upstreams, place.namespace)?);

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::LABEL;
 use super::mesh::Upstream;
-use crate::gateway::{Cluster, Endpoint, Gateway, KeyPair, ListenerTls, Name, PathMatch, Route};
+use crate::gateway::{Cluster, Endpoint, Gateway, ListenerTls, Name, PathMatch, Route};
 use crate::render::envoy::{one, seconds, texts};
-use crate::render::manifests::{NAME, Object, object};
+use crate::render::manifests::{NAME, Object, object, secret_of};
 use crate::yaml::{Fields, Yaml};
 
 const API: &str = "networking.istio.io/v1";
@@ -95,10 +95,7 @@ fn server(listener: &crate::gateway::Listener) -> Result<Fields, String> {
 
 /// A certificate comes out of a Secret, whose name is the folder that it would be mounted at.
 fn tls(tls: &ListenerTls) -> Result<Fields, String> {
-    let KeyPair { certificate, .. } = &tls.certificate;
-    let secret = certificate.rsplit('/').nth(1).filter(|name| !name.is_empty()).ok_or_else(|| {
-        format!("`{certificate}` comes out of a Secret: name it with its folder, such as /etc/NAME/tls.crt for the Secret `NAME`")
-    })?;
+    let secret = secret_of(&tls.certificate.certificate)?;
     let mode = match (&tls.client_ca, tls.require_client_certificate) {
         (None, _) => "SIMPLE",
         (Some(_), false) => "OPTIONAL_MUTUAL",

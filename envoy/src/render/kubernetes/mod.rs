@@ -5,7 +5,7 @@
 mod workload;
 
 use super::envoy::texts;
-use super::manifests::{self, Admitted, NAME, Place};
+use super::manifests::{self, Admitted, Brings, NAME, Place};
 use super::{File, Files, Module, bootstrap};
 use crate::gateway::{Gateway, Operations};
 use crate::yaml::{Fields, Yaml};
@@ -36,7 +36,7 @@ pub(crate) fn files(gateway: &Gateway, module: &Module, place: Place<'_>) -> Res
                 .to_owned());
         }
     };
-    let read = manifests::Files::of(&gateway, false)?;
+    let read = manifests::Files::of(&gateway, Brings::default())?;
     let rendered = bootstrap::files(&gateway, &inside)?;
     let mut beside = vec![rendered.main];
     beside.extend(rendered.beside);

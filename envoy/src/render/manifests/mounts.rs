@@ -14,6 +14,15 @@ const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 /// What is in every image of Envoy.
 const SYSTEM: &str = "/etc/ssl/";
 
+/// What a platform has by itself, so that no file need be there.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Brings {
+    /// The certificates of the listeners.
+    pub(crate) certificates: bool,
+    /// Who verifies tokens, and what it verifies them by.
+    pub(crate) tokens: bool,
+}
+
 /// The files that a gateway reads.
 #[derive(Debug, Default)]
 pub(crate) struct Files {
@@ -23,25 +32,29 @@ pub(crate) struct Files {
     pub(crate) beside: Vec<String>,
     /// The sources of secrets.
     pub(crate) sources: Vec<File>,
+    /// Whether the token of the pod's account is among them.
+    pub(crate) asks_for_account: bool,
 }
 
 impl Files {
-    /// Those of a whole gateway; without those of its listeners and the public keys where the platform brings them itself.
-    pub(crate) fn of(gateway: &Gateway, platform_has_edge: bool) -> Result<Self, String> {
+    /// Those of a whole gateway, without what the platform brings.
+    pub(crate) fn of(gateway: &Gateway, brings: Brings) -> Result<Self, String> {
         let mut files = Self::default();
-        if !platform_has_edge {
+        if !brings.certificates {
             for tls in gateway.listeners.iter().filter_map(|listener| listener.tls.as_ref()) {
                 files.public(&tls.certificate.certificate);
                 files.secret(&tls.certificate.key)?;
                 tls.client_ca.iter().for_each(|file| files.public(file));
             }
+        }
+        if !brings.tokens {
             for provider in &gateway.providers {
                 if let Jwks::File(file) = &provider.jwks {
                     files.public(file);
                 }
             }
         }
-        let is_ours = |name: &str| !(platform_has_edge && name.starts_with(crate::gateway::OUR_OWN));
+        let is_ours = |name: &str| !(brings.tokens && name.starts_with(crate::gateway::OUR_OWN));
         for cluster in gateway.clusters.iter().filter(|cluster| is_ours(&cluster.name)) {
             if let Some(tls) = &cluster.tls {
                 files.public(&tls.ca);
@@ -57,7 +70,7 @@ impl Files {
         files.sources = envoy::secrets(gateway)
             .into_iter()
             .filter(|source| {
-                !platform_has_edge
+                !brings.certificates
                     || gateway
                         .clusters
                         .iter()
@@ -89,6 +102,7 @@ impl Files {
     }
 
     fn folder(&mut self, folder: &str) {
+        self.asks_for_account |= folder == ACCOUNT;
         let is_there = folder == ACCOUNT || format!("{folder}/").starts_with(SYSTEM);
         if let Some(name) = folder.rsplit('/').next().filter(|_| !is_there) {
             self.secrets.insert(folder.to_owned(), name.to_owned());
@@ -122,6 +136,13 @@ impl Files {
         (!self.sources.is_empty())
             .then(|| super::object(comment, "v1", "ConfigMap", namespace, name).with("data", data))
     }
+}
+
+/// The Secret that a file comes out of: the folder that it is mounted at has its name.
+pub(crate) fn secret_of(file: &str) -> Result<&str, String> {
+    file.rsplit('/').nth(1).filter(|name| !name.is_empty()).ok_or_else(|| {
+        format!("`{file}` comes out of a Secret: name it with its folder, such as /etc/NAME/tls.crt for the Secret `NAME`")
+    })
 }
 
 /// A volume that nobody writes to.
