@@ -7,11 +7,14 @@ mod diff;
 mod document;
 mod explain;
 mod finding;
+mod gateway;
 mod hash;
 mod metrics;
 mod reference;
+mod render;
 mod schema;
 mod testing;
+mod yaml;
 
 use std::process::ExitCode;
 
@@ -41,6 +44,7 @@ struct Arguments {
 enum Command {
     Check(check::Check),
     Explain(Box<explain::Explain>),
+    Render(render::Render),
     /// Makes the keyed hash of a password or a token, for `callers[].basic` and `callers[].bearer`
     Hash(hash::Hash),
     Test(testing::Test),
@@ -66,6 +70,7 @@ fn main() -> ExitCode {
             Err(error) => Err(error),
         },
         Command::Explain(explain) => return explain.run(),
+        Command::Render(render) => return render.run(),
         Command::Hash(hash) => hash.run(),
         Command::Diff(diff) => return diff.run(),
         Command::Test(test) => return test.run(),
@@ -73,7 +78,11 @@ fn main() -> ExitCode {
         Command::Reference => {
             print!(
                 "{}",
-                reference::page(&schemars::schema_for!(Config), &schemars::schema_for!(AgentConfig))
+                reference::page(
+                    &schemars::schema_for!(Config),
+                    &schemars::schema_for!(AgentConfig),
+                    &schemars::schema_for!(config::GatewayConfig),
+                )
             );
             Ok(())
         }

@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use scopegate_core::config::Role;
 
+use crate::config;
 use crate::testing::TestFile;
 
 /// Prints the JSON schema of the configuration, or of another file, for editors
@@ -32,8 +32,8 @@ impl Schema {
     /// Prints it.
     pub(crate) fn run(&self) -> Result<()> {
         let schema = match self.of {
-            File::Configuration => schemars::schema_for!(Role),
-            File::Tests => schemars::schema_for!(TestFile),
+            File::Configuration => config::schema(),
+            File::Tests => schemars::schema_for!(TestFile).to_value(),
         };
         println!("{}", serde_json::to_string_pretty(&schema)?);
         Ok(())

@@ -14,6 +14,7 @@ use scopegate_core::table::{Fetched, Get};
 use serde_json::Value;
 
 use crate::check::{PLACEHOLDER, configurations};
+use crate::config::filter_part;
 use crate::document::{Document, Malformed};
 
 /// What is said about the configuration.
@@ -76,22 +77,43 @@ impl PolicyArguments {
     }
 }
 
-/// The configuration in a file; the one of this filter, counted from 1, where there are several.
-pub(crate) fn configuration(file: &Path, filter: Option<usize>) -> Result<Value> {
+/// The configuration in a file; the one of this filter, counted from 1, where there are several. With what stands beside it
+/// in a file of its own, which says what is around the filter.
+pub(crate) fn whole(file: &Path, filter: Option<usize>) -> Result<Whole> {
     let Document { name, root, .. } = read(file)?;
     let configurations = configurations(&root);
     let found = match (configurations.as_slice(), filter) {
         ([], _) => {
             bail!("{name} is neither a Scopegate configuration nor an Envoy configuration with its filter")
         }
-        ([(only, _)], None) => only,
+        ([only], None) => only,
         (several, None) => bail!("{name} has {} filters: say which, with --filter", several.len()),
         (some, Some(at)) => {
             let found = at.checked_sub(1).and_then(|at| some.get(at));
-            &found.with_context(|| format!("{name} has {} filters, and no {at}", some.len()))?.0
+            found.with_context(|| format!("{name} has {} filters, and no {at}", some.len()))?
         }
     };
-    Ok(found.value())
+    let (node, path) = found;
+    Ok(Whole { value: node.value(), is_own: path.is_empty() })
+}
+
+/// A configuration as it is written.
+pub(crate) struct Whole {
+    pub(crate) value: Value,
+    /// Whether it is a file of its own.
+    is_own: bool,
+}
+
+impl Whole {
+    /// What the filter sees of it.
+    pub(crate) fn filter(self) -> Value {
+        if self.is_own { filter_part(self.value) } else { self.value }
+    }
+}
+
+/// The configuration that the filter sees.
+pub(crate) fn configuration(file: &Path, filter: Option<usize>) -> Result<Value> {
+    Ok(whole(file, filter)?.filter())
 }
 
 /// Reads a configuration.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use scopegate_core::config::{Config, ConfigError, OneOrMany, Text};
+use scopegate_core::config::{Config, ConfigError, OneOrMany, SessionKeysConfig, Text};
 use scopegate_core::http::encode;
 use scopegate_core::session::{BodyDigest, Claim, KeyRing};
 use serde_json::{Map, Value};
@@ -222,6 +222,22 @@ impl Maker<'_> {
         Ok((provider.namespace.to_owned(), provider.name.to_owned(), Value::Object(payload)))
     }
 
+    /// A key of this agent: of the environment, or of the table.
+    fn keys(&self, keys: &SessionKeysConfig, agent: &str, path: &str) -> Result<KeyRing, ConfigError> {
+        if let Some(variable) = &keys.env {
+            return KeyRing::parse(&self.world.secret(variable))
+                .map_err(|problem| ConfigError::new(format!("env.{variable}"), problem));
+        }
+        let table = keys.table.as_ref().map(|table| table.0.as_str()).unwrap_or_default();
+        let entries = self.world.tables.get(table).and_then(Value::as_object).into_iter().flatten();
+        let text = |entry: &Value, field: &str| entry.get(field).and_then(Value::as_str).map(str::to_owned);
+        let mut own = entries.filter(|(_, entry)| text(entry, "agent").is_none_or(|known| known == agent));
+        let key = own.find_map(|(id, entry)| {
+            KeyRing::parse(format!("{id}:{}", text(entry, "secret")?).as_bytes()).ok()
+        });
+        key.ok_or_else(|| ConfigError::new(path, format!("the table `{table}` has no key of this agent")))
+    }
+
     fn proof(
         &self,
         SessionCase { attribute, agent }: &SessionCase,
@@ -237,9 +253,7 @@ impl Maker<'_> {
                 unknown("attribute", attribute, names),
             ));
         };
-        let variable = &session.keys.env;
-        let keys = KeyRing::parse(&self.world.secret(variable))
-            .map_err(|problem| ConfigError::new(format!("env.{variable}"), problem))?;
+        let keys = self.keys(&session.keys, agent, path)?;
         let mut nonce = [0; 16];
         nonce[..8].copy_from_slice(&(number as u64).to_be_bytes());
         let body = BodyDigest::of(&request.body);
