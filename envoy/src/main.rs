@@ -10,6 +10,8 @@ mod finding;
 mod gateway;
 mod hash;
 mod metrics;
+mod package;
+mod push;
 mod reference;
 mod render;
 mod schema;
@@ -50,6 +52,8 @@ enum Command {
     Test(testing::Test),
     Diff(Box<diff::Diff>),
     Schema(schema::Schema),
+    Package(package::Package),
+    Push(push::Push),
     /// Prints the configuration reference as Markdown
     #[command(after_help = "Example:\n  scopegate reference > configuration.md")]
     Reference,
@@ -75,6 +79,8 @@ fn main() -> ExitCode {
         Command::Diff(diff) => return diff.run(),
         Command::Test(test) => return test.run(),
         Command::Schema(schema) => schema.run(),
+        Command::Package(package) => package.run(),
+        Command::Push(push) => push.run(),
         Command::Reference => {
             print!(
                 "{}",

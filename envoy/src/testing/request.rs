@@ -5,7 +5,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use scopegate_core::config::{Config, ConfigError, OneOrMany, SessionKeysConfig, Text};
+use scopegate_core::config::{Config, ConfigError, OneOrMany, Text};
 use scopegate_core::http::encode;
 use scopegate_core::session::{BodyDigest, Claim, KeyRing};
 use serde_json::{Map, Value};
@@ -222,22 +222,6 @@ impl Maker<'_> {
         Ok((provider.namespace.to_owned(), provider.name.to_owned(), Value::Object(payload)))
     }
 
-    /// A key of this agent: of the environment, or of the table.
-    fn keys(&self, keys: &SessionKeysConfig, agent: &str, path: &str) -> Result<KeyRing, ConfigError> {
-        if let Some(variable) = &keys.env {
-            return KeyRing::parse(&self.world.secret(variable))
-                .map_err(|problem| ConfigError::new(format!("env.{variable}"), problem));
-        }
-        let table = keys.table.as_ref().map(|table| table.0.as_str()).unwrap_or_default();
-        let entries = self.world.tables.get(table).and_then(Value::as_object).into_iter().flatten();
-        let text = |entry: &Value, field: &str| entry.get(field).and_then(Value::as_str).map(str::to_owned);
-        let mut own = entries.filter(|(_, entry)| text(entry, "agent").is_none_or(|known| known == agent));
-        let key = own.find_map(|(id, entry)| {
-            KeyRing::parse(format!("{id}:{}", text(entry, "secret")?).as_bytes()).ok()
-        });
-        key.ok_or_else(|| ConfigError::new(path, format!("the table `{table}` has no key of this agent")))
-    }
-
     fn proof(
         &self,
         SessionCase { attribute, agent }: &SessionCase,
@@ -253,13 +237,28 @@ impl Maker<'_> {
                 unknown("attribute", attribute, names),
             ));
         };
-        let keys = self.keys(&session.keys, agent, path)?;
+        let (keys, place) = match (&session.keys.env, &session.keys.table) {
+            (Some(variable), _) => (self.world.secret(variable), format!("env.{variable}")),
+            (None, Some(table)) => {
+                (self.key_in(table, agent).unwrap_or_default().into_bytes(), format!("tables.{table}"))
+            }
+            (None, None) => (Vec::new(), format!("{path}.attribute")),
+        };
+        let keys = KeyRing::parse(&keys).map_err(|problem| ConfigError::new(place, problem))?;
         let mut nonce = [0; 16];
         nonce[..8].copy_from_slice(&(number as u64).to_be_bytes());
         let body = BodyDigest::of(&request.body);
         let claim = Claim { attribute, agent, time: self.date, nonce, body };
         let proof = claim.sign(&keys, &request.text(":method"), &request.text(":path"));
         proof.ok_or_else(|| ConfigError::new(format!("{path}.agent"), "it has the form of a tenant's ID"))
+    }
+
+    /// A key of an agent in a table, as `ID:SECRET`.
+    fn key_in(&self, table: &str, agent: &str) -> Option<String> {
+        let entries = self.world.tables.get(table)?.as_object()?;
+        let is_of = |entry: &Value| entry.get("agent").is_none_or(|of| of == agent);
+        let (id, entry) = entries.iter().find(|(_, entry)| is_of(entry))?;
+        Some(format!("{id}:{}", entry.get("secret")?.as_str()?))
     }
 }
 
