@@ -2,6 +2,7 @@
 
 mod check;
 mod config;
+mod convert;
 mod document;
 mod explain;
 mod finding;
@@ -30,6 +31,7 @@ enum Command {
     Check(check::Check),
     Explain(Box<explain::Explain>),
     Render(render::Render),
+    Convert(convert::Convert),
     /// Makes the keyed hash of a password or a token, for `callers[].basic` and `callers[].bearer`
     Hash(hash::Hash),
     /// Prints the JSON schema of the configuration, for editors
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         },
         Command::Explain(explain) => return explain.run(),
         Command::Render(render) => return render.run(),
+        Command::Convert(convert) => return convert.run(),
         Command::Hash(hash) => hash.run(),
         Command::Schema => schema(),
         Command::Reference => {
