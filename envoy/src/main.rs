@@ -3,6 +3,7 @@
 mod check;
 mod commands;
 mod config;
+mod convert;
 mod diff;
 mod document;
 mod explain;
@@ -47,6 +48,7 @@ enum Command {
     Check(check::Check),
     Explain(Box<explain::Explain>),
     Render(render::Render),
+    Convert(convert::Convert),
     /// Makes the keyed hash of a password or a token, for `callers[].basic` and `callers[].bearer`
     Hash(hash::Hash),
     Test(testing::Test),
@@ -75,6 +77,7 @@ fn main() -> ExitCode {
         },
         Command::Explain(explain) => return explain.run(),
         Command::Render(render) => return render.run(),
+        Command::Convert(convert) => return convert.run(),
         Command::Hash(hash) => hash.run(),
         Command::Diff(diff) => return diff.run(),
         Command::Test(test) => return test.run(),

@@ -13,6 +13,7 @@ use clap::Args;
 use serde_json::json;
 
 pub(crate) use configuration::{PLACEHOLDER, finding};
+pub(crate) use suggest::meant;
 
 use crate::document::{Document, Malformed, Node};
 use crate::finding::{Finding, Severity};
