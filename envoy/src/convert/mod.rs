@@ -4,10 +4,12 @@
 
 pub(crate) mod auth_gateway;
 mod cortex_tenant;
+mod nginx;
 mod prom_label_proxy;
 mod taken;
 #[cfg(test)]
 mod tests;
+mod vmauth;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -29,7 +31,7 @@ use crate::yaml::Yaml;
     after_help = "\
 The configuration goes to the standard output, or to --output; what is to be known about it, to the standard error.
 
-Exit code: 0 where it was made, also with warnings; 1 where the file is refused; 2 for bad arguments."
+Exit code: 0 where it was made, also with warnings; 1 where the file is refused; 2 for bad arguments and for what cannot be read."
 )]
 pub(crate) struct Convert {
     #[command(subcommand)]
@@ -42,6 +44,9 @@ enum Source {
     CortexTenant(cortex_tenant::CortexTenant),
     CortexTenantNsLabel(cortex_tenant::NsLabel),
     PromLabelProxy(prom_label_proxy::PromLabelProxy),
+    Nginx(nginx::Nginx),
+    #[command(name = "vmuser", visible_alias = "vmauth")]
+    VmUser(vmauth::VmUser),
 }
 
 /// What was made of a document.
@@ -160,13 +165,15 @@ impl Convert {
             Source::CortexTenant(source) => source.run(),
             Source::CortexTenantNsLabel(source) => source.run(),
             Source::PromLabelProxy(source) => source.run(),
+            Source::Nginx(source) => source.run(),
+            Source::VmUser(source) => source.run(),
         };
         match result {
             Ok(true) => ExitCode::SUCCESS,
             Ok(false) => ExitCode::FAILURE,
             Err(error) => {
                 eprintln!("scopegate: {error:#}");
-                ExitCode::FAILURE
+                ExitCode::from(2)
             }
         }
     }
