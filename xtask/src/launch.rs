@@ -26,6 +26,7 @@ impl Equipment {
             ("PROMETHEUS_BIN", self.tools.prometheus.as_ref()),
             ("VICTORIA_METRICS_BIN", self.tools.victoria_metrics.as_ref()),
             ("ALERTMANAGER_BIN", self.tools.alertmanager.as_ref()),
+            ("NGINX_BIN", self.tools.nginx.as_ref()),
         ];
         all.into_iter().filter_map(|(name, path)| Some((name, path?.clone()))).collect()
     }
@@ -72,14 +73,15 @@ mod tests {
                 toolchain: Toolchain::Active,
                 prometheus: spare.clone(),
                 victoria_metrics: spare.clone(),
-                alertmanager: spare,
+                alertmanager: spare.clone(),
+                nginx: spare,
             };
             let equipment = Equipment { tools, shipped: "/s.wasm".into(), faults: faults.map(PathBuf::from) };
             equipment.variables().iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(names(None, None), "ENVOY_BIN SCOPEGATE_WASM");
         let all = "ENVOY_BIN SCOPEGATE_WASM SCOPEGATE_FAULTS_WASM PROMETHEUS_BIN VICTORIA_METRICS_BIN \
-                   ALERTMANAGER_BIN";
+                   ALERTMANAGER_BIN NGINX_BIN";
         assert_eq!(names(Some("/p"), Some("/f.wasm")), all);
     }
 }

@@ -6,6 +6,7 @@
 mod alertmanager;
 mod apt;
 mod envoy;
+mod nginx;
 mod prometheus;
 mod rust;
 mod victoriametrics;
@@ -46,6 +47,7 @@ pub(crate) struct Tools {
     pub(crate) prometheus: Option<PathBuf>,
     pub(crate) victoria_metrics: Option<PathBuf>,
     pub(crate) alertmanager: Option<PathBuf>,
+    pub(crate) nginx: Option<PathBuf>,
 }
 
 /// Brings what is missing. Every step is tried before a failure is reported.
@@ -55,9 +57,10 @@ pub(crate) fn run(project: &Project, ui: &Ui) -> Result<Tools> {
     let prometheus = step::<prometheus::Prometheus>(project, ui, true);
     let victoria_metrics = step::<victoriametrics::VictoriaMetrics>(project, ui, true);
     let alertmanager = step::<alertmanager::Alertmanager>(project, ui, true);
+    let nginx = step::<nginx::Nginx>(project, ui, true);
     match (envoy, toolchain) {
         (Some(envoy), Some(toolchain)) => {
-            Ok(Tools { envoy, toolchain, prometheus, victoria_metrics, alertmanager })
+            Ok(Tools { envoy, toolchain, prometheus, victoria_metrics, alertmanager, nginx })
         }
         _ => bail!("setup is not complete: see the lines marked ✗"),
     }
@@ -70,6 +73,7 @@ pub(crate) fn check(project: &Project, ui: &Ui) -> Result<()> {
     step::<prometheus::Prometheus>(project, ui, false);
     step::<victoriametrics::VictoriaMetrics>(project, ui, false);
     step::<alertmanager::Alertmanager>(project, ui, false);
+    step::<nginx::Nginx>(project, ui, false);
     if envoy && toolchain { Ok(()) } else { bail!("something is missing: `cargo xtask setup` brings it") }
 }
 
