@@ -1,6 +1,7 @@
 //! The `scopegate` command: what people do with a configuration outside Envoy.
 
 mod check;
+mod dashboard;
 mod document;
 mod explain;
 mod finding;
@@ -37,6 +38,8 @@ enum Command {
     Reference,
     /// Prints the metrics of the filter as Markdown
     Metrics,
+    /// Prints Grafana's dashboard of the metrics
+    Dashboard,
 }
 
 fn main() -> ExitCode {
@@ -60,6 +63,10 @@ fn main() -> ExitCode {
         }
         Command::Metrics => {
             print!("{}", metrics::page());
+            Ok(())
+        }
+        Command::Dashboard => {
+            print!("{}", dashboard::page());
             Ok(())
         }
     };
