@@ -1,20 +1,27 @@
 //! The `scopegate` command: what people do with a configuration outside Envoy.
 
 mod check;
+mod config;
 mod dashboard;
+mod diff;
 mod document;
 mod explain;
 mod finding;
+mod gateway;
 mod hash;
 mod metrics;
 mod package;
 mod push;
 mod reference;
+mod render;
+mod schema;
+mod testing;
+mod yaml;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use scopegate_core::config::{AgentConfig, Config, Role};
+use scopegate_core::config::{AgentConfig, Config};
 
 /// Works with Scopegate's configuration, offline.
 #[derive(Parser)]
@@ -28,12 +35,14 @@ struct Arguments {
 enum Command {
     Check(check::Check),
     Explain(Box<explain::Explain>),
+    Render(render::Render),
     /// Makes the keyed hash of a password or a token, for `callers[].basic` and `callers[].bearer`
     Hash(hash::Hash),
+    Test(testing::Test),
+    Diff(Box<diff::Diff>),
+    Schema(schema::Schema),
     Package(package::Package),
     Push(push::Push),
-    /// Prints the JSON schema of the configuration, for editors
-    Schema,
     /// Prints the configuration reference as Markdown
     Reference,
     /// Prints the metrics of the filter as Markdown
@@ -50,14 +59,21 @@ fn main() -> ExitCode {
             Err(error) => Err(error),
         },
         Command::Explain(explain) => return explain.run(),
+        Command::Render(render) => return render.run(),
         Command::Hash(hash) => hash.run(),
+        Command::Diff(diff) => return diff.run(),
+        Command::Test(test) => return test.run(),
+        Command::Schema(schema) => schema.run(),
         Command::Package(package) => package.run(),
         Command::Push(push) => push.run(),
-        Command::Schema => schema(),
         Command::Reference => {
             print!(
                 "{}",
-                reference::page(&schemars::schema_for!(Config), &schemars::schema_for!(AgentConfig))
+                reference::page(
+                    &schemars::schema_for!(Config),
+                    &schemars::schema_for!(AgentConfig),
+                    &schemars::schema_for!(config::GatewayConfig),
+                )
             );
             Ok(())
         }
@@ -74,12 +90,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("scopegate: {error:#}");
-            ExitCode::FAILURE
+            ExitCode::from(2)
         }
     }
-}
-
-fn schema() -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(&schemars::schema_for!(Role))?);
-    Ok(())
 }

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-pub(crate) use configuration::PLACEHOLDER;
+pub(crate) use configuration::{PLACEHOLDER, finding};
 
 use crate::document::{Document, Malformed, Node};
 use crate::finding::{Finding, Severity};
@@ -106,7 +106,19 @@ fn findings(root: &Node) -> Vec<Finding> {
     findings
 }
 
-fn as_json(finding: &Finding, file: &str, text: &str) -> serde_json::Value {
+/// What is wrong with a text, a line for each.
+#[cfg(test)]
+pub(crate) fn told(text: &str) -> Vec<String> {
+    match Document::parse("test.yaml".to_owned(), text.to_owned()) {
+        Ok(document) => {
+            let line = |finding: &Finding| format!("{}: {}", finding.path, finding.message);
+            findings(&document.root).iter().map(line).collect()
+        }
+        Err(malformed) => vec![malformed.problem.message],
+    }
+}
+
+pub(crate) fn as_json(finding: &Finding, file: &str, text: &str) -> serde_json::Value {
     let (line, column) = finding.position(text);
     json!({
         "severity": match finding.severity {
