@@ -33,7 +33,8 @@ fn the_tests_of_the_rules_would_notice() -> Result<()> {
     let rules = std::fs::read_to_string(file("rules.yaml"))?;
     let (tests, copy) = (dir.path().join("rules.test.yaml"), dir.path().join("rules.yaml"));
     // The one that takes a day of evaluations need not.
-    let shorter = std::fs::read_to_string(file("rules.test.yaml"))?.replace("eval_time: 25h", "eval_time: 1m");
+    let shorter =
+        std::fs::read_to_string(file("rules.test.yaml"))?.replace("eval_time: 25h", "eval_time: 1m");
     std::fs::write(&tests, shorter)?;
     let failures = |rules: String| -> Result<String> {
         std::fs::write(&copy, rules)?;

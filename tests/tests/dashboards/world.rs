@@ -104,7 +104,8 @@ impl World {
             as_forwarder(Call::get("/prometheus/api/v1/query?query=up")),
             as_forwarder(Call::get("/config")),
             Call::get("/prometheus/api/v1/query?query=up"),
-            Call::get("/prometheus/api/v1/query?query=up").header("authorization", basic("forwarder", "guessed")),
+            Call::get("/prometheus/api/v1/query?query=up")
+                .header("authorization", basic("forwarder", "guessed")),
             as_forwarder(push(noise.clone())),
             as_forwarder(Call::get("/prometheus/api/v1/query?query=up").authority(OBSERVED))
                 .tenant("elsewhere"),
