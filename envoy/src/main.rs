@@ -1,17 +1,21 @@
 //! The `scopegate` command: what people do with a configuration outside Envoy.
 
 mod check;
+mod config;
 mod document;
 mod explain;
 mod finding;
+mod gateway;
 mod hash;
 mod metrics;
 mod reference;
+mod render;
+mod yaml;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use scopegate_core::config::{AgentConfig, Config, Role};
+use scopegate_core::config::{AgentConfig, Config};
 
 /// Works with Scopegate's configuration, offline.
 #[derive(Parser)]
@@ -25,6 +29,7 @@ struct Arguments {
 enum Command {
     Check(check::Check),
     Explain(Box<explain::Explain>),
+    Render(render::Render),
     /// Makes the keyed hash of a password or a token, for `callers[].basic` and `callers[].bearer`
     Hash(hash::Hash),
     /// Prints the JSON schema of the configuration, for editors
@@ -43,12 +48,17 @@ fn main() -> ExitCode {
             Err(error) => Err(error),
         },
         Command::Explain(explain) => return explain.run(),
+        Command::Render(render) => return render.run(),
         Command::Hash(hash) => hash.run(),
         Command::Schema => schema(),
         Command::Reference => {
             print!(
                 "{}",
-                reference::page(&schemars::schema_for!(Config), &schemars::schema_for!(AgentConfig))
+                reference::page(
+                    &schemars::schema_for!(Config),
+                    &schemars::schema_for!(AgentConfig),
+                    &schemars::schema_for!(config::GatewayConfig),
+                )
             );
             Ok(())
         }
@@ -67,6 +77,6 @@ fn main() -> ExitCode {
 }
 
 fn schema() -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(&schemars::schema_for!(Role))?);
+    println!("{}", serde_json::to_string_pretty(&config::schema())?);
     Ok(())
 }

@@ -106,6 +106,18 @@ fn findings(root: &Node) -> Vec<Finding> {
     findings
 }
 
+/// What is wrong with a text, a line for each.
+#[cfg(test)]
+pub(crate) fn told(text: &str) -> Vec<String> {
+    match Document::parse("test.yaml".to_owned(), text.to_owned()) {
+        Ok(document) => {
+            let line = |finding: &Finding| format!("{}: {}", finding.path, finding.message);
+            findings(&document.root).iter().map(line).collect()
+        }
+        Err(malformed) => vec![malformed.problem.message],
+    }
+}
+
 fn as_json(finding: &Finding, file: &str, text: &str) -> serde_json::Value {
     let (line, column) = finding.position(text);
     json!({

@@ -14,6 +14,7 @@ use scopegate_core::table::{Fetched, Get};
 use serde_json::Value;
 
 use crate::check::{PLACEHOLDER, configurations};
+use crate::config::filter_part;
 use crate::document::{Document, Malformed};
 
 /// What is said about the configuration.
@@ -50,14 +51,17 @@ impl PolicyArguments {
             ([], _) => bail!(
                 "{name} is neither a Scopegate configuration nor an Envoy configuration with its filter"
             ),
-            ([(only, _)], None) => only,
+            ([only], None) => only,
             (several, None) => bail!("{name} has {} filters: say which, with --filter", several.len()),
             (some, Some(at)) => {
                 let found = at.checked_sub(1).and_then(|at| some.get(at));
-                &found.with_context(|| format!("{name} has {} filters, and no {at}", some.len()))?.0
+                found.with_context(|| format!("{name} has {} filters, and no {at}", some.len()))?
             }
         };
-        self.compile(configuration.value()).with_context(|| format!("{name} (`scopegate check` says where)"))
+        let (node, path) = configuration;
+        // A file of its own may say what is around the filter, too.
+        let value = if path.is_empty() { filter_part(node.value()) } else { node.value() };
+        self.compile(value).with_context(|| format!("{name} (`scopegate check` says where)"))
     }
 
     /// Compiles a configuration.
