@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-pub(crate) use configuration::PLACEHOLDER;
+pub(crate) use configuration::{PLACEHOLDER, finding};
 
 use crate::document::{Document, Malformed, Node};
 use crate::finding::{Finding, Severity};
@@ -118,7 +118,7 @@ pub(crate) fn told(text: &str) -> Vec<String> {
     }
 }
 
-fn as_json(finding: &Finding, file: &str, text: &str) -> serde_json::Value {
+pub(crate) fn as_json(finding: &Finding, file: &str, text: &str) -> serde_json::Value {
     let (line, column) = finding.position(text);
     json!({
         "severity": match finding.severity {

@@ -164,6 +164,7 @@ pub(crate) fn findings(problems: &[Problem], place: impl Fn(&str) -> std::ops::R
         span: place(&problem.path),
         message: problem.message.clone(),
         help: problem.help.clone(),
+        note: None,
     };
     problems.iter().map(finding).collect()
 }
