@@ -16,6 +16,7 @@ pub mod envoy;
 pub mod example;
 pub mod grafana;
 pub mod identity;
+pub mod keycloak;
 pub mod kubernetes;
 pub mod loki;
 pub mod oci;
