@@ -80,7 +80,7 @@ fn the_same_dashboards_for_all() -> Result<()> {
         assert!(providers.iter().all(|provider| provider == &providers[0]), "{example}");
         let dashboard = yaml(&file(example, "grafana/dashboards/overview.json"))?;
         let panels = dashboard["panels"].as_array().context("no panels")?;
-        for target in panels.iter().flat_map(|panel| panel["targets"].as_array()).flatten() {
+        for target in panels.iter().filter_map(|panel| panel["targets"].as_array()).flatten() {
             for sources in organisations.values() {
                 let has = |source: &Value| {
                     source["uid"] == target["datasource"]["uid"]

@@ -1,9 +1,9 @@
 //! Who is calling: the sources of identity, and the rights that come with it.
 //!
-//! An [entry](entry) of the list has one [source](source), each in a file of its own. From the [evidence](evidence) it
-//! answers one of three things ([recognition](recognition)): the request is not its own (and why), it knows the caller,
+//! An `entry` of the list has one `source`, each in a file of its own. From the `evidence` it
+//! answers one of three things (`recognition`): the request is not its own (and why), it knows the caller,
 //! or it knows the credential and the credential is bad. The last is final: a bad credential never falls through to
-//! another source. Whom an entry knows has an [identity](identity): tenants, [rights](rights), claims.
+//! another source. Whom an entry knows has an `identity`: tenants, `rights`, claims.
 
 mod basic;
 mod bearer;

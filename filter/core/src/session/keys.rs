@@ -29,7 +29,7 @@ pub struct Found<'a> {
 pub struct KeyRing {
     keys: Vec<(String, SessionKey)>,
     /// Checks in the place of a key that nobody knows.
-    nobody: SessionKey,
+    nobody: Box<SessionKey>,
 }
 
 impl core::fmt::Debug for SessionKey {
@@ -77,7 +77,7 @@ impl<'a> Found<'a> {
 
 impl core::fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("KeyRing").field("keys", &self.keys.len()).finish()
+        f.debug_struct("KeyRing").field("keys", &self.keys.len()).finish_non_exhaustive()
     }
 }
 
@@ -112,7 +112,7 @@ impl KeyRing {
     /// # Errors
     /// Where the MAC takes no key.
     pub fn empty() -> Result<Self, &'static str> {
-        Ok(Self { keys: Vec::new(), nobody: SessionKey::new(&[0; MIN_SECRET])? })
+        Ok(Self { keys: Vec::new(), nobody: Box::new(SessionKey::new(&[0; MIN_SECRET])?) })
     }
 
     /// The key that signs, with its ID.

@@ -46,7 +46,9 @@ fn list(around: &Around, keys: &Json) -> Vec<Caller> {
 
 fn known(callers: &[Caller]) -> Known {
     let process = Rc::new(Alone::default());
-    callers.iter().for_each(|caller| caller.make_slots(&*process).unwrap());
+    for caller in callers {
+        caller.make_slots(&*process).unwrap();
+    }
     Known { date: Some(NOW), process: Some(process), ..Known::default() }
 }
 
