@@ -9,9 +9,10 @@ use crate::run;
 use crate::ui::{Mark, Ui};
 
 /// The pages, and the subcommand that prints each.
-const PAGES: [(&str, &str); 3] = [
+const PAGES: [(&str, &str); 4] = [
     ("docs/configuration.md", "reference"),
     ("docs/metrics.md", "metrics"),
+    ("docs/command.md", "commands"),
     ("dashboards/scopegate.json", "dashboard"),
 ];
 

@@ -17,8 +17,10 @@ use clap::{Args, ValueEnum};
 
 pub(crate) use module::Module;
 
-use crate::document::{Document, Malformed};
-use crate::finding::{Finding, Severity};
+use crate::check::meant;
+use crate::convert::{auth_gateway, without_text};
+use crate::document::Document;
+use crate::finding::Finding;
 use crate::gateway::{self, Gateway, Problem};
 
 /// Makes a whole gateway of a configuration
@@ -99,14 +101,15 @@ impl Render {
     fn render(&self, module: &Module) -> Result<bool> {
         let document = match Document::read(&self.file)? {
             Ok(document) => document,
-            Err(Malformed { name, text, problem }) => {
-                let finding = Finding::new(Severity::Error, "", problem.span, problem.message);
-                tell(&[finding], &name, &text);
+            Err(malformed) => {
+                eprintln!("scopegate: {}", without_text(&malformed));
                 return Ok(false);
             }
         };
-        let (gateway, findings) = gateway_of(&document);
-        tell(&findings, &document.name, &document.text);
+        let (gateway, shown) = gateway_of(&document);
+        for shown in shown {
+            anstream::eprintln!("{shown}\n");
+        }
         let Some(gateway) = gateway else { return Ok(false) };
         let files = match self.to {
             Target::Bootstrap => bootstrap::files(&gateway, module),
@@ -150,10 +153,20 @@ impl Render {
 }
 
 /// The gateway of a document, which may be an auth-gateway's, and what is to be told about it.
-pub(crate) fn gateway_of(document: &Document) -> (Option<Gateway>, Vec<Finding>) {
+pub(crate) fn gateway_of(document: &Document) -> (Option<Gateway>, Vec<String>) {
+    if let Some(converted) = auth_gateway::of(document) {
+        let mut shown = converted.shown(document);
+        let made =
+            converted.text().map(|text| Document::parse(format!("{}, converted", document.name), text));
+        let Some(Ok(made)) = made else { return (None, shown) };
+        let (gateway, more) = gateway_of(&made);
+        shown.extend(more);
+        return (gateway, shown);
+    }
     let root = &document.root;
     let (gateway, problems) = gateway::compile(&root.value());
-    (gateway, findings(&problems, |path| root.place(path)))
+    let findings = findings(&problems, |path| root.place(path));
+    (gateway, findings.iter().map(|finding| finding.render(&document.name, &document.text)).collect())
 }
 
 /// Problems where they are in a text.
@@ -163,14 +176,11 @@ pub(crate) fn findings(problems: &[Problem], place: impl Fn(&str) -> std::ops::R
         path: problem.path.clone(),
         span: place(&problem.path),
         message: problem.message.clone(),
-        help: problem.help.clone(),
+        help: problem
+            .help
+            .clone()
+            .or_else(|| meant(&problem.message).map(|name| format!("did you mean `{name}`?"))),
         note: None,
     };
     problems.iter().map(finding).collect()
-}
-
-fn tell(findings: &[Finding], name: &str, text: &str) {
-    for finding in findings {
-        anstream::eprintln!("{}\n", finding.render(name, text));
-    }
 }
