@@ -320,6 +320,29 @@ fn answers_are_narrowed() {
 }
 
 /// In observe mode everything goes on, and comes back, as it came.
+/// The access log has one line for a request, the last: what was refused was not only forwarded.
+#[test]
+fn the_access_log_says_that_an_answer_was_refused() {
+    let mut world = World::with(|config| {
+        config["backends"][0] =
+            json!({"name": "metrics", "kind": "prometheus", "isolate": {"label": "tenant"}});
+        config["access_log"] = json!(true);
+    })
+    .caller("user", &["a"]);
+    let note = |world: &mut World| world.worker.take_note().unwrap_or_default();
+    for (body, refused) in [(&br#"{"data":{"groups":[]}}"#[..], None), (b"<html>", Some("malformed_answer"))]
+    {
+        let (mut exchange, _) = world.head(&get("GET", "/api/v1/rules"));
+        assert!(note(&mut world).starts_with("decision=forwarded reason=- backend=metrics class=read"));
+        answered(&mut world, &mut exchange, &[(":status", "200")], body);
+        let told = note(&mut world);
+        let expected = refused.map_or(String::new(), |reason| {
+            format!("decision=refused reason={reason} backend=metrics class=read caller=user tenants=a")
+        });
+        assert!(told.starts_with(&expected) && told.is_empty() == expected.is_empty(), "{told}");
+    }
+}
+
 #[test]
 fn observed() {
     let mut world = World::with(|config| {
