@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 /// Where the configuration page begins.
 const HEAD: &str = "# Configuration reference
 
-This page is made from the types (`cargo xtask docs`); edit the comments in `filter/core/src/config` instead.
+This page is made from the types (`cargo xtask docs`); edit the comments in `filter/core/src/config`, and in
+`envoy/src/config` for what is around the filter, instead.
 
 The same fields stand in `scopegate.yaml`, in a `google.protobuf.Struct` inside Envoy's configuration, and as JSON
 in a `StringValue`. An unknown or contradictory field is an error that names its path. Where a name belongs,
@@ -16,12 +17,13 @@ quote what YAML would read as something else (`\"no\"`, `\"007\"`, `\"1.5\"`). S
 (`512KiB`, `8MiB`), and so are times (`500ms`, `30s`, `2m`).
 ";
 
-/// The page, of both roles of the filter.
-pub(crate) fn page(gateway: &Schema, agent: &Schema) -> String {
+/// The page, of both roles of the filter, and of what may stand around it in the file.
+pub(crate) fn page(gateway: &Schema, agent: &Schema, around: &Schema) -> String {
     let mut out = String::from(HEAD);
     let mut told = Vec::new();
     whole(&mut out, "The whole", gateway, &mut told);
     whole(&mut out, "The whole beside an agent", agent, &mut told);
+    whole(&mut out, "What is around the filter", around, &mut told);
     out
 }
 

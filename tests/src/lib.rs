@@ -18,6 +18,7 @@ pub mod grafana;
 pub mod identity;
 pub mod kubernetes;
 pub mod loki;
+pub mod oci;
 pub mod otlp;
 pub mod page;
 pub mod ports;

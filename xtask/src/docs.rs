@@ -9,7 +9,8 @@ use crate::run;
 use crate::ui::{Mark, Ui};
 
 /// The pages, and the subcommand that prints each.
-const PAGES: [(&str, &str); 2] = [("docs/configuration.md", "reference"), ("docs/metrics.md", "metrics")];
+const PAGES: [(&str, &str); 3] =
+    [("docs/configuration.md", "reference"), ("docs/metrics.md", "metrics"), ("docs/command.md", "commands")];
 
 /// Writes the pages, or only compares.
 pub(crate) fn run(project: &Project, ui: &Ui, check: bool) -> Result<()> {

@@ -2,20 +2,26 @@
 
 use scopegate_core::config::{Config, ConfigError, Mode};
 use scopegate_core::policy::Policy;
+use serde_json::Value;
 
 use super::suggest;
+use crate::config::{GatewayConfig, split};
 use crate::document::{Data, Node};
 use crate::finding::{Finding, Severity};
+use crate::gateway;
 
 /// Stands for a secret that is not in the environment: long enough for a key, and a list of keys with one in it.
 pub(crate) const PLACEHOLDER: &str = "placeholder:cGxhY2Vob2xkZXJwbGFjZWhvbGRlcnBsYWNlaG9sZGVy";
 
 /// Reads and compiles a configuration that stands at `path`, and tells what is wrong with it.
 pub(super) fn read(node: &Node, path: &str, findings: &mut Vec<Finding>) -> Option<Config> {
-    let config = match Config::from_json(node.value()) {
+    // A file of its own may say what is around the filter, too.
+    let is_own = path.is_empty();
+    let (filter, members) = if is_own { split(node.value()) } else { (node.value(), Value::Null) };
+    let config = match Config::from_json(filter) {
         Ok(config) => config,
         Err(error) => {
-            findings.push(finding(&error, node, path));
+            findings.push(finding(&with_members(error, is_own), node, path));
             return None;
         }
     };
@@ -27,6 +33,14 @@ pub(super) fn read(node: &Node, path: &str, findings: &mut Vec<Finding>) -> Opti
         findings.push(finding(&error, node, path));
         return None;
     }
+    if members.as_object().is_some_and(|members| !members.is_empty()) {
+        for problem in gateway::compile(&node.value()).1 {
+            let error = ConfigError::new(problem.path, problem.message);
+            let mut found = Finding { severity: problem.severity, ..finding(&error, node, path) };
+            found.help = problem.help.or(found.help);
+            findings.push(found);
+        }
+    }
     if config.mode == Mode::Observe {
         let span = node.place("mode");
         findings.push(
@@ -37,7 +51,19 @@ pub(super) fn read(node: &Node, path: &str, findings: &mut Vec<Finding>) -> Opti
     Some(config)
 }
 
-fn finding(error: &ConfigError, node: &Node, path: &str) -> Finding {
+/// What the filter's own fields are told of besides, where it is not the filter that reads them.
+fn with_members(mut error: ConfigError, is_own: bool) -> ConfigError {
+    let is_at_root = !error.path.contains(['.', '[']);
+    if is_own && is_at_root && error.message.starts_with("unknown field") {
+        for name in GatewayConfig::FIELDS {
+            error.message.extend([", `", name, "`"]);
+        }
+    }
+    error
+}
+
+/// What is told of an error in a configuration, or in another file, that stands at `path`.
+pub(crate) fn finding(error: &ConfigError, node: &Node, path: &str) -> Finding {
     let span = if error.message.starts_with("unknown field") {
         name_place(node, &error.path)
     } else {

@@ -12,7 +12,8 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-pub(crate) use configuration::PLACEHOLDER;
+pub(crate) use configuration::{PLACEHOLDER, finding};
+pub(crate) use suggest::meant;
 
 use crate::document::{Document, Malformed, Node};
 use crate::finding::{Finding, Severity};
@@ -25,7 +26,7 @@ Examples:
   scopegate check envoy.yaml                 Envoy's, with every Scopegate filter in it and what stands around it
   kubectl get envoyfilter scopegate -o yaml | scopegate check -
 
-Exit code: 0 where there are no errors, 1 where there are (with --deny-warnings also for warnings), 2 for bad arguments.
+Exit code: 0 where there are no errors, 1 where there are (with --deny-warnings also for warnings), 2 for bad arguments and files that cannot be read.
 Secrets are taken from the environment where they are set; where one is not, only its use is checked.")]
 pub(crate) struct Check {
     /// Scopegate's or Envoy's configuration, YAML or JSON; `-` for the standard input
@@ -106,7 +107,19 @@ fn findings(root: &Node) -> Vec<Finding> {
     findings
 }
 
-fn as_json(finding: &Finding, file: &str, text: &str) -> serde_json::Value {
+/// What is wrong with a text, a line for each.
+#[cfg(test)]
+pub(crate) fn told(text: &str) -> Vec<String> {
+    match Document::parse("test.yaml".to_owned(), text.to_owned()) {
+        Ok(document) => {
+            let line = |finding: &Finding| format!("{}: {}", finding.path, finding.message);
+            findings(&document.root).iter().map(line).collect()
+        }
+        Err(malformed) => vec![malformed.problem.message],
+    }
+}
+
+pub(crate) fn as_json(finding: &Finding, file: &str, text: &str) -> serde_json::Value {
     let (line, column) = finding.position(text);
     json!({
         "severity": match finding.severity {

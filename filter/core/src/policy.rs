@@ -27,7 +27,7 @@ pub struct Policy {
     pub callers: Vec<Caller>,
     /// The tables, in the order of their names.
     pub tables: Vec<TableRules>,
-    /// The tables of users and tokens, likewise.
+    /// The tables of users, tokens and keys, likewise.
     pub credentials: Vec<TableRules<Credential>>,
     /// The bounds.
     pub limits: Limits,
@@ -392,11 +392,13 @@ impl HostPattern {
     }
 }
 
-/// The tables of tenants, and those of users and tokens: what a caller names for its credentials is one of the latter.
+/// The tables of tenants, and those of users, tokens and keys: what a caller names for its credentials is one of the latter.
 fn compile_tables(config: &Config) -> Result<(Vec<TableRules>, Vec<TableRules<Credential>>), ConfigError> {
     let named = config.callers.iter().flat_map(|caller| {
         let basic = caller.basic.as_ref().and_then(|basic| basic.table.as_ref());
-        basic.into_iter().chain(caller.bearer.as_ref().and_then(|bearer| bearer.table.as_ref()))
+        let bearer = caller.bearer.as_ref().and_then(|bearer| bearer.table.as_ref());
+        let session = caller.session.as_ref().and_then(|session| session.keys.table.as_ref());
+        basic.into_iter().chain(bearer).chain(session)
     });
     let named: Vec<&str> = named.map(|name| &**name).collect();
     let (credentials, tenants): (Vec<_>, Vec<_>) =

@@ -140,7 +140,7 @@ fn every_error_says_where_and_what() {
                 config["callers"][0] = json!({"name": "b", "basic": {"key": {"env": "KEY"}, "table": "users"}, "may": ["write"], "tenants": ["t"]});
                 config
             },
-            "tables.users: users and tokens are fetched (`http`)",
+            "tables.users: users, tokens and keys are fetched (`http`)",
         ),
         (
             {

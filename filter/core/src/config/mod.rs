@@ -24,7 +24,7 @@ mod write;
 
 use std::collections::BTreeMap;
 
-pub use agent::{AgentConfig, AgentLimits, SignConfig};
+pub use agent::{AgentConfig, AgentLimits, SignConfig, SigningKeysConfig};
 pub use answers::{AnswersConfig, GiveUpConfig, RateLimited, SoftErrors};
 pub use backend::{AlsoReadConfig, BackendConfig, Isolation};
 pub use caller::{
