@@ -57,7 +57,10 @@ impl Exchange {
             (Some(200), Ok(_)) if announced > u64::from(limit) => Err(Refusal::AnswerTooLarge { limit }),
             (Some(200), encoding) => encoding,
             // Words about what went wrong, and about nobody's rules.
-            (Some(204 | 300..), _) => return self.go_on(Edits::default(), None, None),
+            (Some(204 | 300..), _) => {
+                self.note(worker, &answering, Decision::Forwarded);
+                return self.go_on(Edits::default(), None, None);
+            }
             _ => Err(Refusal::Answer { what: "its status is none that such an answer has" }),
         };
         match encoding {
@@ -121,10 +124,12 @@ impl Exchange {
         });
         match narrowed {
             Ok((came, body)) if body.len() <= came => {
+                self.note(worker, &answering, Decision::Forwarded);
                 edits.set.push(("content-length".to_owned(), body.len().to_string()));
                 self.go_on(edits, Some(body), None)
             }
             Ok((_, body)) => {
+                self.note(worker, &answering, Decision::Forwarded);
                 let headers = vec![("content-type", media), ("cache-control", NO_STORE.to_owned())];
                 self.answer(Reply { status: 200, headers, body, details: "narrowed" })
             }
@@ -132,8 +137,11 @@ impl Exchange {
         }
     }
 
-    /// What went on was answered, and the answer does not go on. The line for the access log takes the place of the one
-    /// that said that the request went on.
+    fn note(&self, worker: &mut Worker, answering: &Answering, decision: Decision) {
+        tell::note_whole(&self.policy, worker, answering.asked, &answering.tenants(), decision);
+    }
+
+    /// What went on was answered, and the answer does not go on.
     fn refuse_answer(
         &mut self,
         worker: &mut Worker,
@@ -142,8 +150,7 @@ impl Exchange {
         now: Millis,
     ) -> Step {
         let policy = Rc::clone(&self.policy);
-        let decision = Decision::Refused(refusal.reason());
-        tell::note_whole(&policy, worker, answering.asked, &answering.tenants(), decision);
+        self.note(worker, answering, Decision::Refused(refusal.reason()));
         let reply = tell::refuse_answer(&policy, worker, answering.asked, refusal, now);
         self.answer(reply)
     }
