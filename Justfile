@@ -25,6 +25,10 @@ lint:
 wasm *args:
     @cargo xtask wasm {{ args }}
 
+# Package the module: target/package.
+package *args:
+    @cargo xtask package {{ args }}
+
 # Measure against the budgets.
 bench *args:
     @cargo xtask bench {{ args }}

@@ -26,6 +26,8 @@ pub(crate) struct Finding {
     pub(crate) message: String,
     /// What to do.
     pub(crate) help: Option<String>,
+    /// What else is known of it.
+    pub(crate) note: Option<String>,
 }
 
 impl Finding {
@@ -36,12 +38,18 @@ impl Finding {
         span: Range<usize>,
         message: impl Into<String>,
     ) -> Self {
-        Self { severity, path: path.to_owned(), span, message: message.into(), help: None }
+        Self { severity, path: path.to_owned(), span, message: message.into(), help: None, note: None }
     }
 
     /// With help.
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// With a note.
+    pub(crate) fn note(mut self, note: impl Into<String>) -> Self {
+        self.note = Some(note.into());
         self
     }
 
@@ -65,6 +73,9 @@ impl Finding {
                 .path(file)
                 .annotation(AnnotationKind::Primary.span(self.span.clone()).label(label)),
         );
+        if let Some(note) = &self.note {
+            group = group.element(Level::NOTE.message(note.as_str()));
+        }
         if let Some(help) = &self.help {
             group = group.element(Level::HELP.message(help.as_str()));
         }

@@ -3,14 +3,19 @@
 mod check;
 mod config;
 mod convert;
+mod diff;
 mod document;
 mod explain;
 mod finding;
 mod gateway;
 mod hash;
 mod metrics;
+mod package;
+mod push;
 mod reference;
 mod render;
+mod schema;
+mod testing;
 mod yaml;
 
 use std::process::ExitCode;
@@ -34,8 +39,11 @@ enum Command {
     Convert(convert::Convert),
     /// Makes the keyed hash of a password or a token, for `callers[].basic` and `callers[].bearer`
     Hash(hash::Hash),
-    /// Prints the JSON schema of the configuration, for editors
-    Schema,
+    Test(testing::Test),
+    Diff(Box<diff::Diff>),
+    Schema(schema::Schema),
+    Package(package::Package),
+    Push(push::Push),
     /// Prints the configuration reference as Markdown
     Reference,
     /// Prints the metrics of the filter as Markdown
@@ -53,7 +61,11 @@ fn main() -> ExitCode {
         Command::Render(render) => return render.run(),
         Command::Convert(convert) => return convert.run(),
         Command::Hash(hash) => hash.run(),
-        Command::Schema => schema(),
+        Command::Diff(diff) => return diff.run(),
+        Command::Test(test) => return test.run(),
+        Command::Schema(schema) => schema.run(),
+        Command::Package(package) => package.run(),
+        Command::Push(push) => push.run(),
         Command::Reference => {
             print!(
                 "{}",
@@ -74,12 +86,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("scopegate: {error:#}");
-            ExitCode::FAILURE
+            ExitCode::from(2)
         }
     }
-}
-
-fn schema() -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(&config::schema())?);
-    Ok(())
 }

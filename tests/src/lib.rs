@@ -21,6 +21,7 @@ pub mod kubernetes;
 pub mod loki;
 pub mod names;
 pub mod nginx;
+pub mod oci;
 pub mod otlp;
 pub mod page;
 pub mod ports;

@@ -47,6 +47,17 @@ Examples:
         features: Option<Features>,
     },
 
+    /// Build the module and package it: OCI image and artifact, plain files, SBOM, checksums, under target/package.
+    #[command(after_help = "\
+Examples:
+  cargo xtask package                                        target/package
+  cargo xtask package --source https://example.org/scopegate    with options of `scopegate package`")]
+    Package {
+        /// Options of `scopegate package`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+
     /// Run all tests, the end-to-end tests in a real Envoy among them.
     #[command(after_help = "\
 Examples:

@@ -15,6 +15,10 @@ pub(crate) struct Equipment {
     pub(crate) tools: Tools,
     pub(crate) shipped: PathBuf,
     pub(crate) faults: Option<PathBuf>,
+    /// The `scopegate` command.
+    pub(crate) command: Option<PathBuf>,
+    /// What the shipped module is made of.
+    pub(crate) bom: Option<PathBuf>,
 }
 
 impl Equipment {
@@ -27,6 +31,10 @@ impl Equipment {
             ("VICTORIA_METRICS_BIN", self.tools.victoria_metrics.as_ref()),
             ("ALERTMANAGER_BIN", self.tools.alertmanager.as_ref()),
             ("NGINX_BIN", self.tools.nginx.as_ref()),
+            ("DOCKER_REGISTRY_BIN", self.tools.registry.as_ref()),
+            ("SKOPEO_BIN", self.tools.skopeo.as_ref()),
+            ("SCOPEGATE_BIN", self.command.as_ref()),
+            ("SCOPEGATE_BOM", self.bom.as_ref()),
         ];
         all.into_iter().filter_map(|(name, path)| Some((name, path?.clone()))).collect()
     }
@@ -49,7 +57,7 @@ fn launch(project: &Project, ui: &Ui, program: &str, with_faults: bool, args: &[
     let shipped = build(Variant::Shipped)?;
     let faults = with_faults.then(|| build(Variant::Faults)).transpose()?;
     drop(lock);
-    let equipment = Equipment { tools, shipped, faults };
+    let equipment = Equipment { tools, shipped, faults, command: None, bom: None };
 
     let which = ["--release", "--package", "scopegate-tests", "--bin", program];
     // First with cargo's progress, which can be long, then without.
@@ -74,14 +82,18 @@ mod tests {
                 prometheus: spare.clone(),
                 victoria_metrics: spare.clone(),
                 alertmanager: spare.clone(),
-                nginx: spare,
+                nginx: spare.clone(),
+                registry: spare.clone(),
+                skopeo: spare.clone(),
             };
-            let equipment = Equipment { tools, shipped: "/s.wasm".into(), faults: faults.map(PathBuf::from) };
+            let faults = faults.map(PathBuf::from);
+            let equipment =
+                Equipment { tools, shipped: "/s.wasm".into(), faults, command: spare.clone(), bom: spare };
             equipment.variables().iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(names(None, None), "ENVOY_BIN SCOPEGATE_WASM");
         let all = "ENVOY_BIN SCOPEGATE_WASM SCOPEGATE_FAULTS_WASM PROMETHEUS_BIN VICTORIA_METRICS_BIN \
-                   ALERTMANAGER_BIN NGINX_BIN";
+                   ALERTMANAGER_BIN NGINX_BIN DOCKER_REGISTRY_BIN SKOPEO_BIN SCOPEGATE_BIN SCOPEGATE_BOM";
         assert_eq!(names(Some("/p"), Some("/f.wasm")), all);
     }
 }

@@ -1,4 +1,4 @@
-//! The project's habits, run as `cargo xtask <command>`: setup, wasm, test, demo, bench, lint, docs.
+//! The project's habits, run as `cargo xtask <command>`: setup, wasm, package, test, demo, bench, lint, docs.
 //!
 //! Nothing of the product lives here. What a command says is in `cli`, where things lie in `project`, how other
 //! programs are started in `run`, what people see in `ui`; each command is a file or a folder of its own.
@@ -7,6 +7,7 @@ mod cli;
 mod docs;
 mod launch;
 mod lint;
+mod package;
 mod project;
 mod run;
 mod setup;
@@ -48,6 +49,7 @@ fn dispatch(command: &Command, ui: &Ui) -> Result<()> {
             let toolchain = setup::toolchain(&project, ui)?;
             wasm::build(&project, ui, &toolchain, (*features).into()).map(drop)
         }
+        Command::Package { args } => package::run(&project, ui, args),
         Command::Test { cargo, runner } => test::run(&project, ui, cargo, runner),
         Command::Demo { args } => launch::demo(&project, ui, args),
         Command::Bench { args } => launch::bench(&project, ui, args),

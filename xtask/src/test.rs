@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 
 use crate::launch::Equipment;
+use crate::package;
 use crate::project::Project;
 use crate::run;
 use crate::setup;
@@ -16,12 +17,17 @@ pub(crate) fn run(project: &Project, ui: &Ui, cargo: &[String], runner: &[String
     ensure!(tools.victoria_metrics.is_some(), "the tests need victoria-metrics: see the line marked above");
     ensure!(tools.alertmanager.is_some(), "the tests need the alertmanager: see the line marked above");
     ensure!(tools.nginx.is_some(), "the tests need nginx: see the line marked above");
+    ensure!(tools.registry.is_some(), "the tests need docker-registry: see the line marked above");
+    ensure!(tools.skopeo.is_some(), "the tests need skopeo: see the line marked above");
     let (shipped, faults) = stages.stage("modules", || {
         let build = |variant| wasm::build(project, ui, &tools.toolchain, variant);
         anyhow::Ok((build(Variant::Shipped)?, build(Variant::Faults)?))
     })?;
+    let bom = package::bom(project, &tools.toolchain, &shipped)?;
+    let command = package::command(project)?;
     drop(lock);
-    let equipment = Equipment { tools, shipped, faults: Some(faults) };
+    let equipment =
+        Equipment { tools, shipped, faults: Some(faults), command: Some(command), bom: Some(bom) };
     stages.stage("tests", || {
         let mut command = project.cargo("test");
         command.args(arguments(cargo, runner)).envs(equipment.variables());

@@ -62,7 +62,8 @@ fn with_members(mut error: ConfigError, is_own: bool) -> ConfigError {
     error
 }
 
-fn finding(error: &ConfigError, node: &Node, path: &str) -> Finding {
+/// What is told of an error in a configuration, or in another file, that stands at `path`.
+pub(crate) fn finding(error: &ConfigError, node: &Node, path: &str) -> Finding {
     let span = if error.message.starts_with("unknown field") {
         name_place(node, &error.path)
     } else {

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-pub(crate) use configuration::PLACEHOLDER;
+pub(crate) use configuration::{PLACEHOLDER, finding};
 pub(crate) use suggest::meant;
 
 use crate::document::{Document, Malformed, Node};
@@ -119,7 +119,7 @@ pub(crate) fn told(text: &str) -> Vec<String> {
     }
 }
 
-fn as_json(finding: &Finding, file: &str, text: &str) -> serde_json::Value {
+pub(crate) fn as_json(finding: &Finding, file: &str, text: &str) -> serde_json::Value {
     let (line, column) = finding.position(text);
     json!({
         "severity": match finding.severity {

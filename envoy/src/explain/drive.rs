@@ -8,6 +8,7 @@ use scopegate_core::exchange::explain::{Who, who};
 use scopegate_core::exchange::{Changes, Exchange, Step, Worker};
 use scopegate_core::http::Reply;
 use scopegate_core::policy::Policy;
+use scopegate_core::session::HEADER;
 use scopegate_core::write::fanout::{Call, Released};
 use scopegate_core::write::outcome::Answer;
 use scopegate_core::write::written::Written;
@@ -19,69 +20,77 @@ use super::queries::{self, Argument};
 use super::request::Request;
 
 /// What the filter would do with a request.
-pub(super) struct Explanation {
-    pub(super) request: Request,
+pub(crate) struct Explanation {
+    pub(crate) request: Request,
     /// What was supposed of the world around.
-    pub(super) suppositions: Vec<String>,
-    pub(super) who: Who,
-    pub(super) decided: Decided,
+    pub(crate) suppositions: Vec<String>,
+    pub(crate) who: Who,
+    pub(crate) decided: Decided,
     /// Lines that the filter would log.
-    pub(super) logs: Vec<String>,
+    pub(crate) logs: Vec<String>,
     /// The arguments of the URL, or of a form, that change.
-    pub(super) arguments: Vec<Argument>,
-    pub(super) upstream: Vec<Upstream>,
-    pub(super) narrows_answer: bool,
+    pub(crate) arguments: Vec<Argument>,
+    pub(crate) upstream: Vec<Upstream>,
+    pub(crate) narrows_answer: bool,
     /// The answer of the filter itself.
-    pub(super) reply: Option<Reply>,
+    pub(crate) reply: Option<Reply>,
 }
 
 /// What was decided, in the words of the line for the access log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Decided {
-    pub(super) decision: String,
-    pub(super) reason: Option<String>,
-    pub(super) backend: Option<String>,
-    pub(super) class: Option<String>,
-    pub(super) tenants: Vec<String>,
-    pub(super) wildcard: bool,
-    pub(super) series: u32,
-    pub(super) samples: u32,
-    pub(super) parts: u32,
+pub(crate) struct Decided {
+    pub(crate) decision: String,
+    pub(crate) reason: Option<String>,
+    pub(crate) backend: Option<String>,
+    pub(crate) class: Option<String>,
+    pub(crate) tenants: Vec<String>,
+    pub(crate) wildcard: bool,
+    pub(crate) series: u32,
+    pub(crate) samples: u32,
+    pub(crate) parts: u32,
 }
 
 /// A request that an upstream gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Upstream {
+pub(crate) struct Upstream {
     /// The cluster and the tenant of a call that the filter makes; `None` where the request itself goes on by its route.
-    pub(super) call: Option<(String, String)>,
-    pub(super) method: String,
-    pub(super) authority: String,
-    pub(super) path: String,
+    pub(crate) call: Option<(String, String)>,
+    pub(crate) method: String,
+    pub(crate) authority: String,
+    pub(crate) path: String,
+    /// Everything of its head that can be read as text.
+    pub(crate) head: Vec<(String, String)>,
     /// The headers that the filter has set.
-    pub(super) set: Vec<(String, String)>,
+    pub(crate) set: Vec<(String, String)>,
     /// The headers that it has taken off.
-    pub(super) removed: Vec<String>,
-    pub(super) bytes: usize,
+    pub(crate) removed: Vec<String>,
+    pub(crate) body: Vec<u8>,
     /// Whether the body is another than the one that came.
-    pub(super) is_new_body: bool,
+    pub(crate) is_new_body: bool,
     /// Its series and samples, where they were counted.
-    pub(super) counts: Option<(u32, u32)>,
+    pub(crate) counts: Option<(u32, u32)>,
 }
 
 impl Explanation {
     /// Whether the sender is told that it did not succeed.
-    pub(super) fn is_refused(&self) -> bool {
+    pub(crate) fn is_refused(&self) -> bool {
         self.reply.as_ref().is_some_and(|reply| reply.status >= 400)
     }
 }
 
 /// Tells the request to an exchange, to its end.
-pub(super) fn explain(loaded: Loaded, request: Request, facts: Facts) -> Result<Explanation> {
+pub(crate) fn explain(loaded: &Loaded, request: Request, facts: &Facts) -> Result<Explanation> {
     let policy = Rc::clone(&loaded.policy);
     // A proof is good once, so that who it is is asked in a world of its own.
-    let who = who(&policy, &mut loaded.worker(facts.date)?, &request.headers(), &facts.anew());
+    let anew = facts.anew();
+    // Many slots, which nobody needs but who brings a proof.
+    if !request.text(HEADER).is_empty() {
+        anew.prepare(&policy)?;
+        facts.prepare(&policy)?;
+    }
+    let who = who(&policy, &mut loaded.worker(facts.date)?, &request.headers(), &anew);
     let mut worker = loaded.worker(facts.date)?;
-    let mut told = Told { policy: &policy, worker: &mut worker, request: &request, facts: &facts };
+    let mut told = Told { policy: &policy, worker: &mut worker, request: &request, facts };
     let Flow { upstream, end, mut suppositions, narrows_answer } = told.flow()?;
     let note = worker.take_note();
     let decided = note.as_deref().map(Decided::read).unwrap_or_default();
@@ -91,7 +100,7 @@ pub(super) fn explain(loaded: Loaded, request: Request, facts: Facts) -> Result<
         other => bail!("the exchange ended with {other:?}"),
     };
     let mut explanation = Explanation {
-        suppositions: [loaded.suppositions, facts.suppositions].concat(),
+        suppositions: [&loaded.suppositions[..], &facts.suppositions].concat(),
         who,
         logs: worker.take_logs(),
         arguments: Vec::new(),
@@ -201,9 +210,10 @@ impl Upstream {
             method: value(":method"),
             authority: value(":authority"),
             path: value(":path"),
+            head: call.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             set: call.told.iter().filter(|(name, _)| !name.starts_with(':')).cloned().collect(),
             removed: Vec::new(),
-            bytes: call.body.len(),
+            body: call.body.clone(),
             is_new_body: true,
             counts: part.map(|part| (part.series, part.samples)),
         }
@@ -223,14 +233,19 @@ fn goes_on(request: &Request, decided: &Decided, changes: Changes) -> Upstream {
         method: after.text(":method"),
         authority: after.text(":authority"),
         path: after.text(":path"),
+        head: after
+            .head
+            .iter()
+            .filter_map(|(name, value)| Some((name.clone(), String::from_utf8(value.clone()).ok()?)))
+            .collect(),
         removed: headers
             .remove
             .into_iter()
             .filter(|name| after.head.iter().all(|(known, _)| known != name))
             .collect(),
         set: headers.set.into_iter().filter(|(name, _)| !name.starts_with(':')).collect(),
-        bytes: body.as_ref().map_or(request.body.len(), Vec::len),
         is_new_body: body.is_some(),
+        body: body.unwrap_or_else(|| request.body.clone()),
         counts: (decided.parts == 1).then_some((decided.series, decided.samples)),
     }
 }

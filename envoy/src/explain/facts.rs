@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
 use scopegate_core::caller::Attributes;
 use scopegate_core::config::Config;
 use scopegate_core::exchange::{Alone, Process};
+use scopegate_core::policy::Policy;
 use scopegate_core::wire::put_len;
 use serde_json::{Map, Value};
 
@@ -20,7 +21,7 @@ const JWT_AUTHN: &str = "envoy.filters.http.jwt_authn";
 /// What is taken for granted.
 #[derive(Args, Default)]
 #[command(next_help_heading = "What Envoy knows")]
-pub(super) struct FactArguments {
+pub(crate) struct FactArguments {
     /// The payload of a token that `jwt_authn` verified: JSON, or a file with it
     #[arg(long, value_name = "[PROVIDER=]JSON|FILE")]
     claims: Vec<String>,
@@ -47,16 +48,16 @@ pub(super) struct FactArguments {
     cluster: String,
     /// The date, in seconds since 1970; by default now
     #[arg(long, value_name = "SECONDS")]
-    date: Option<u64>,
+    pub(crate) date: Option<u64>,
 }
 
 /// Attributes by their path, joined by spaces; and what was supposed for them.
 #[derive(Default)]
-pub(super) struct Facts {
+pub(crate) struct Facts {
     attributes: BTreeMap<String, Vec<u8>>,
-    pub(super) date: u64,
+    pub(crate) date: u64,
     process: Alone,
-    pub(super) suppositions: Vec<String>,
+    pub(crate) suppositions: Vec<String>,
 }
 
 impl Attributes for Facts {
@@ -74,49 +75,59 @@ impl Attributes for Facts {
 }
 
 impl Facts {
+    /// Makes the slots in which it is remembered which proofs were used.
+    pub(crate) fn prepare(&self, policy: &Policy) -> Result<()> {
+        policy.make_slots(&self.process).map_err(|failure| anyhow!("no slots: {failure:?}"))
+    }
+
     /// The same, with a process in which nothing has happened yet.
-    pub(super) fn anew(&self) -> Self {
+    pub(crate) fn anew(&self) -> Self {
         let Self { attributes, date, suppositions, .. } = self;
         let process = Alone::default();
         Self { attributes: attributes.clone(), date: *date, process, suppositions: suppositions.clone() }
     }
 }
 
-impl FactArguments {
-    /// The facts, for callers of this configuration.
-    pub(super) fn facts(&self, config: &Config, request: &Request) -> Result<Facts> {
-        let mut facts = Facts { date: self.date.unwrap_or_else(now), ..Facts::default() };
+/// What Envoy knows about a request besides its headers.
+#[derive(Clone, Default)]
+pub(crate) struct Known {
+    /// The payloads of verified tokens, each with the namespace and the provider that it stands under.
+    pub(crate) tokens: Vec<(String, String, Value)>,
+    /// What other filters left in the dynamic metadata, by namespace: objects.
+    pub(crate) metadata: Vec<(String, Value)>,
+    /// What other filters left in the filter state.
+    pub(crate) filter_state: Vec<(String, Vec<u8>)>,
+    /// What was verified of the client's certificate: a field (`uri_san`, `dns_san`, `subject`, `sha256`) and its value.
+    pub(crate) certificate: Vec<(&'static str, String)>,
+    /// The backend that the route's metadata names.
+    pub(crate) backend: Option<String>,
+    /// The cluster of the route.
+    pub(crate) cluster: String,
+    /// Seconds since 1970.
+    pub(crate) date: u64,
+}
+
+impl Known {
+    /// The attributes that say so.
+    pub(crate) fn facts(&self) -> Facts {
+        let mut facts = Facts { date: self.date, ..Facts::default() };
         let mut namespaces: Map<String, Value> = Map::new();
-        let tokens = self.tokens(config, &mut facts.suppositions)?;
-        if tokens.is_empty() && request.text("authorization").to_ascii_lowercase().starts_with("bearer ") {
-            let words = "jwt_authn has verified no token: --claims or --token tell what one says";
-            facts.suppositions.push(words.to_owned());
-        }
-        for (namespace, provider, payload) in tokens {
+        for (namespace, provider, payload) in &self.tokens {
             let filter = namespaces.entry(namespace).or_insert_with(|| Value::Object(Map::new()));
-            filter[provider] = payload;
+            filter[provider] = payload.clone();
         }
-        for given in &self.metadata {
-            let (namespace, content) = named("--metadata", given)?;
-            namespaces.insert(namespace.to_owned(), object("--metadata", content)?);
-        }
+        namespaces.extend(self.metadata.iter().cloned());
         if !namespaces.is_empty() {
             let entries = namespaces.iter().map(|(name, content)| (name.as_str(), structure(content)));
             facts.attributes.insert("metadata".to_owned(), map(entries));
         }
-        for given in &self.filter_state {
-            let (key, text) = named("--filter-state", given)?;
-            facts.attributes.insert(format!("filter_state {key}"), content(text)?);
+        for (key, value) in &self.filter_state {
+            facts.attributes.insert(format!("filter_state {key}"), value.clone());
         }
-        if let Some(peer) = &self.peer {
-            facts.attributes.insert("filter_state scopegate.peer".to_owned(), peer.clone().into_bytes());
-        }
-        for given in &self.certificate {
-            let (field, value) = named("--certificate", given)?;
-            let attribute = match field {
-                "uri_san" | "dns_san" | "subject" => format!("{field}_peer_certificate"),
+        for (field, value) in &self.certificate {
+            let attribute = match *field {
                 "sha256" => "sha256_peer_certificate_digest".to_owned(),
-                _ => bail!("--certificate: no field `{field}`; there are: uri_san, dns_san, subject, sha256"),
+                field => format!("{field}_peer_certificate"),
             };
             facts.attributes.insert(format!("connection {attribute}"), value.as_bytes().to_vec());
             facts.attributes.insert("connection mtls".to_owned(), vec![1]);
@@ -127,7 +138,59 @@ impl FactArguments {
             facts.attributes.insert("xds route_metadata".to_owned(), route);
         }
         facts.attributes.insert("xds cluster_name".to_owned(), self.cluster.clone().into_bytes());
-        Ok(facts)
+        facts
+    }
+}
+
+/// The key of the filter state that has the address of the connection.
+pub(crate) const PEER: &str = "scopegate.peer";
+
+impl FactArguments {
+    /// The facts, for callers of this configuration.
+    pub(crate) fn facts(&self, config: &Config, request: &Request) -> Result<Facts> {
+        let (known, mut suppositions) = self.told(config)?;
+        if known.tokens.is_empty()
+            && request.text("authorization").to_ascii_lowercase().starts_with("bearer ")
+        {
+            let words = "jwt_authn has verified no token: --claims or --token tell what one says";
+            suppositions.push(words.to_owned());
+        }
+        Ok(Facts { suppositions, ..known.facts() })
+    }
+
+    /// What is known of every request, and what was supposed for that.
+    pub(crate) fn told(&self, config: &Config) -> Result<(Known, Vec<String>)> {
+        let mut suppositions = Vec::new();
+        let tokens = self.tokens(config, &mut suppositions)?;
+        let mut known = Known {
+            tokens,
+            backend: self.backend.clone(),
+            cluster: self.cluster.clone(),
+            date: self.date.unwrap_or_else(now),
+            ..Known::default()
+        };
+        for given in &self.metadata {
+            let (namespace, content) = named("--metadata", given)?;
+            known.metadata.push((namespace.to_owned(), object("--metadata", content)?));
+        }
+        for given in &self.filter_state {
+            let (key, text) = named("--filter-state", given)?;
+            known.filter_state.push((key.to_owned(), content(text)?));
+        }
+        if let Some(peer) = &self.peer {
+            known.filter_state.push((PEER.to_owned(), peer.clone().into_bytes()));
+        }
+        for given in &self.certificate {
+            let (field, value) = named("--certificate", given)?;
+            let field = ["uri_san", "dns_san", "subject", "sha256"].into_iter().find(|known| *known == field);
+            let Some(field) = field else {
+                bail!(
+                    "--certificate: no such field in `{given}`; there are: uri_san, dns_san, subject, sha256"
+                );
+            };
+            known.certificate.push((field, value.to_owned()));
+        }
+        Ok((known, suppositions))
     }
 
     /// The payloads of tokens, each with the namespace and the provider that it stands under.
@@ -157,21 +220,25 @@ impl FactArguments {
 }
 
 /// A provider of tokens that callers are recognised by.
-struct Provider<'c> {
-    namespace: &'c str,
-    name: &'c str,
-    issuers: Vec<&'c str>,
+pub(crate) struct Provider<'c> {
+    pub(crate) namespace: &'c str,
+    pub(crate) name: &'c str,
+    pub(crate) issuers: Vec<&'c str>,
 }
 
 impl<'c> Provider<'c> {
-    fn all(config: &'c Config) -> Vec<Self> {
+    pub(crate) fn all(config: &'c Config) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
         for jwt in config.callers.iter().filter_map(|caller| caller.jwt.as_ref()) {
             let namespace = jwt.namespace.as_ref().map_or(JWT_AUTHN, |name| &*name.0);
             let issuers: Vec<&str> = jwt.issuer.0.iter().map(|issuer| &*issuer.0).collect();
             for name in jwt.provider.0.iter().map(|name| &*name.0) {
                 match all.iter_mut().find(|known| known.name == name && known.namespace == namespace) {
-                    Some(known) => known.issuers.extend(&issuers),
+                    Some(known) => {
+                        known.issuers.extend(&issuers);
+                        known.issuers.sort_unstable();
+                        known.issuers.dedup();
+                    }
                     None => all.push(Self { namespace, name, issuers: issuers.clone() }),
                 }
             }
@@ -233,7 +300,8 @@ fn object(flag: &str, text: &str) -> Result<Value> {
     Ok(object)
 }
 
-fn now() -> u64 {
+/// The date of now.
+pub(crate) fn now() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 

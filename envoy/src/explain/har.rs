@@ -5,27 +5,44 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::request::Request;
 
+/// All requests of a file.
+pub(crate) fn requests(file: &Path) -> Result<Vec<Request>> {
+    let entries = entries(file)?;
+    let number = 1..=entries.len();
+    number.map(|entry| request_of(&entries, file, entry)).collect()
+}
+
 /// The request of an entry, counted from 1.
-pub(super) fn request(file: &Path, entry: usize) -> Result<Request> {
+pub(crate) fn request(file: &Path, entry: usize) -> Result<Request> {
+    request_of(&entries(file)?, file, entry)
+}
+
+fn entries(file: &Path) -> Result<Vec<Value>> {
     let name = file.display();
     let text = std::fs::read(file).with_context(|| format!("cannot read {name}"))?;
-    let har: Value = serde_json::from_slice(&text).with_context(|| format!("{name} is no JSON"))?;
-    let entries = har.pointer("/log/entries").and_then(Value::as_array);
-    let entries = entries.with_context(|| format!("{name} is no HAR file: it has no `log.entries`"))?;
+    let mut har: Value = serde_json::from_slice(&text).with_context(|| format!("{name} is no JSON"))?;
+    match har.pointer_mut("/log/entries").map(Value::take) {
+        Some(Value::Array(entries)) => Ok(entries),
+        _ => bail!("{name} is no HAR file: it has no `log.entries`"),
+    }
+}
+
+fn request_of(entries: &[Value], file: &Path, entry: usize) -> Result<Request> {
+    let name = file.display();
     let found = entry.checked_sub(1).and_then(|at| entries.get(at)?.get("request"));
     let found = found.with_context(|| format!("{name} has {} entries, and no {entry}", entries.len()))?;
     read(found).with_context(|| format!("{name}, entry {entry}"))
 }
 
 /// A request as it stands there.
-pub(super) fn read(entry: &Value) -> Result<Request> {
+pub(crate) fn read(entry: &Value) -> Result<Request> {
     let text = |pointer: &str| entry.pointer(pointer).and_then(Value::as_str);
     let body = match (text("/postData/text"), text("/postData/encoding")) {
         (Some(body), Some("base64")) => STANDARD.decode(body).ok().context("a body that is not base64")?,

@@ -3,13 +3,13 @@
 //! Nothing is decided here. The request is told to an `Exchange` as Envoy tells it, with a host whose facts stand on the
 //! command line; what the exchange says is what is printed.
 
-mod drive;
-mod facts;
-mod har;
-mod policy;
+pub(crate) mod drive;
+pub(crate) mod facts;
+pub(crate) mod har;
+pub(crate) mod policy;
 mod queries;
 mod render;
-mod request;
+pub(crate) mod request;
 #[cfg(test)]
 mod tests;
 
@@ -91,6 +91,6 @@ impl Explain {
             (None, None) => bail!("give a URL, or --har"),
         };
         let facts = self.facts.facts(&loaded.config, &request)?;
-        drive::explain(loaded, request, facts)
+        drive::explain(&loaded, request, &facts)
     }
 }

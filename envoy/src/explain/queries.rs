@@ -13,20 +13,20 @@ use super::request::Request;
 
 /// An argument that changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Argument {
+pub(crate) struct Argument {
     /// `url` or `form`.
-    pub(super) place: &'static str,
-    pub(super) name: String,
+    pub(crate) place: &'static str,
+    pub(crate) name: String,
     /// What came; `None` where the filter has added it.
-    pub(super) before: Option<String>,
+    pub(crate) before: Option<String>,
     /// What goes on; `None` where the filter has taken it off.
-    pub(super) after: Option<String>,
+    pub(crate) after: Option<String>,
     /// The bytes of it that were put in.
-    pub(super) inserted: Vec<Range<usize>>,
+    pub(crate) inserted: Vec<Range<usize>>,
 }
 
 /// The arguments that these changes change. `own` are the caller's own tenants.
-pub(super) fn changed(
+pub(crate) fn changed(
     policy: &Policy,
     decided: &Decided,
     own: &[String],

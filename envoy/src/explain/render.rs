@@ -73,7 +73,7 @@ fn upstream(upstream: &Upstream) -> Value {
         "path": upstream.path,
         "set": set,
         "removed": upstream.removed,
-        "bytes": upstream.bytes,
+        "bytes": upstream.body.len(),
         "new_body": upstream.is_new_body,
         "series": upstream.counts.map(|(series, _)| series),
         "samples": upstream.counts.map(|(_, samples)| samples),
@@ -268,7 +268,7 @@ fn sent(page: &mut Page, upstream: &Upstream) {
         Some((cluster, tenant)) => format!("for {tenant} to {cluster}: {target}"),
         None => format!("goes on: {target}"),
     };
-    line.push_str(&bytes(upstream.bytes));
+    line.push_str(&bytes(upstream.body.len()));
     if upstream.call.is_none() && upstream.is_new_body {
         line.push_str(" (a new body)");
     }

@@ -9,7 +9,7 @@ use scopegate_core::http::{Headers, encode};
 /// What curl calls the same.
 #[derive(Args, Default)]
 #[command(next_help_heading = "Request")]
-pub(super) struct RequestArguments {
+pub(crate) struct RequestArguments {
     /// The method; by default GET, or POST where there are data
     #[arg(short = 'X', long = "request", value_name = "METHOD")]
     method: Option<String>,
@@ -35,15 +35,15 @@ pub(super) struct RequestArguments {
 
 /// A request, as it reaches the filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Request {
+pub(crate) struct Request {
     /// Its headers, names in lower case, pseudo-headers first.
-    pub(super) head: Vec<(String, Vec<u8>)>,
-    pub(super) body: Vec<u8>,
+    pub(crate) head: Vec<(String, Vec<u8>)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Request {
     /// A request of this method to a URL, without further headers.
-    pub(super) fn new(method: &str, url: &str, body: Vec<u8>) -> Result<Self> {
+    pub(crate) fn new(method: &str, url: &str, body: Vec<u8>) -> Result<Self> {
         ensure!(
             !method.is_empty() && method.bytes().all(|b| b.is_ascii_graphic()),
             "`{method}` is no method"
@@ -65,7 +65,7 @@ impl Request {
     }
 
     /// Adds a header, or sets what stands for it in HTTP/2.
-    pub(super) fn add(&mut self, name: &str, value: &[u8]) {
+    pub(crate) fn add(&mut self, name: &str, value: &[u8]) {
         let name = name.to_ascii_lowercase();
         if name == "host" {
             self.set(":authority", value);
@@ -75,7 +75,7 @@ impl Request {
     }
 
     /// Leaves a header with exactly this value.
-    pub(super) fn set(&mut self, name: &str, value: &[u8]) {
+    pub(crate) fn set(&mut self, name: &str, value: &[u8]) {
         match self.head.iter_mut().find(|(known, _)| known == name) {
             Some((_, old)) => *old = value.to_vec(),
             None => self.head.push((name.to_owned(), value.to_vec())),
@@ -83,12 +83,12 @@ impl Request {
     }
 
     /// Its headers as the core takes them.
-    pub(super) fn headers(&self) -> Headers<'_> {
+    pub(crate) fn headers(&self) -> Headers<'_> {
         Headers::new(self.head.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())).collect())
     }
 
     /// The header as text, where it is there once.
-    pub(super) fn text(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         let value = self.head.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_slice());
         String::from_utf8_lossy(value.unwrap_or_default()).into_owned()
     }
@@ -96,7 +96,7 @@ impl Request {
 
 impl RequestArguments {
     /// The request to a URL.
-    pub(super) fn request(&self, url: &str) -> Result<Request> {
+    pub(crate) fn request(&self, url: &str) -> Result<Request> {
         let form = self.form()?;
         let (mut url, mut body) = (url.to_owned(), None);
         match (form, &self.data_binary) {
@@ -158,7 +158,7 @@ impl RequestArguments {
 }
 
 /// The text itself, or what the file holds that `@FILE` names.
-pub(super) fn content(text: &str) -> Result<Vec<u8>> {
+pub(crate) fn content(text: &str) -> Result<Vec<u8>> {
     match text.strip_prefix('@') {
         Some(file) => std::fs::read(file).with_context(|| format!("cannot read {file}")),
         None => Ok(text.as_bytes().to_vec()),

@@ -180,6 +180,7 @@ pub(crate) fn findings(problems: &[Problem], place: impl Fn(&str) -> std::ops::R
             .help
             .clone()
             .or_else(|| meant(&problem.message).map(|name| format!("did you mean `{name}`?"))),
+        note: None,
     };
     problems.iter().map(finding).collect()
 }

@@ -5,8 +5,9 @@ use std::rc::Rc;
 use hashbrown::HashMap;
 
 use crate::config::{ConfigError, Isolation};
-use crate::http::add_argument;
+use crate::http::{Headers, add_argument};
 use crate::operation::{Class, Kind};
+use crate::report::Refusal;
 use crate::tenant::TenantId;
 
 /// How one backend keeps its tenants apart.
@@ -22,10 +23,29 @@ pub enum Isolate {
     /// By a label of this name, which the URL of a write sets: `extra_label=NAME=TENANT`. It comes after every label of
     /// the body, and so wins even over one that only reads the same once the backend has made its name plain.
     LabelInUrl(String),
+    /// By a field of logs or spans, which the URL of a write sets: `extra_fields=NAME=TENANT`. It takes the place of every
+    /// field of that name in the body.
+    FieldInUrl(Field),
     /// By accounts in the path: `/insert/ACCOUNT:PROJECT/…`.
     AccountInPath(Accounts),
     /// By accounts in the headers `AccountID` and `ProjectID`.
     AccountInHeaders(Accounts),
+}
+
+/// A field of logs or spans.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// The label or attribute that becomes the field.
+    label: String,
+    /// What the backend puts before its name.
+    prefix: &'static str,
+}
+
+impl Field {
+    /// The name that the backend keeps it under.
+    pub fn name(&self) -> String {
+        [self.prefix, &self.label].concat()
+    }
 }
 
 /// The account of each tenant.
@@ -44,13 +64,21 @@ impl Isolate {
             (Some(Isolation::Pattern), _) => error("not by a pattern"),
             (None, Takes::Header | Takes::HeaderOrLabel) | (Some(Isolation::Header), _) => Ok(Self::Header),
             (None, _) => error("missing"),
-            (Some(Isolation::Label(label)), Takes::Label | Takes::HeaderOrLabel | Takes::LabelInUrl)
-                if !can_keep_apart(label) =>
-            {
-                Err(ConfigError::new(
-                    format!("{path}.label"),
-                    "a label has a name; one that keeps tenants apart is made of A-Z a-z 0-9 _ and does not begin with a digit or `__`",
-                ))
+            (
+                Some(Isolation::Label(label)),
+                Takes::Label | Takes::HeaderOrLabel | Takes::LabelInUrl | Takes::AccountOrField(_),
+            ) if !can_keep_apart(label) => Err(ConfigError::new(
+                format!("{path}.label"),
+                "a label has a name; one that keeps tenants apart is made of A-Z a-z 0-9 _ and does not begin with a digit or `__`",
+            )),
+            (Some(Isolation::Label(label)), Takes::AccountOrField(prefix)) => {
+                if prefix.is_empty() && RESERVED_FIELDS.contains(&&*label.0) {
+                    return Err(ConfigError::new(
+                        format!("{path}.label"),
+                        "the backend has this field for itself",
+                    ));
+                }
+                Ok(Self::FieldInUrl(Field { label: label.0.clone(), prefix }))
             }
             (Some(Isolation::Label(label)), Takes::Label | Takes::HeaderOrLabel) => {
                 Ok(Self::Label(label.0.clone()))
@@ -60,7 +88,7 @@ impl Isolate {
             (Some(Isolation::Account(accounts)), Takes::AccountInPath) => {
                 Accounts::compile(accounts, &format!("{path}.account")).map(Self::AccountInPath)
             }
-            (Some(Isolation::Account(accounts)), Takes::AccountInHeaders) => {
+            (Some(Isolation::Account(accounts)), Takes::AccountOrField(_)) => {
                 Accounts::compile(accounts, &format!("{path}.account")).map(Self::AccountInHeaders)
             }
             (Some(Isolation::Account(_)), _) => error("not by accounts"),
@@ -71,6 +99,7 @@ impl Isolate {
     pub fn label(&self) -> Option<&str> {
         match self {
             Self::Label(label) | Self::LabelInUrl(label) => Some(label),
+            Self::FieldInUrl(field) => Some(&field.label),
             _ => None,
         }
     }
@@ -91,10 +120,29 @@ impl Isolate {
         matches!(self, Self::Pattern) && tenant.as_str().contains(['.', '*', '(', ')'])
     }
 
+    /// Refuses a write whose body the backend would take for arguments that count more than those of the URL, and so for
+    /// nothing that is written.
+    pub fn check_write(&self, headers: &Headers<'_>) -> Result<(), Refusal> {
+        if !matches!(self, Self::FieldInUrl(_)) {
+            return Ok(());
+        }
+        let media = headers.only("content-type").map_err(|_| Refusal::Repeated("content-type"))?;
+        let is_form = media.is_some_and(|media| {
+            let media = media.to_ascii_lowercase();
+            let has = |form: &[u8]| media.windows(form.len()).any(|piece| piece == form);
+            has(b"form-urlencoded") || has(b"multipart")
+        });
+        if is_form {
+            Err(Refusal::MediaType { expected: "that of what is written, and no form" })
+        } else {
+            Ok(())
+        }
+    }
+
     /// Whether the backend can be told this tenant.
     pub fn knows(&self, tenant: &TenantId) -> bool {
         match self {
-            Self::Header | Self::Label(_) | Self::LabelInUrl(_) => true,
+            Self::Header | Self::Label(_) | Self::LabelInUrl(_) | Self::FieldInUrl(_) => true,
             Self::Pattern => !self.misreads(tenant),
             Self::AccountInPath(accounts) | Self::AccountInHeaders(accounts) => {
                 accounts.0.contains_key(tenant)
@@ -118,8 +166,12 @@ enum Takes {
     Label,
     LabelInUrl,
     AccountInPath,
-    AccountInHeaders,
+    /// By accounts in headers; or by a field, with what stands before its name.
+    AccountOrField(&'static str),
 }
+
+/// The fields that `VictoriaLogs` makes itself, and the message of a log.
+const RESERVED_FIELDS: &[&str] = &["_msg", "_time", "_stream", "_stream_id"];
 
 impl Takes {
     fn of(kind: Kind) -> Self {
@@ -129,7 +181,8 @@ impl Takes {
             Kind::Prometheus | Kind::Alertmanager => Self::Label,
             Kind::VictoriaMetrics => Self::LabelInUrl,
             Kind::VictoriaMetricsCluster => Self::AccountInPath,
-            Kind::VictoriaLogs | Kind::VictoriaTraces => Self::AccountInHeaders,
+            Kind::VictoriaLogs => Self::AccountOrField(""),
+            Kind::VictoriaTraces => Self::AccountOrField("resource_attr:"),
         }
     }
 
@@ -143,9 +196,13 @@ impl Takes {
                 "knows no X-Scope-OrgID, so that every tenant would see everything; say `{label: NAME}`, or `header` only \
                  if something behind this Envoy does"
             }
-            Self::AccountInPath | Self::AccountInHeaders => {
+            Self::AccountInPath => {
                 "knows no X-Scope-OrgID; say `{account: {TENANT: \"ACCOUNT:PROJECT\"}}`, or `header` only if something \
                  behind this Envoy does"
+            }
+            Self::AccountOrField(_) => {
+                "knows no X-Scope-OrgID; say `{account: {TENANT: \"ACCOUNT:PROJECT\"}}`, or `{label: NAME}` for all \
+                 tenants in one account, or `header` only if something behind this Envoy does"
             }
         }
     }
@@ -239,6 +296,12 @@ impl Address {
             Isolate::LabelInUrl(label) => {
                 let mut path = self.path.clone();
                 add_extra_label(&mut path, label.as_bytes(), tenant.as_str().as_bytes());
+                return vec![header(":path", path)];
+            }
+            Isolate::FieldInUrl(field) => {
+                let mut path = self.path.clone();
+                let set = [&field.name(), "=", tenant.as_str()].concat();
+                add_argument(&mut path, "extra_fields", set.as_bytes());
                 return vec![header(":path", path)];
             }
             Isolate::AccountInPath(accounts) => {

@@ -41,5 +41,6 @@ pub mod session;
 mod sorted;
 pub mod table;
 pub mod tenant;
-pub mod wire;
 pub mod write;
+
+pub use scopegate_wire as wire;

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::caller::{Caller, Credential, Environment, Impersonate, Tabled};
-use crate::config::{BackendConfig, ByTenant, Config, ConfigError, Limits, WriteConfig};
+use crate::config::{BackendConfig, ByTenant, Config, ConfigError, Limits, QueryLanguage, WriteConfig};
 use crate::exchange::{Pages, Process, SlotFailure, explained};
 use crate::http::{host_name, under_prefix};
 use crate::isolate::Isolate;
@@ -27,7 +27,7 @@ pub struct Policy {
     pub callers: Vec<Caller>,
     /// The tables, in the order of their names.
     pub tables: Vec<TableRules>,
-    /// The tables of users and tokens, likewise.
+    /// The tables of users, tokens and keys, likewise.
     pub credentials: Vec<TableRules<Credential>>,
     /// The bounds.
     pub limits: Limits,
@@ -69,6 +69,8 @@ pub struct Backend {
     pub router: Router,
     /// Whether it reads experimental syntax of its query language.
     pub experimental: bool,
+    /// The query language of its metrics.
+    pub language: QueryLanguage,
     /// What its reads may see of each tenant.
     pub label_policies: LabelPolicies,
     /// How its writes find their tenants.
@@ -164,6 +166,11 @@ impl Policy {
             if let Some(read) = config.read.get(&backend.name) {
                 let path = format!("read.{}.label_policy", backend.name);
                 backend.experimental = read.experimental;
+                backend.language = read.language;
+                if read.language != QueryLanguage::PromQl && backend.kind != Kind::Prometheus {
+                    let path = format!("read.{}.language", backend.name);
+                    return Err(ConfigError::new(path, "only for backends of kind prometheus"));
+                }
                 backend.label_policies =
                     LabelPolicies::compile(&read.label_policy, backend.kind, &callers, &path)?;
             }
@@ -335,6 +342,7 @@ impl Backend {
             isolate,
             router,
             experimental: false,
+            language: QueryLanguage::default(),
             label_policies: LabelPolicies::default(),
             write,
             also_read,
@@ -379,11 +387,13 @@ impl HostPattern {
     }
 }
 
-/// The tables of tenants, and those of users and tokens: what a caller names for its credentials is one of the latter.
+/// The tables of tenants, and those of users, tokens and keys: what a caller names for its credentials is one of the latter.
 fn compile_tables(config: &Config) -> Result<(Vec<TableRules>, Vec<TableRules<Credential>>), ConfigError> {
     let named = config.callers.iter().flat_map(|caller| {
         let basic = caller.basic.as_ref().and_then(|basic| basic.table.as_ref());
-        basic.into_iter().chain(caller.bearer.as_ref().and_then(|bearer| bearer.table.as_ref()))
+        let bearer = caller.bearer.as_ref().and_then(|bearer| bearer.table.as_ref());
+        let session = caller.session.as_ref().and_then(|session| session.keys.table.as_ref());
+        basic.into_iter().chain(bearer).chain(session)
     });
     let named: Vec<&str> = named.map(|name| &**name).collect();
     let (credentials, tenants): (Vec<_>, Vec<_>) =

@@ -140,7 +140,7 @@ fn every_error_says_where_and_what() {
                 config["callers"][0] = json!({"name": "b", "basic": {"key": {"env": "KEY"}, "table": "users"}, "may": ["write"], "tenants": ["t"]});
                 config
             },
-            "tables.users: users and tokens are fetched (`http`)",
+            "tables.users: users, tokens and keys are fetched (`http`)",
         ),
         (
             {
@@ -247,6 +247,11 @@ fn errors_in_what_is_read_say_where_and_what() {
         (json!({"log": {}}), "read.log: no backend has this name; there are: metrics, logs"),
         (json!({"logs": {"label_policies": []}}), "read.logs.label_policies: unknown field"),
         (json!({"logs": {"experimental": "yes"}}), "read.logs.experimental: "),
+        (json!({"logs": {"language": "logql"}}), "read.logs.language: unknown variant"),
+        (
+            json!({"logs": {"language": "metricsql"}}),
+            "read.logs.language: only for backends of kind prometheus",
+        ),
         (
             json!({"metrics": {"label_policy": [{"everything": true}]}}),
             "read.metrics.label_policy: only mimir and loki know label policies",

@@ -56,6 +56,18 @@ impl Bootstrap {
         self
     }
 
+    /// Adds a listener as Envoy's `Listener` message.
+    pub fn raw_listener(mut self, listener: Value) -> Self {
+        push(&mut self.value["static_resources"]["listeners"], listener);
+        self
+    }
+
+    /// Adds a cluster as Envoy's `Cluster` message.
+    pub fn raw_cluster(mut self, cluster: Value) -> Self {
+        push(&mut self.value["static_resources"]["clusters"], cluster);
+        self
+    }
+
     /// Adds a cluster.
     pub fn cluster(mut self, cluster: Cluster) -> Self {
         push(&mut self.value["static_resources"]["clusters"], cluster.into_value());

@@ -1,6 +1,7 @@
 //! An Envoy with the filter, configured by a snippet of the page, in front of the stand-in.
 
 use anyhow::{Context, Result};
+use scopegate_core::session::HEADER;
 use scopegate_tests::bootstrap::{Bootstrap, Cluster, Listener, Plugin, lenient_jwt_authn};
 use scopegate_tests::client::{Call, Client};
 use scopegate_tests::cortex::Cortex;
@@ -8,6 +9,7 @@ use scopegate_tests::envoy::Envoy;
 use scopegate_tests::identity::Issuer;
 use scopegate_tests::kubernetes::Kubernetes;
 use scopegate_tests::page::snippet;
+use scopegate_tests::session::KEYS;
 use scopegate_tests::wait::{DEADLINE, eventually};
 use serde_json::{Value, json};
 
@@ -68,7 +70,8 @@ impl Gateway {
         let plugin = Plugin::structured(configuration)
             .host_variable("KEY")
             .host_variable("PROXY_SECRET")
-            .host_variable("PROXY_SECRET_NEXT");
+            .host_variable("PROXY_SECRET_NEXT")
+            .host_variable("SCOPEGATE_SESSION_KEYS");
         let listener = listener(before).filter(plugin.filter()).route("/", "cortex");
         let bootstrap = Bootstrap::new()
             .listener(listener)
@@ -80,6 +83,7 @@ impl Gateway {
             .variable("KEY", KEY)
             .variable("PROXY_SECRET", SECRETS[0])
             .variable("PROXY_SECRET_NEXT", SECRETS[1])
+            .variable("SCOPEGATE_SESSION_KEYS", KEYS)
             .start()
             .await?;
         Ok(Self { cortex, envoy, idp, inventory })
@@ -104,9 +108,13 @@ impl Gateway {
             [] => Ok(Err((answer.status, answer.text()))),
             [only] => {
                 assert_eq!(only.header_values("x-scope-orgid").len(), 1);
-                for name in
-                    ["authorization", "x-auth-request-user", "x-auth-request-groups", "x-proxy-secret"]
-                {
+                for name in [
+                    "authorization",
+                    "x-auth-request-user",
+                    "x-auth-request-groups",
+                    "x-proxy-secret",
+                    HEADER,
+                ] {
                     assert_eq!(only.header(name), None, "{name} went on");
                 }
                 Ok(Ok(only.tenant.clone().unwrap_or_default()))

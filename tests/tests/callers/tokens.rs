@@ -5,6 +5,7 @@ use scopegate_tests::bootstrap::lua;
 use scopegate_tests::client::Call;
 use scopegate_tests::identity::Issuer;
 use scopegate_tests::remote_write::WriteRequest;
+use scopegate_tests::session::{KEYS, Session};
 use serde_json::json;
 
 use crate::gateway::{Expected, Gateway, QUERY, configuration};
@@ -97,6 +98,30 @@ async fn metadata() -> Result<()> {
     gateway.expect("nothing", push(), Err((401, "no credentials"))).await?;
     let read = Call::get(QUERY).header("x-session", "central");
     gateway.expect("a right that is lacking", read, Err((403, "no right to `read`"))).await
+}
+
+#[tokio::test]
+async fn session() -> Result<()> {
+    let gateway = Gateway::start("session").await?;
+    let push = || WriteRequest::realistic(2).push();
+    let by = |agent, keys: &str, call| Session::new("local", agent, keys).sign(call);
+    let once = by("edge-1", KEYS, push());
+    gateway.expect("an agent", once.clone(), Ok("edge-1")).await?;
+    for (what, call, expected) in [
+        ("another", by("edge-2", KEYS, push()), Ok("edge-2")),
+        ("the same again", once, Err((401, "was used before"))),
+        ("another key", by("edge-1", &KEYS.replace("AAEC", "BBEC"), push()), Err((401, "not good for this"))),
+        (
+            "an old proof",
+            Session::new("local", "edge-1", KEYS).ahead(-90).sign(push()),
+            Err((401, "too old")),
+        ),
+        ("nothing", push(), Err((401, "no credentials"))),
+        ("a right that is lacking", by("edge-1", KEYS, Call::get(QUERY)), Err((403, "no right to `read`"))),
+    ] {
+        gateway.expect(what, call, expected).await?;
+    }
+    Ok(())
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What somebody may try who has a browser, a token, or the rights of an administrator in one organisation of Grafana.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use scopegate_tests::client::Call;
 use scopegate_tests::identity::Issuer;
 use scopegate_tests::wait::DEADLINE;
@@ -106,6 +106,30 @@ async fn by_headers() -> Result<()> {
     // Who looks at the access log sees why.
     let log = world.envoy.process()?.wait_for_output("reason=narrow", DEADLINE).await?;
     assert!(log.contains("caller=users"), "{log}");
+    Ok(())
+}
+
+/// Where others may make subgroups: with the last part of the path alone they could make one that is called like a tenant's;
+/// with whole paths, and the pattern of the page, they cannot.
+#[tokio::test]
+async fn by_the_name_of_a_subgroup() -> Result<()> {
+    let page = include_str!("../../../docs/grafana.md");
+    assert!(page.contains("`{claim: groups, pattern: \"/organization:{tenant}\"}`"), "another pattern");
+    let mut plan = Plan::new()?;
+    let callers = plan.example.configuration()?["callers"].as_array_mut().context("no callers")?;
+    let users = callers.iter_mut().find(|caller| caller["name"] == "users").context("no users")?;
+    users["tenants"] = json!({"claim": "groups", "pattern": "/organization:{tenant}"});
+    let world = plan.start_at_once().await?;
+    for (what, groups, expected) in [
+        ("the tenant's group", json!(["/organization:acme", "/staff"]), Ok("acme")),
+        ("a subgroup", json!(["/organization:acme", "/staff/organization:bank"]), Ok("acme")),
+        ("below the tenant's group", json!(["/organization:bank/editors"]), Err((403, "has no tenant"))),
+        ("the last part alone", json!(["organization:bank"]), Err((403, "has no tenant"))),
+    ] {
+        let mut person = claims(&[]);
+        person["groups"] = groups;
+        world.expect(what, world.panel(&world.idp.token(person)), expected).await?;
+    }
     Ok(())
 }
 

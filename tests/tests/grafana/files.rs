@@ -57,6 +57,42 @@ fn one_definition_for_all() -> Result<()> {
     Ok(())
 }
 
+/// The same dashboards for every organisation that has data sources, and of them no other than those.
+#[test]
+fn the_same_dashboards_for_all() -> Result<()> {
+    for example in ["namespaces", "label-isolation"] {
+        let mut organisations = BTreeMap::<u64, Vec<Value>>::new();
+        for source in sources(example, "datasources.yaml")? {
+            organisations.entry(source["orgId"].as_u64().unwrap_or(1)).or_default().push(source);
+        }
+        let whole = yaml(&file(example, "grafana/dashboards.yaml"))?;
+        ensure!(whole["apiVersion"] == 1, "{whole}");
+        let mut providers = whole["providers"].as_array().cloned().context("no providers")?;
+        let served: Vec<_> =
+            providers.iter().map(|provider| provider["orgId"].as_u64().unwrap_or(1)).collect();
+        assert_eq!(served, organisations.keys().copied().collect::<Vec<_>>(), "{example}");
+        let mut names: Vec<_> = providers.iter_mut().map(|provider| provider["name"].take()).collect();
+        names.dedup();
+        assert_eq!(names.len(), providers.len(), "{example}: Grafana wants a name for each");
+        for provider in &mut providers {
+            provider["orgId"].take();
+        }
+        assert!(providers.iter().all(|provider| provider == &providers[0]), "{example}");
+        let dashboard = yaml(&file(example, "grafana/dashboards/overview.json"))?;
+        let panels = dashboard["panels"].as_array().context("no panels")?;
+        for target in panels.iter().filter_map(|panel| panel["targets"].as_array()).flatten() {
+            for sources in organisations.values() {
+                let has = |source: &Value| {
+                    source["uid"] == target["datasource"]["uid"]
+                        && source["type"] == target["datasource"]["type"]
+                };
+                assert!(sources.iter().any(has), "{example}: {target}");
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Every credential of the rules is one that the page's callers know, and reads what its organisation is called.
 #[test]
 fn a_credential_for_each_organisation() -> Result<()> {

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The key of the hashes in the page.
-const KEY: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const KEY: &str = "0123456789abcdef0123456789abcdef";
 /// The server administrator of Grafana.
 pub(crate) const LOGIN: [&str; 2] = ["scopegate", "the password: of Grafana's administrator"];
 /// Headers with a token, and the header that narrows: none goes on.

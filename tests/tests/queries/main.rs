@@ -11,3 +11,4 @@ mod grammar;
 mod hostile;
 mod metricsql;
 mod promql;
+mod templates;

@@ -82,6 +82,18 @@ async fn a_tenant_gets_what_it_would_get_alone() -> Result<()> {
 pub(crate) async fn ask(
     language: Language,
     dialect: Dialect,
+    clients: (Client, Client),
+    matcher: &Matcher,
+    end: i64,
+    usual: usize,
+) -> Result<()> {
+    ask_with(language, (dialect, Grammar::query), clients, matcher, end, usual).await
+}
+
+/// The same, with queries that are written like this.
+pub(crate) async fn ask_with(
+    language: Language,
+    (dialect, query): (Dialect, fn(&mut Grammar) -> String),
     (all, alone): (Client, Client),
     matcher: &Matcher,
     end: i64,
@@ -96,7 +108,7 @@ pub(crate) async fn ask(
             let mut grammar = Grammar::new(dialect, seed * AT_ONCE + task);
             let mut outcomes = Vec::new();
             for _ in 0..count / usize::try_from(AT_ONCE)? {
-                let query = grammar.query();
+                let query = query(&mut grammar);
                 let times = Times { end, is_range: grammar.below(3) == 0 };
                 outcomes.push(pair.ask(&query, times).await.with_context(|| query)?);
             }

@@ -40,7 +40,7 @@ async fn another_language() -> Result<()> {
     let Some(proof) = signed_in_python(OLD, "/api/v1/push", &body)? else { return Ok(()) };
     let parsed = Proof::parse(proof.as_bytes())?;
     let keys = KeyRing::parse(OLD.as_bytes()).map_err(anyhow::Error::msg)?;
-    parsed.verify(&keys, "POST", "/api/v1/push", scopegate_tests::identity::now(), 60)?;
+    parsed.verify(keys.find(parsed.key), "POST", "/api/v1/push", scopegate_tests::identity::now(), 60)?;
     ensure!(parsed.claim.body == BodyDigest::of(&body));
     gateway.http2("both")?.send(call.header(HEADER, proof)).await?.expect(200)?;
     ensure!(gateway.cortex.state().tenants() == ["central"]);

@@ -1,8 +1,10 @@
 //! A gateway that knows keys of sessions, in front of the stand-in.
 
+use std::path::Path;
+
 use anyhow::{Result, ensure};
 use scopegate_tests::{
-    bootstrap::{Bootstrap, Cluster, Listener, Plugin},
+    bootstrap::{Bootstrap, Cluster, Listener, Plugin, module},
     client::{Answer, Call, Client},
     cortex::Cortex,
     envoy::Envoy,
@@ -35,6 +37,11 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub(crate) async fn start(workers: u32) -> Result<Self> {
+        Self::with(workers, &module()).await
+    }
+
+    /// With another module.
+    pub(crate) async fn with(workers: u32, module: &Path) -> Result<Self> {
         let cortex = Cortex::start()?;
         let metadata = json!({
             "name": "envoy.filters.http.set_metadata",
@@ -45,6 +52,7 @@ impl Gateway {
         });
         let listener = |name: &str, keys: &str| {
             let plugin = Plugin::structured(&configuration(keys))
+                .module(module)
                 .variable("BOTH", &format!("{NEW},{OLD}"))
                 .variable("NEW", NEW);
             // The kernel spreads connections evenly only where each worker has its own socket, as Envoy does by default.

@@ -3,5 +3,7 @@
 mod agent;
 mod documentation;
 mod gateway;
+mod keys;
 mod proofs;
 mod replays;
+mod traps;

@@ -22,12 +22,18 @@ pub(super) fn install(packages: &[&str]) -> Result<()> {
 
 /// Unpacks one package into a folder, which must not exist: no scripts, no services, no dependencies, no root.
 pub(super) fn unpack(package: &str, folder: &Path) -> Result<()> {
+    unpack_all(&[package], folder)
+}
+
+/// Unpacks packages into one folder, such as a program and the libraries that not every machine has.
+pub(super) fn unpack_all(packages: &[&str], folder: &Path) -> Result<()> {
     let partial = folder.with_extension("partial");
     let _ = fs::remove_dir_all(&partial);
     fs::create_dir_all(&partial).with_context(|| format!("making {}", partial.display()))?;
-    let result = download(package, &partial).and_then(|()| {
-        let archive = only_file(&partial, "deb")?;
-        run::capture(Command::new("dpkg-deb").arg("--extract").arg(&archive).arg(partial.join("files")))?;
+    let result = download(packages, &partial).and_then(|()| {
+        for archive in files(&partial, "deb")? {
+            run::capture(Command::new("dpkg-deb").arg("--extract").arg(&archive).arg(partial.join("files")))?;
+        }
         fs::rename(partial.join("files"), folder).with_context(|| format!("making {}", folder.display()))
     });
     let _ = fs::remove_dir_all(&partial);
@@ -36,17 +42,24 @@ pub(super) fn unpack(package: &str, folder: &Path) -> Result<()> {
 
 /// The only file with that extension in a folder.
 pub(super) fn only_file(folder: &Path, extension: &str) -> Result<PathBuf> {
-    let entries = fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
-    let mut files = entries.filter_map(Result::ok).map(|entry| entry.path());
-    let file = files.find(|file| file.extension().is_some_and(|e| e == extension));
+    let file = files(folder, extension)?.pop();
     file.with_context(|| format!("no .{extension} file was downloaded"))
 }
 
-fn download(package: &str, into: &Path) -> Result<()> {
+fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
+    let files = entries.filter_map(Result::ok).map(|entry| entry.path());
+    Ok(files.filter(|file| file.extension().is_some_and(|e| e == extension)).collect())
+}
+
+fn download(packages: &[&str], into: &Path) -> Result<()> {
     let fetch = || {
         let mut command = Command::new("apt-get");
         // The folder may be closed to apt's own user.
-        command.args(["download", "--quiet", "-o", "APT::Sandbox::User=root", package]).current_dir(into);
+        command
+            .args(["download", "--quiet", "-o", "APT::Sandbox::User=root"])
+            .args(packages)
+            .current_dir(into);
         run::capture(&mut command).map(drop)
     };
     ensure!(run::which("apt-get").is_some(), "there is no apt-get here");

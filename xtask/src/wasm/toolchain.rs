@@ -4,8 +4,11 @@ use std::env;
 use std::path::PathBuf;
 use std::process::Command;
 
+use anyhow::{Context, Result};
+
 use super::flags;
 use crate::project::Project;
+use crate::run;
 
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 pub(crate) const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
@@ -48,6 +51,17 @@ impl Toolchain {
         // other stale. Cargo's own: should it go, builds become slower, not wrong.
         command.env("__CARGO_DEFAULT_LIB_METADATA", "scopegate");
         command
+    }
+
+    /// The version of Rust that it is, such as `1.96.0`.
+    pub(crate) fn version(&self) -> Result<String> {
+        let rustc = match self {
+            Self::Active => "rustc",
+            Self::Debian { .. } => DEBIAN_RUSTC,
+        };
+        let output = run::capture(Command::new(rustc).arg("--version"))?;
+        let version = output.split_whitespace().nth(1);
+        Ok(version.with_context(|| format!("`{rustc} --version` says nothing"))?.to_owned())
     }
 }
 

@@ -49,11 +49,11 @@ fn told(explained: &Explanation) -> Vec<String> {
     if calls.is_empty() {
         let [upstream] = explained.upstream.as_slice() else { panic!("no one way") };
         let scope = upstream.set.iter().find(|(name, _)| name == "x-scope-orgid");
-        return vec![format!("{} {scope:?} {}", upstream.path, upstream.bytes)];
+        return vec![format!("{} {scope:?} {}", upstream.path, upstream.body.len())];
     }
     let line = |upstream: &drive::Upstream| {
         let (_, tenant) = upstream.call.as_ref().unwrap();
-        format!("{tenant} {} {}", upstream.path, upstream.bytes)
+        format!("{tenant} {} {}", upstream.path, upstream.body.len())
     };
     calls.into_iter().map(line).collect()
 }

@@ -369,7 +369,7 @@ fn bad_arguments_are_told() {
         (&[LABEL, "h", "--claims", "{"], "no JSON"),
         (&[LABEL, "h", "--token", "a.b"], "not three parts"),
         (&[LABEL, "h", "--token", "a.!.c"], "no base64url"),
-        (&[LABEL, "h", "--certificate", "san=x"], "no field `san`"),
+        (&[LABEL, "h", "--certificate", "san=x"], "no such field in `san=x`"),
         (&[LABEL, "h", "-H", "x"], "is no header"),
         (&[LABEL, "h/a b"], "a URL has no spaces"),
         (&[LABEL, "ftp://h"], "no URL of http or https"),

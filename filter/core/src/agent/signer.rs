@@ -37,7 +37,7 @@ impl Signer {
         let this = Self {
             attribute: sign.attribute.0.clone(),
             agent: sign.agent.0.clone(),
-            keys: keys_from(&sign.keys, "sign.keys", env)?,
+            keys: keys_from(&sign.keys.env, "sign.keys.env", env)?,
             headers: sign.headers.iter().map(|(n, v)| (n.to_ascii_lowercase(), v.0.clone())).collect(),
             request_bytes: config.limits.request_bytes.0,
         };

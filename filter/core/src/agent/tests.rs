@@ -69,7 +69,7 @@ fn every_request_goes_on_with_a_proof_of_its_own() {
         let proof = Proof::parse(value.as_bytes()).unwrap();
         assert_eq!((proof.claim.attribute, proof.claim.agent), ("local", "central"));
         assert_eq!(proof.claim.body, BodyDigest::of(body));
-        assert_eq!(proof.verify(&keys, "POST", "/api/v1/push?x=1", FRESH.time, 0), Ok(()));
+        assert_eq!(proof.verify(keys.find(proof.key), "POST", "/api/v1/push?x=1", FRESH.time, 0), Ok(()));
         // What went on stays gone.
         assert!(matches!(signing.body_progress(&mut worker, 99), Step::Continue(_)));
         assert!(matches!(signing.body(&mut worker, Ok(vec![1]), &fresh), Step::Continue(_)));
@@ -164,7 +164,7 @@ proptest! {
         let value = signer.sign(&method, &path, &body, Fresh { time, nonce }).unwrap();
         let proof = Proof::parse(value.as_bytes()).unwrap();
         prop_assert_eq!((proof.claim.time, proof.claim.nonce), (time, nonce));
-        prop_assert_eq!(proof.verify(&keys, &method, &path, time, 60), Ok(()));
+        prop_assert_eq!(proof.verify(keys.find(proof.key), &method, &path, time, 60), Ok(()));
         prop_assert!(proof.claim.body.fits(&body));
 
         let (which, at, bit) = flip;
@@ -177,7 +177,7 @@ proptest! {
         }
         let [method, path, body] = parts;
         let good = match (String::from_utf8(method), String::from_utf8(path)) {
-            (Ok(method), Ok(path)) => proof.verify(&keys, &method, &path, time, 60).is_ok(),
+            (Ok(method), Ok(path)) => proof.verify(keys.find(proof.key), &method, &path, time, 60).is_ok(),
             _ => false,
         };
         prop_assert!(!(good && proof.claim.body.fits(&body)));

@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use hashbrown::HashMap;
 
 use super::hash::{self, Digest, Key, is_one_of};
-use super::tenants::Tenants;
-use super::{Environment, Evidence, Facts, Recognition, Tabled, Why, listed_tenants};
+use super::tenants::{Tenants, listed_tenants};
+use super::{Environment, Evidence, Facts, Recognition, Tabled, Why};
 use crate::config::{BasicConfig, ConfigError, UserConfig};
 use crate::report::Refusal;
 use crate::table::{Lookup, TableRules};

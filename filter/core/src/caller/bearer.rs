@@ -9,8 +9,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use hashbrown::HashMap;
 
 use super::hash::{self, Digest, Key};
-use super::tenants::Tenants;
-use super::{Environment, Evidence, Facts, Recognition, Tabled, Unproven, Why, listed_tenants};
+use super::tenants::{Tenants, listed_tenants};
+use super::{Environment, Evidence, Facts, Recognition, Tabled, Unproven, Why};
 use crate::config::{BearerConfig, ConfigError};
 use crate::table::{Lookup, TableRules};
 
@@ -87,7 +87,8 @@ impl Bearer {
         let Some(at) = self.table else { return Recognition::Unproven(Unproven::Token) };
         match lookup.credentials(at) {
             Err(not_loaded) => Recognition::Refused(not_loaded.into()),
-            Ok(table) => match table.get(hash::written(&digest).as_bytes()) {
+            // A key of sessions is no token.
+            Ok(table) => match table.get(hash::written(&digest).as_bytes()).filter(|it| it.key.is_none()) {
                 Some(credential) => Recognition::Known(Facts::of_credential(credential)),
                 None => Recognition::Unproven(Unproven::Token),
             },

@@ -1,17 +1,19 @@
-//! Users and tokens as tables hold them: what a name, or the hash of a token, leads to.
+//! Users, tokens and keys as tables hold them: what a name, the hash of a token, or the ID of a key leads to.
 
 use serde_json::Value as Json;
 
 use super::hash::{self, Digest, MAX_SECRETS};
+use crate::session::SessionKey;
 use crate::table::Entry;
 use crate::tenant::{TenantId, TenantSet};
 use crate::wire::json_tree;
 
-/// What a user name or the hash of a token leads to.
+/// What a user name, the hash of a token or the ID of a key leads to.
 ///
 /// As JSON: `{"password": ["HASH", …], "tenants": ["TENANT", …], "claims": {…}}`, each of them optional; `password` and
-/// `tenants` may be a single text. Anything else makes the entry invalid, so that a slip of the pen never gives more.
-#[derive(Clone, PartialEq)]
+/// `tenants` may be a single text. A key is `{"secret": "BASE64", "agent": "AGENT", "tenants": ["TENANT", …]}`, of which
+/// only `secret` must be there. Anything else makes the entry invalid, so that a slip of the pen never gives more.
+#[derive(Clone)]
 pub struct Credential {
     /// Hashes of its passwords.
     pub(super) passwords: Vec<Digest>,
@@ -19,8 +21,25 @@ pub struct Credential {
     pub(super) tenants: Option<TenantSet>,
     /// What else is known of it; an object.
     pub(super) claims: Option<Json>,
+    /// Where it is a key; then it is nothing else. Boxed, since most tables have none.
+    pub(super) key: Option<Box<TabledKey>>,
     /// The entry as it came, for other workers.
     text: Box<str>,
+}
+
+/// A key of proofs.
+#[derive(Clone)]
+pub(super) struct TabledKey {
+    pub(super) key: SessionKey,
+    /// The one agent that may use it.
+    pub(super) agent: Option<TenantId>,
+}
+
+impl PartialEq for Credential {
+    /// All of it stands in the text.
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
 }
 
 impl core::fmt::Debug for Credential {
@@ -33,8 +52,9 @@ impl Entry for Credential {
     const KIND: &'static str = "credential";
 
     fn from_json(value: &Json) -> Option<Self> {
-        let mut credential =
-            Self { passwords: Vec::new(), tenants: None, claims: None, text: value.to_string().into() };
+        let text = value.to_string().into();
+        let mut credential = Self { passwords: Vec::new(), tenants: None, claims: None, key: None, text };
+        let (mut secret, mut agent) = (None, None);
         for (field, value) in value.as_object()? {
             match field.as_str() {
                 "password" => {
@@ -46,9 +66,17 @@ impl Entry for Credential {
                     credential.tenants = Some(texts(value)?.into_iter().map(tenant).collect::<Option<_>>()?);
                 }
                 "claims" => credential.claims = Some(value.clone()).filter(Json::is_object).map(Some)?,
+                "secret" => secret = Some(SessionKey::parse(value.as_str()?).ok()?),
+                "agent" => agent = Some(TenantId::new(value.as_str()?).ok()?),
                 _ => return None,
             }
         }
+        let is_other = !credential.passwords.is_empty() || credential.claims.is_some();
+        credential.key = match (secret, agent) {
+            (Some(key), agent) if !is_other => Some(Box::new(TabledKey { key, agent })),
+            (None, None) => None,
+            _ => return None,
+        };
         (credential.passwords.len() <= MAX_SECRETS).then_some(credential)
     }
 
@@ -76,6 +104,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    const SECRET: &str = "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=";
+
     #[test]
     fn entries_are_whole_or_none() {
         let hash = hashed("u", b"p");
@@ -85,6 +115,15 @@ mod tests {
             (json!({"password": [hash, hash], "tenants": ["b", "a", "b"], "claims": {"team": "x"}}), true),
             (json!({"tenants": ["a"]}), true),
             (json!({}), true),
+            (json!({"secret": SECRET}), true),
+            (json!({"secret": SECRET, "agent": "a", "tenants": "b"}), true),
+            (json!({"secret": [SECRET]}), false),
+            (json!({"secret": "AAEC"}), false),
+            (json!({"secret": SECRET, "agent": "a/b"}), false),
+            (json!({"secret": SECRET, "agent": null}), false),
+            (json!({"secret": SECRET, "password": hash}), false),
+            (json!({"secret": SECRET, "claims": {}}), false),
+            (json!({"agent": "a"}), false),
             (json!({"password": many}), false),
             (json!({"password": "plain"}), false),
             (json!({"password": [7]}), false),
@@ -104,7 +143,7 @@ mod tests {
             read.encode(&mut bytes);
             assert_eq!(Credential::decode(&bytes), Some(read.clone()), "{value}");
             let shown = format!("{read:?}");
-            assert!(!shown.contains("hmac"), "{shown}");
+            assert!(!shown.contains("hmac") && !shown.contains(SECRET), "{shown}");
         }
         assert_eq!(Credential::decode(b"{"), None);
     }

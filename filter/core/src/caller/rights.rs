@@ -63,6 +63,7 @@ impl Rights {
 pub(super) struct Grant {
     conditions: Vec<Condition>,
     may: Vec<Class>,
+    unfiltered: bool,
     on_behalf_of: AllowList,
     impersonate: Option<Impersonate>,
     several_tenants: Option<bool>,
@@ -80,7 +81,8 @@ impl Grant {
     }
 
     fn compile(config: &GrantConfig, path: &str, tables: &[TableRules]) -> Result<Self, ConfigError> {
-        let GrantConfig { conditions, may, tenants, on_behalf_of, impersonate, several_tenants } = config;
+        let GrantConfig { conditions, may, tenants, unfiltered, on_behalf_of, impersonate, several_tenants } =
+            config;
         if conditions.is_empty() {
             return Err(ConfigError::new(
                 format!("{path}.where"),
@@ -89,13 +91,15 @@ impl Grant {
         }
         let is_empty = may.is_empty()
             && tenants.is_none()
+            && !unfiltered
             && on_behalf_of.0.is_empty()
             && impersonate.is_none()
             && several_tenants.is_none();
         if is_empty {
             return Err(ConfigError::new(
                 path,
-                "this grants nothing: give `may`, `tenants`, `on_behalf_of`, `impersonate` or `several_tenants`",
+                "this grants nothing: give `may`, `tenants`, `unfiltered`, `on_behalf_of`, `impersonate` or \
+                 `several_tenants`",
             ));
         }
         let impersonate =
@@ -105,6 +109,7 @@ impl Grant {
         Ok(Self {
             conditions: Condition::compile_all(conditions, &format!("{path}.where"))?,
             may: may.clone(),
+            unfiltered: *unfiltered,
             on_behalf_of: AllowList::new(on_behalf_of.0.iter().map(|pattern| &**pattern)),
             impersonate: impersonate.transpose()?,
             several_tenants: *several_tenants,
@@ -128,6 +133,7 @@ impl Grant {
     /// Adds its rights to others.
     pub(super) fn add_to(&self, rights: &mut Rights) {
         rights.may.extend_from_slice(&self.may);
+        rights.unfiltered |= self.unfiltered;
         rights.on_behalf_of.extend(&self.on_behalf_of);
         if let Some(impersonate) = &self.impersonate {
             rights.impersonate = Some(impersonate.clone());

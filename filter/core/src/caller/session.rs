@@ -7,17 +7,22 @@
 use serde_json::json;
 
 use super::claims::Claims;
-use super::{Environment, Evidence, Facts, Recognition, Why};
+use super::{Environment, Evidence, Facts, Recognition, Tabled, Why};
 use crate::config::{ConfigError, SessionConfig};
 use crate::exchange::{Process, SlotFailure};
 use crate::report::Refusal;
-use crate::session::{BadProof, HEADER, KeyRing, NotTaken, Proof, Replay, is_name, keys_from};
+use crate::session::{BadProof, Found, HEADER, KeyRing, NotTaken, Proof, Replay, is_name, keys_from};
+use crate::table::{Lookup, TableRules};
+use crate::tenant::TenantSet;
 
 /// See [`SessionConfig`].
 #[derive(Debug)]
 pub(super) struct Session {
     attribute: String,
+    /// Those of the environment.
     keys: KeyRing,
+    /// Where further ones are.
+    table: Option<usize>,
     /// In seconds.
     window: u32,
     replay: Replay,
@@ -33,6 +38,7 @@ impl Session {
         config: &SessionConfig,
         path: &str,
         env: &Environment<'_>,
+        tabled: Tabled<'_>,
     ) -> Result<Self, ConfigError> {
         let attribute = config.attribute.0.clone();
         if !is_name(&attribute) {
@@ -51,9 +57,18 @@ impl Session {
                 "give at least 1, and at most 1000000 requests in a window",
             ));
         }
-        let keys = keys_from(&config.keys, &format!("{path}.keys"), env)?;
+        let path = format!("{path}.keys");
+        let table = config.keys.table.as_ref();
+        let table =
+            table.map(|name| TableRules::position(tabled.credentials, name, &format!("{path}.table")));
+        let table = table.transpose()?;
+        let keys = match &config.keys.env {
+            Some(name) => keys_from(name, &format!("{path}.env"), env)?,
+            None if table.is_some() => KeyRing::empty().map_err(|problem| ConfigError::new(path, problem))?,
+            None => return Err(ConfigError::new(path, "name a variable (`env`), a `table`, or both")),
+        };
         let replay = Replay::new(&attribute, window, rate);
-        Ok(Self { attribute, keys, window, replay })
+        Ok(Self { attribute, keys, table, window, replay })
     }
 
     pub(super) fn attribute(&self) -> &str {
@@ -65,7 +80,7 @@ impl Session {
     }
 
     /// A request is this source's own as soon as it brings a proof of the attribute, or one that cannot be read.
-    pub(super) fn recognise(&self, evidence: &Evidence<'_>) -> Recognition<'static> {
+    pub(super) fn recognise(&self, evidence: &Evidence<'_>, lookup: &mut Lookup<'_>) -> Recognition<'static> {
         let value = match evidence.headers.only(HEADER) {
             Ok(None) => return Recognition::NotMine(Why::Words("no proof of a session")),
             Ok(Some(value)) => value,
@@ -75,10 +90,10 @@ impl Session {
             Ok(proof) if proof.claim.attribute != self.attribute => {
                 Recognition::NotMine(Why::Words("a proof of another attribute"))
             }
-            Ok(proof) => match self.check(&proof, evidence) {
-                Ok(()) => {
+            Ok(proof) => match self.check(&proof, evidence, lookup) {
+                Ok(tenants) => {
                     let claims = json!({"attribute": self.attribute, "agent": proof.claim.agent});
-                    Recognition::Known(Facts::proven(Claims::Json(claims), proof.claim.body))
+                    Recognition::Known(Facts::proven(Claims::Json(claims), proof.claim.body, tenants))
                 }
                 Err(refusal) => Recognition::Refused(refusal),
             },
@@ -86,11 +101,29 @@ impl Session {
         }
     }
 
-    fn check(&self, proof: &Proof<'_>, evidence: &Evidence<'_>) -> Result<(), Refusal> {
+    /// Checks a proof and takes it; gives the tenants that its key has of its own.
+    fn check(
+        &self,
+        proof: &Proof<'_>,
+        evidence: &Evidence<'_>,
+        lookup: &mut Lookup<'_>,
+    ) -> Result<Option<TenantSet>, Refusal> {
         let Evidence { headers, attributes, .. } = evidence;
         let now = attributes.wall_seconds().ok_or(Refusal::Host { what: "the date is not known" })?;
         let (method, path) = (headers.pseudo(":method"), headers.pseudo(":path"));
-        proof.verify(&self.keys, method, path, now, self.window).map_err(Refusal::Proof)?;
+        let listed = self.keys.find(proof.key);
+        let table = match self.table {
+            Some(at) if !listed.is_known() => Some(lookup.credentials(at)?),
+            _ => None,
+        };
+        let entry = table.as_ref().and_then(|table| table.get(proof.key.as_bytes()));
+        let tabled = entry.and_then(|entry| entry.key.as_deref());
+        let found = tabled.map_or(listed, |tabled| Found::known(&tabled.key));
+        proof.verify(found, method, path, now, self.window).map_err(Refusal::Proof)?;
+        let agent = tabled.and_then(|tabled| tabled.agent.as_ref());
+        if agent.is_some_and(|agent| agent.as_str() != proof.claim.agent) {
+            return Err(Refusal::Proof(BadProof::Agent));
+        }
         if headers.first("upgrade").is_some() {
             return Err(Refusal::Proof(BadProof::Upgrade));
         }
@@ -102,6 +135,7 @@ impl Session {
                 what: "too many requests bring a proof of their session (session.rate)",
             },
             NotTaken::Host => unknown,
-        })
+        })?;
+        Ok(entry.and_then(|entry| entry.tenants.clone()))
     }
 }

@@ -1,5 +1,6 @@
 //! From what is known about a caller to its own tenants.
 
+use super::Tabled;
 use super::claims::{ClaimPath, Claims, Named, Reading};
 use super::pattern::Pattern;
 use crate::config::{ClaimTenantsConfig, ConfigError, TenantsConfig};
@@ -229,4 +230,18 @@ fn tenant(text: &str, claim: &impl core::fmt::Display) -> Result<TenantId, Refus
     TenantId::new(text)
         .and_then(reserved)
         .map_err(|reason| Refusal::ClaimTenant { claim: claim.to_string(), reason })
+}
+
+/// Tenants that stand at a listed user or token, which has no claims.
+pub(super) fn listed_tenants(
+    config: Option<&TenantsConfig>,
+    path: &str,
+    tabled: Tabled<'_>,
+) -> Result<Option<Tenants>, ConfigError> {
+    let path = format!("{path}.tenants");
+    let tenants = config.map(|config| Tenants::compile(config, &path, tabled.tenants)).transpose()?;
+    if tenants.as_ref().is_some_and(Tenants::needs_claims) {
+        return Err(ConfigError::new(path, "users have no claims: name the tenants"));
+    }
+    Ok(tenants)
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::RoleName;
 use super::scalar::{ByteSize, Text};
-use super::session::SessionKeysConfig;
 use super::shape::Shape;
 
 /// The whole configuration of a filter that signs (`role: agent`). It stands in the Envoy of the agent, before the
@@ -32,10 +31,20 @@ pub struct SignConfig {
     /// The agent's ID, in the form of a tenant ID.
     pub agent: Text,
     /// The keys, of which the first signs.
-    pub keys: SessionKeysConfig,
+    pub keys: SigningKeysConfig,
     /// Headers that every request gets, for senders that cannot send their own: `x-scope-impersonate: "true"`.
     #[serde(default)]
     pub headers: BTreeMap<String, Text>,
+}
+
+/// The keys of the agent, so that they stand in no configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Shape)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SigningKeysConfig {
+    /// The variable in the environment of the filter (`vm_config.environment_variables`). It holds `ID:SECRET` pairs,
+    /// separated by commas, up to 8; a secret is base64 of 32 bytes or more. The first signs.
+    pub env: Text,
 }
 
 /// Bounds of a filter that signs.

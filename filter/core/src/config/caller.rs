@@ -93,6 +93,9 @@ pub struct GrantConfig {
     pub may: Vec<Class>,
     /// Further tenants, or wildcards.
     pub tenants: Option<TenantsConfig>,
+    /// Lets its reads see the data of all tenants on backends that keep tenants apart by a label. For administrators only.
+    #[serde(default)]
+    pub unfiltered: bool,
     /// Further tenants for which it may write where labels decide.
     #[serde(default)]
     pub on_behalf_of: OneOrMany,

@@ -24,7 +24,7 @@ mod write;
 
 use std::collections::BTreeMap;
 
-pub use agent::{AgentConfig, AgentLimits, SignConfig};
+pub use agent::{AgentConfig, AgentLimits, SignConfig, SigningKeysConfig};
 pub use answers::{AnswersConfig, GiveUpConfig, RateLimited, SoftErrors};
 pub use backend::{AlsoReadConfig, BackendConfig, Isolation};
 pub use caller::{
@@ -38,7 +38,7 @@ pub use load::ConfigError;
 pub(crate) use load::whole as load_whole;
 pub use metrics::{ByTenant, MetricsConfig, ReportConfig, TenantNamesConfig};
 pub use mode::{Mode, Percent};
-pub use read::{LabelPolicyConfig, ReadConfig};
+pub use read::{LabelPolicyConfig, QueryLanguage, ReadConfig};
 pub use scalar::{ByteSize, Count, Millis, OneOrMany, Text};
 pub use session::{SessionConfig, SessionKeysConfig};
 pub use shape::{Node, ReadResult, Shape, read};

@@ -12,10 +12,25 @@ pub struct ReadConfig {
     /// `--enable-feature=promql-experimental-functions` and the like). Without it they are refused, where queries are
     /// rewritten.
     pub experimental: bool,
+    /// The query language of a backend of kind prometheus, where queries are rewritten: `metricsql` for a VictoriaMetrics
+    /// behind something that takes no arguments such as `extra_label`. One that heeds them is of kind victoriametrics.
+    pub language: QueryLanguage,
     /// Label-based access control of Mimir and Loki: what a read may see of each of its tenants, told in
     /// `X-Prom-Label-Policy`. The first entry that is for the caller and the tenant holds; where there are entries and
     /// none is for them, the read is refused. The backend must have it switched on, or it sees everything.
     pub label_policy: Vec<LabelPolicyConfig>,
+}
+
+/// A query language of metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Shape)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum QueryLanguage {
+    /// Prometheus' own.
+    #[default]
+    PromQl,
+    /// That of VictoriaMetrics.
+    MetricsQl,
 }
 
 /// What a read may see of a tenant.

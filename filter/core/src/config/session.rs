@@ -32,12 +32,16 @@ fn default_rate() -> Count {
     Count(1_000)
 }
 
-/// The keys of proofs, so that they stand in no configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Shape)]
+/// Where the keys of proofs are, so that they stand in no configuration: at least one of both. A key in the environment goes
+/// before one of the same ID in the table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Shape)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct SessionKeysConfig {
     /// The variable in the environment of the filter (`vm_config.environment_variables`). It holds `ID:SECRET` pairs,
-    /// separated by commas, up to 8; a secret is base64 of 32 bytes or more. The first signs, and all of them verify.
-    pub env: Text,
+    /// separated by commas, up to 8; a secret is base64 of 32 bytes or more. All of them verify.
+    pub env: Option<Text>,
+    /// A table (under `tables`, from `http`) of keys, which come and go without a restart: the ID of a key leads to
+    /// `{"secret": "BASE64", "agent": "AGENT", "tenants": ["TENANT", …]}`. With `agent` it is that agent's key alone.
+    pub table: Option<Text>,
 }

@@ -7,7 +7,7 @@ use crate::policy::Policy;
 use crate::report::TableMetric;
 use crate::table::{Fetched, Get, Tables};
 
-/// Answers to tables of users and tokens have numbers from here on.
+/// Answers to tables of users, tokens and keys have numbers from here on.
 const CREDENTIALS_FROM: u32 = 1 << 31;
 
 impl Worker {

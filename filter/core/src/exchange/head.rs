@@ -143,6 +143,7 @@ fn decide_knowing(
                 tenants: &tenants,
                 unfiltered,
                 experimental: backend.experimental,
+                language: backend.language,
                 own: &identity.tenants,
                 headers,
                 end_of_stream,
@@ -207,6 +208,7 @@ impl Write<'_> {
         {
             edits.set(headers, "content-type", format.content_type());
         }
+        backend.isolate.check_write(headers)?;
         let (path, query) = split_query(address.path());
         if let Some(query) = without_arguments(query, TENANCY_ARGUMENTS).map_err(Refusal::NotCanonical)? {
             address.go_to(format!("{path}{query}"));

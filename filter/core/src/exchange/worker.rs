@@ -22,7 +22,7 @@ pub struct Worker {
     pub(crate) followers: Followers,
     /// The tables that are fetched, as this worker has them.
     pub tables: Tables,
-    /// The tables of users and tokens.
+    /// The tables of users, tokens and keys.
     pub credentials: Tables<Credential>,
     /// The date, in seconds since 1970, as far as the host knows it. It is told with the head of a request.
     pub wall_seconds: Option<u64>,

@@ -122,6 +122,10 @@ pub(super) const LOKI_TAIL: Operation = operation(Read, Protocol::LokiTail, One)
 pub(super) const TEMPO: Operation = operation(Read, Protocol::TempoApi, Many);
 /// A read of Tempo that knows one tenant only.
 pub(super) const TEMPO_ONE: Operation = operation(Read, Protocol::TempoApi, One);
+/// A read of `VictoriaLogs` and its relatives that has the same answer for everybody.
+pub(super) const VICTORIA_FIXED: Operation = operation(Read, Protocol::Other, Many).reaching(Reach::Nothing);
+/// A read of spans in the APIs of Jaeger and Tempo, which know accounts and no filters.
+pub(super) const JAEGER: Operation = operation(Read, Protocol::Other, Many);
 /// A read of logs or spans, by `LogsQL` or what becomes it.
 pub(super) const LOGSQL: Operation = operation(Read, Protocol::Other, Many).reaching(Reach::Query);
 /// Numbers about one tenant: usage, limits, cardinality.

@@ -1,10 +1,13 @@
-//! `VictoriaTraces`, as of August 2026: `app/vtinsert/main.go`, `app/vtselect/main.go` and the packages below them.
+//! `VictoriaTraces` 0.12 (September 2026): `app/vtinsert/main.go`, `app/vtselect/main.go` and the packages below them.
 //!
 //! Its tenants are accounts, which it takes from the headers `AccountID` and `ProjectID`; without them it takes 0 and
-//! 0. It reads `//` as `/`.
+//! 0. Or a resource attribute keeps them apart within one account: then only the endpoints of `LogsQL` can be narrowed,
+//! since the APIs of Jaeger and Tempo heed no `extra_filters` up to 0.12. It reads `//` as `/`.
 
 use super::Method::{Get, Post};
-use super::table::{LOGSQL, Mark, Marks, OTLP_TRACES, Route, System, closed, open};
+use super::table::{
+    JAEGER, LOGSQL, Mark, Marks, OTHER_WRITE, OTLP_TRACES, Route, System, VICTORIA_FIXED, closed, open,
+};
 
 pub(super) const SYSTEM: System = System {
     marks: Marks { prometheus: Mark::None, legacy: Mark::None, alertmanager: Mark::None },
@@ -13,12 +16,25 @@ pub(super) const SYSTEM: System = System {
 
 const ROUTES: &[Route] = &[
     open(&[Post], "/insert/opentelemetry/v1/traces", OTLP_TRACES),
-    // Reads: Jaeger's API, and LogsQL.
-    open(&[Get], "/select/jaeger/api/services", LOGSQL),
-    open(&[Get], "/select/jaeger/api/services/{service}/operations", LOGSQL),
-    open(&[Get], "/select/jaeger/api/traces", LOGSQL),
-    open(&[Get], "/select/jaeger/api/traces/{id}", LOGSQL),
-    open(&[Get], "/select/jaeger/api/dependencies", LOGSQL),
+    open(&[Get], "/insert/ready", OTHER_WRITE),
+    // Reads: the APIs of Jaeger and Tempo, and LogsQL.
+    open(&[Get], "/select/jaeger/api/services", JAEGER),
+    open(&[Get], "/select/jaeger/api/services/{service}/operations", JAEGER),
+    open(&[Get], "/select/jaeger/api/traces", JAEGER),
+    open(&[Get], "/select/jaeger/api/traces/{id}", JAEGER),
+    open(&[Get], "/select/jaeger/api/dependencies", JAEGER),
+    open(&[Get], "/select/jaeger/api/v3/services", JAEGER),
+    open(&[Get], "/select/jaeger/api/v3/operations", JAEGER),
+    open(&[Get], "/select/jaeger/api/v3/traces", JAEGER),
+    open(&[Get], "/select/jaeger/api/v3/traces/{id}", JAEGER),
+    open(&[Get], "/select/tempo/api/echo", VICTORIA_FIXED),
+    open(&[Get], "/select/tempo/api/search", JAEGER),
+    open(&[Get], "/select/tempo/api/v2/search/tags", JAEGER),
+    open(&[Get], "/select/tempo/api/v2/search/tag/{tag}/values", JAEGER),
+    open(&[Get], "/select/tempo/api/metrics/query_range", JAEGER),
+    open(&[Get], "/select/tempo/api/traces/{id}", JAEGER),
+    open(&[Get], "/select/tempo/api/v2/traces/{id}", JAEGER),
+    open(&[Get], "/select/buildinfo", VICTORIA_FIXED),
     open(&[Get, Post], "/select/logsql/query", LOGSQL),
     open(&[Get, Post], "/select/logsql/tail", LOGSQL),
     open(&[Get, Post], "/select/logsql/hits", LOGSQL),
@@ -60,7 +76,14 @@ mod tests {
         ("GET", "/select/jaeger/api/traces/0af7", "read other many"),
         ("GET", "/select/jaeger/api/services/a%20b/operations", "read other many"),
         ("GET POST", "/select/logsql/query", "read other many"),
-        ("GET", "/select/tempo/api/search", "closed"),
+        ("GET", "/select/jaeger/api/v3/traces/0af7", "read other many"),
+        ("GET", "/select/tempo/api/search", "read other many"),
+        ("GET", "/select/tempo/api/v2/search/tag/resource.a/values", "read other many"),
+        ("GET", "/select/tempo/api/v2/traces/0af7", "read other many"),
+        ("GET", "/select/tempo/api/echo", "read other many"),
+        ("GET", "/select/tempo/api/status/config", "closed"),
+        ("GET", "/insert/ready", "write other one"),
+        ("GET", "/select/tenant_ids", "closed"),
     ];
 
     #[test]

@@ -17,6 +17,8 @@ pub(super) struct Arguments {
     pub(super) reach: Reach,
     /// The language of its selectors, and the matchers that go into each; `None` leaves them as they are.
     pub(super) text: Option<(Language, Vec<Matcher>)>,
+    /// Whether `query` is in `LogsQL` and may have nothing that looks past the filters which are added.
+    pub(super) is_logsql: bool,
     /// The matchers of a selector that is added where one is missing.
     pub(super) absent: Option<Vec<Matcher>>,
     /// What is added to the URL.
@@ -36,7 +38,14 @@ pub(super) struct Outcome {
 impl Arguments {
     /// Only what a client may not say goes.
     pub(super) fn plain(reach: Reach) -> Self {
-        Self { reach, text: None, absent: None, added: Vec::new(), options: Options::default() }
+        Self {
+            reach,
+            text: None,
+            is_logsql: false,
+            absent: None,
+            added: Vec::new(),
+            options: Options::default(),
+        }
     }
 
     /// Rewrites the arguments of a query (without its `?`) or a form. The error says what the text has, or which
@@ -59,6 +68,11 @@ impl Arguments {
             if TENANCY_ARGUMENTS.iter().any(|known| known.as_bytes() == argument.name) {
                 is_changed = true;
                 continue;
+            }
+            if self.is_logsql && argument.name == b"query" {
+                let text = plain_text(&argument.value, refuse)?;
+                query::logsql::check(text)
+                    .map_err(|error| Refusal::Query { argument: "query", error: error.to_string() })?;
             }
             let narrowed = match &self.text {
                 Some((language, matchers)) => {
@@ -116,8 +130,7 @@ impl Arguments {
         if argument == "query" && value.is_empty() && self.reach == Reach::QuerySelector {
             return Ok(None);
         }
-        let text = core::str::from_utf8(value)
-            .map_err(|_| refuse("a text that is not UTF-8 among its arguments"))?;
+        let text = plain_text(value, refuse)?;
         let rewritten = if argument == "query" {
             query::rewrite(language, text, matchers, &self.options)
         } else {
@@ -146,6 +159,10 @@ impl Arguments {
         }
         Ok(path.len() != before)
     }
+}
+
+fn plain_text(value: &[u8], refuse: fn(&'static str) -> Refusal) -> Result<&str, Refusal> {
+    core::str::from_utf8(value).map_err(|_| refuse("a text that is not UTF-8 among its arguments"))
 }
 
 /// A selector of just these matchers, which reads the same in every language.

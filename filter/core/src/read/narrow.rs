@@ -2,8 +2,9 @@
 //! queries, or by an account.
 
 use super::arguments::{Arguments, selector};
-use super::query::{Language, Matcher};
+use super::query::{Language, Matcher, logsql};
 use super::{form, remote_read, rule_group};
+use crate::config::QueryLanguage;
 use crate::http::{Headers, split_query};
 use crate::isolate::{Address, Isolate};
 use crate::operation::{Kind, Operation, Protocol, Reach};
@@ -27,12 +28,23 @@ pub struct Reading<'a> {
     pub unfiltered: bool,
     /// Whether its backend was told to read experimental syntax.
     pub experimental: bool,
+    /// The query language of its metrics.
+    pub language: QueryLanguage,
     /// All tenants of its caller.
     pub own: &'a TenantSet,
     /// Its headers.
     pub headers: &'a Headers<'a>,
     /// Whether no body follows.
     pub end_of_stream: bool,
+}
+
+/// What a backend narrows a read by itself, told in its arguments.
+#[derive(Clone, Copy)]
+enum Filter {
+    /// `VictoriaMetrics`: `extra_label`, or `extra_filters[]`.
+    ExtraLabel,
+    /// `VictoriaLogs` and `VictoriaTraces`: `extra_filters` in `LogsQL`.
+    LogsQl,
 }
 
 /// What becomes of a read.
@@ -104,7 +116,9 @@ impl Reading<'_> {
                 let body = follows.then(|| Body::Form(Box::new(Form { arguments, url })));
                 Ok(Narrowed { told, body })
             }
-            Isolate::Label(label) | Isolate::LabelInUrl(label) => self.by_label(label, &address),
+            Isolate::Label(label) => self.by_label(label, None, &address),
+            Isolate::LabelInUrl(label) => self.by_label(label, Some(Filter::ExtraLabel), &address),
+            Isolate::FieldInUrl(field) => self.by_label(&field.name(), Some(Filter::LogsQl), &address),
         }
     }
 
@@ -122,36 +136,52 @@ impl Reading<'_> {
         Ok(Narrowed { told, body: Some(Body::RuleGroup(self.own.clone())) })
     }
 
-    fn by_label(&self, label: &str, address: &Address) -> Result<Narrowed, Refusal> {
+    fn by_label(&self, label: &str, filter: Option<Filter>, address: &Address) -> Result<Narrowed, Refusal> {
         let reach = self.operation.reach;
         if self.unfiltered || reach == Reach::Nothing {
             return Ok(Narrowed::default());
         }
         let tenants: Vec<&str> = self.tenants.as_slice().iter().map(TenantId::as_str).collect();
-        let matcher = Matcher::any_of(label, tenants.iter().copied()).map_err(|_| Refusal::NotNarrowed)?;
-        let matchers = vec![matcher];
-        let in_url = matches!(self.isolate, Isolate::LabelInUrl(_));
+        let matchers = || {
+            let matcher = Matcher::any_of(label, tenants.iter().copied());
+            matcher.map(|matcher| vec![matcher]).map_err(|_| Refusal::NotNarrowed)
+        };
         match reach {
             Reach::Nothing | Reach::Answer | Reach::Everything => return Err(Refusal::NotNarrowed),
-            Reach::RemoteRead if in_url => return Err(Refusal::NotNarrowed),
+            Reach::RemoteRead if filter.is_some() => return Err(Refusal::NotNarrowed),
             Reach::RemoteRead => {
                 remote_read::check(self.headers)?;
-                return Ok(Narrowed { told: Vec::new(), body: Some(Body::RemoteRead(matchers)) });
+                return Ok(Narrowed { told: Vec::new(), body: Some(Body::RemoteRead(matchers()?)) });
             }
             Reach::Query | Reach::Selectors | Reach::QuerySelector => {}
         }
-        let language = if self.kind == Kind::Loki { Language::LogQl } else { Language::PromQl };
+        let language = match self.language {
+            _ if self.kind == Kind::Loki => Language::LogQl,
+            QueryLanguage::PromQl => Language::PromQl,
+            QueryLanguage::MetricsQl => Language::MetricsQl,
+        };
         let mut arguments = Arguments::plain(reach);
         arguments.options.experimental = self.experimental;
-        if in_url {
-            arguments.added.push(match tenants.as_slice() {
-                [tenant] => ("extra_label", format!("{label}={tenant}")),
-                _ => ("extra_filters[]", selector(&matchers)?),
-            });
-        } else {
-            arguments.text = Some((language, matchers.clone()));
+        match filter {
+            Some(Filter::ExtraLabel) => {
+                let matchers = matchers()?;
+                arguments.added.push(match tenants.as_slice() {
+                    [tenant] => ("extra_label", [label, "=", tenant].concat()),
+                    _ => ("extra_filters[]", selector(&matchers)?),
+                });
+                arguments.absent = Some(matchers);
+            }
+            Some(Filter::LogsQl) => {
+                let filter = logsql::filter(label, &tenants).ok_or(Refusal::NotNarrowed)?;
+                arguments.added.push(("extra_filters", filter));
+                arguments.is_logsql = true;
+            }
+            None => {
+                let matchers = matchers()?;
+                arguments.text = Some((language, matchers.clone()));
+                arguments.absent = Some(matchers);
+            }
         }
-        arguments.absent = Some(matchers);
         let mut url = rewrite_url(&arguments, address)?;
         let follows = if self.operation.protocol == Protocol::LokiTail {
             form::is_no_websocket(self.headers, self.end_of_stream)?

@@ -30,7 +30,7 @@ pub(super) fn narrow(body: &[u8], matchers: &[Matcher], decoded_limit: u32) -> R
         put_bytes(&mut added, 3, &encoded(matcher));
     }
     let narrowed = rewrite(&message, &added, decoded_limit)?;
-    snappy::Encoder::new().encode(&narrowed).ok_or(Refusal::DecodedTooLarge { limit: decoded_limit })
+    snappy::Encoder::default().encode(&narrowed).ok_or(Refusal::DecodedTooLarge { limit: decoded_limit })
 }
 
 /// A matcher as a message. It is a regular expression even where one value is meant: Prometheus leaves out a plain matcher
@@ -135,7 +135,7 @@ mod tests {
     }
 
     fn block(message: &[u8]) -> Vec<u8> {
-        snappy::Encoder::new().encode(message).unwrap()
+        snappy::Encoder::default().encode(message).unwrap()
     }
 
     fn narrowed(message: &[u8], tenants: &[&str]) -> Result<ReadRequest, &'static str> {

@@ -12,6 +12,6 @@ mod proof;
 mod replay;
 
 pub(crate) use keys::is_name;
-pub use keys::{KeyRing, keys_from};
+pub use keys::{Found, KeyRing, SessionKey, keys_from};
 pub use proof::{BadProof, BodyDigest, Claim, HEADER, Proof};
 pub use replay::{NotTaken, Replay};

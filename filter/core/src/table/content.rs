@@ -154,11 +154,18 @@ impl<E: Entry> Gathered<E> {
 }
 
 /// A table in the form in which workers hand it to each other.
-#[derive(Debug)]
 pub(super) struct Encoded {
     pub(super) bytes: Vec<u8>,
     pub(super) entries: u32,
     pub(super) invalid: u32,
+}
+
+impl fmt::Debug for Encoded {
+    /// Its bytes may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (entries, invalid) = (&self.entries, &self.invalid);
+        f.debug_struct("Encoded").field("entries", entries).field("invalid", invalid).finish_non_exhaustive()
+    }
 }
 
 fn put(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Failure> {

@@ -26,7 +26,7 @@ pub struct Get {
 }
 
 /// What came of a GET.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Fetched {
     /// The status of the answer, or why there is none.
     pub status: Result<u16, Failure>,
@@ -38,6 +38,13 @@ pub struct Fetched {
 const MAX_RESTARTS: u32 = 3;
 /// Pages beyond any cluster that runs; a server that never ends is given up.
 const MAX_PAGES: u32 = 2_000;
+
+impl core::fmt::Debug for Fetched {
+    /// The body may hold secrets.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Fetched").field("status", &self.status).finish_non_exhaustive()
+    }
+}
 
 /// A refresh on its way.
 #[derive(Debug)]

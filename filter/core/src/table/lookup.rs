@@ -15,7 +15,7 @@ pub struct Lookup<'a> {
     pub rules: &'a [TableRules],
     /// The worker's.
     pub tables: &'a mut Tables,
-    /// The configuration's tables of users and tokens.
+    /// The configuration's tables of users, tokens and keys.
     pub credential_rules: &'a [TableRules<Credential>],
     /// The worker's.
     pub credentials: &'a mut Tables<Credential>,
@@ -36,7 +36,7 @@ impl Lookup<'_> {
         get(self.rules, self.tables, at)
     }
 
-    /// The table of users or tokens at this position.
+    /// The table of users, tokens or keys at this position.
     pub fn credentials(&mut self, at: usize) -> Result<Rc<Table<Credential>>, NotLoaded> {
         get(self.credential_rules, self.credentials, at)
     }

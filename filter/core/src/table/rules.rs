@@ -86,13 +86,13 @@ impl TableRules<TenantId> {
 }
 
 impl TableRules<Credential> {
-    /// Compiles a table of users or tokens.
+    /// Compiles a table of users, tokens or keys.
     pub fn credentials(name: &str, config: &TableConfig) -> Result<Self, ConfigError> {
         let path = format!("tables.{name}");
         if config.http.is_none() {
             return Err(ConfigError::new(
                 path,
-                "users and tokens are fetched (`http`), or listed at the caller (`users`, `tokens`)",
+                "users, tokens and keys are fetched (`http`), or listed at the caller (`users`, `tokens`, `keys.env`)",
             ));
         }
         let source = Self::remote(name, config, &path)?;

@@ -64,7 +64,7 @@ impl Encoding {
     pub(super) fn encoder(self) -> Encoder {
         match self {
             Self::Identity => Encoder::Identity,
-            Self::Snappy => Encoder::Snappy(Box::new(snappy::Encoder::new())),
+            Self::Snappy => Encoder::Snappy(Box::default()),
             Self::Gzip => Encoder::Gzip,
             Self::Deflate => Encoder::Deflate,
         }

@@ -178,7 +178,7 @@ pub(super) fn assemble(
         let part = parts.pop().map(|(tenant, notes)| part(tenant, notes, Vec::new()));
         return Some((part.into_iter().collect(), true));
     }
-    let mut encoder = Encoder::new();
+    let mut encoder = Encoder::default();
     let mut scratch = Vec::new();
     let compressed = parts.into_iter().map(|(tenant, notes)| {
         notes.write(message, cuts, made, &mut scratch);

@@ -15,7 +15,7 @@ fn staff() -> Json {
         "on_behalf_of": ["own-*"],
         "grants": [
             {"where": [{"claim": "email", "in": ["ops@example.org"], "verified_by": "email_verified"}],
-             "tenants": ["*"], "may": ["rules", "admin"]},
+             "tenants": ["*"], "may": ["rules", "admin"], "unfiltered": true},
             {"where": [{"claim": "roles", "in": ["agent"]}], "may": ["write"], "on_behalf_of": ["team-*"], "several_tenants": true,
              "impersonate": {"label": "as", "tenants": ["cluster-*"]}},
         ],
@@ -64,6 +64,8 @@ fn only_who_has_the_attribute_has_the_rights() {
         let found = found.as_ref().map(|identity| {
             let any = identity.may_name(&TenantId::new("whoever").unwrap());
             let rights = &identity.rights;
+            // Both are for administrators alone.
+            assert_eq!(rights.unfiltered, any, "{claims}");
             (
                 identity.tenants.header(),
                 any,
@@ -81,7 +83,12 @@ fn only_who_has_the_attribute_has_the_rights() {
         assert_eq!(agent.rights.on_behalf_of.allows(&TenantId::new(tenant).unwrap()), expected, "{tenant}");
     }
     // Nothing of it stays for the next request.
-    assert_eq!(identity(&json!({"tenant": "a"})).unwrap().rights.may, [Read]);
+    let next = identity(&json!({"tenant": "a"})).unwrap();
+    assert_eq!((next.rights.may.as_slice(), next.rights.unfiltered), (&[Read][..], false));
+    // It is enough for a grant.
+    let mut caller = staff();
+    caller["grants"] = json!([{"where": [{"claim": "roles", "in": ["x"]}], "unfiltered": true}]);
+    compile(caller).unwrap();
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod certificate;
 mod grants;
 mod header;
 mod jwt;
+mod keys;
 mod metadata;
 mod narrow;
 mod order;

@@ -45,7 +45,19 @@ fn contradictory_isolation_is_an_error() {
             "backends[0].isolate: missing: victoriametrics-cluster knows no",
         ),
         ("victorialogs", Json::Null, "backends[0].isolate: missing: victorialogs knows no"),
-        ("victorialogs", json!({"label": "x"}), "backends[0].isolate: not by a label: victorialogs knows no"),
+        ("victorialogs", json!({"label": "x"}), "fine"),
+        ("victoriatraces", json!({"label": "x"}), "fine"),
+        (
+            "victoriametrics-cluster",
+            json!({"label": "x"}),
+            "backends[0].isolate: not by a label: victoriametrics-cluster knows no",
+        ),
+        (
+            "victorialogs",
+            json!({"label": "_stream"}),
+            "backends[0].isolate.label: the backend has this field",
+        ),
+        ("victorialogs", json!({"label": "a.b"}), "backends[0].isolate.label: a label has a name"),
         (
             "victorialogs",
             json!({"account": {}}),
@@ -149,6 +161,75 @@ fn one_tenant_of_victoriametrics_is_labelled_in_the_url() {
     assert_eq!(describe(&world.head(&head).1), "go on x-scope-orgid=own :path=/api/v1/push");
     let head = but(WRITE, ":path", "/api/v1/push?a=b");
     assert_eq!(describe(&world.head(&head).1), "go on x-scope-orgid=own");
+}
+
+#[test]
+fn one_tenant_of_victorialogs_has_its_field_set_in_the_url() {
+    let isolate = json!({"label": "tenant"});
+    let logs = "extra_fields=tenant%3Down";
+    let gone = "go on -vl-extra-fields -x-scope-orgid";
+    let form = "application/x-www-form-urlencoded";
+    let cases: &[(&str, &str, &str, String)] = &[
+        (
+            "victorialogs",
+            "/vm/insert/jsonline",
+            "text/plain",
+            format!("{gone} :path=/vm/insert/jsonline?{logs}"),
+        ),
+        (
+            "victorialogs",
+            "/vm/insert/elasticsearch/_bulk?_time_field=t&extra_fields=tenant=evil&extra%5Ffields=x=y",
+            "application/json",
+            format!("{gone} :path=/vm/insert/elasticsearch/_bulk?_time_field=t&{logs}"),
+        ),
+        (
+            "victorialogs",
+            "/vm/insert/loki/api/v1/push",
+            "application/json",
+            format!("{gone} :path=/vm/insert/loki/api/v1/push?{logs}"),
+        ),
+        (
+            "victorialogs",
+            "/vm/insert/elasticsearch/_license",
+            "application/json",
+            "answer 405 method".to_owned(),
+        ),
+        (
+            "victoriatraces",
+            "/vm/insert/opentelemetry/v1/traces",
+            "application/x-protobuf",
+            format!(
+                "{gone} :path=/vm/insert/opentelemetry/v1/traces?extra_fields=resource_attr%3Atenant%3Down"
+            ),
+        ),
+        ("victorialogs", "/vm/insert/jsonline", form, "answer 415 media_type".to_owned()),
+        (
+            "victorialogs",
+            "/vm/insert/jsonline",
+            "Multipart/Form-Data; boundary=x",
+            "answer 415 media_type".to_owned(),
+        ),
+        (
+            "victorialogs",
+            "/vm/insert/jsonline?a=%zz",
+            "text/plain",
+            "answer 400 path_not_canonical".to_owned(),
+        ),
+        ("victorialogs", "/vm/insert/native", "text/plain", "answer 403 closed_path".to_owned()),
+    ];
+    for (kind, path, media, expected) in cases {
+        let head = but(&but(&but(WRITE, ":path", path), "content-type", media), "content-encoding", "");
+        let head = and(&head, &[("x-scope-orgid", "own"), ("vl-extra-fields", "tenant=evil")]);
+        assert_eq!(
+            describe(&victoria(kind, &isolate, &json!({})).head(&head).1),
+            *expected,
+            "{kind} {path} {media}"
+        );
+    }
+    // A form is refused only where it would count more than the URL.
+    let accounts = json!({"account": {"own": "7"}});
+    let head = but(&but(WRITE, ":path", "/vm/insert/jsonline"), "content-type", form);
+    assert!(describe(&victoria("victorialogs", &accounts, &json!({})).head(&head).1).starts_with("go on"));
 }
 
 #[test]

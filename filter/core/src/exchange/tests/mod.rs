@@ -28,6 +28,7 @@ mod sources;
 mod telling;
 mod telling_parts;
 mod whoami;
+mod whoami_secrets;
 mod wording;
 
 use std::rc::Rc;

@@ -1,6 +1,6 @@
 //! A header that narrows its caller's tenants, from the head of a request to what goes on.
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::{Head, QUERY, WRITE, World, and, answer, body, but, describe, up};
 
@@ -94,10 +94,39 @@ fn whoami_says_so() {
     let mut page = |more: Head<'_>| {
         let head = and(&but(QUERY, ":path", ""), &[(":path", "/-/scopegate/whoami")]);
         let reply = answer(world.arrives(&and(&head, more), true).1);
-        serde_json::from_slice::<serde_json::Value>(&reply.body).unwrap()
+        serde_json::from_slice::<Json>(&reply.body).unwrap()
     };
     assert_eq!(page(&[])["tenants"], json!(["a", "b"]));
     assert_eq!(page(&[(ORG, "1")])["tenants"], json!(["a"]));
     let refused = page(&[(ORG, "3")]);
     assert_eq!((&refused["tenants"], &refused["refused"]["reason"]), (&json!([]), &json!("narrow")));
+}
+
+/// Who reads the data of all tenants by a grant: only those whose claims say so, and only as long as no header narrows it.
+#[test]
+fn a_grant_to_read_everything() {
+    let config = |config: &mut Json| {
+        config["backends"][0] =
+            json!({"name": "metrics", "kind": "prometheus", "isolate": {"label": "tenant"}});
+        config["callers"][1]["grants"] =
+            json!([{"where": [{"claim": "roles", "in": ["operator"]}], "unfiltered": true}]);
+        config["callers"][1]["narrow"] = json!({"header": ORG, "table": "orgs"});
+        config["tables"] = json!({"orgs": {"static": {"7": "team-a"}}});
+    };
+    let ours = "query=up%7Btenant%3D%22team-a%22%7D";
+    let head: Head<'_> = &[(":method", "GET"), (":path", "/api/v1/query?query=up"), (":authority", "x")];
+    for (roles, more, is_narrowed) in [
+        (json!(["operator"]), vec![], false),
+        (json!(["operators"]), vec![], true),
+        (json!(true), vec![], true),
+        (json!(null), vec![], true),
+        (json!(["operator"]), vec![(ORG, "7")], true),
+    ] {
+        let mut world = World::with(config);
+        let session = json!({"who": "user", "tenants": ["team-a"], "roles": roles});
+        world.know("filter_state session", session.to_string().as_bytes());
+        let line = describe(&world.arrives(&and(head, &more), true).1);
+        assert!(line.starts_with("go on"), "{line}");
+        assert_eq!(line.contains(ours), is_narrowed, "{session} {more:?}: {line}");
+    }
 }

@@ -11,6 +11,7 @@
 //! position. There is no recursion: open brackets are on a stack of bounded height.
 
 mod logql;
+pub mod logsql;
 mod matcher;
 mod metricsql;
 mod names;

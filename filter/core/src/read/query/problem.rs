@@ -62,8 +62,12 @@ pub enum Problem {
     Function(String),
     /// What only a backend with a feature flag understands.
     Experimental(String),
-    /// A `WITH` template of MetricsQL.
+    /// A filter of MetricsQL that only a `WITH` template could be, and none is.
     Template,
+    /// A `WITH` template where labels are named.
+    LabelTemplate,
+    /// The pipe `stream_context` of `LogsQL`, which no filter narrows.
+    StreamContext,
     /// `info()` without a second argument that names a label.
     Info,
 }
@@ -116,7 +120,13 @@ impl fmt::Display for Problem {
             Self::Experimental(what) => {
                 write!(f, "{what:?} is experimental and not switched on for this backend")
             }
-            Self::Template => f.write_str("WITH templates are not followed here: write them out"),
+            Self::Template => f.write_str("no WITH template of this name is defined here"),
+            Self::LabelTemplate => {
+                f.write_str("labels by a WITH template are not followed here: write them out")
+            }
+            Self::StreamContext => f.write_str(
+                "stream_context would show the lines of other tenants: ask for them by time and by fields",
+            ),
             Self::Info => f.write_str(
                 "info() is followed only with a second argument that names a label, such as {version=~\".+\"}",
             ),

@@ -13,12 +13,12 @@ use super::super::route::{Destination, Reason, Router};
 use super::super::snappy;
 use super::describe::describe;
 use super::v1_edit::{Edited, Editor};
-use super::v1_label::{LABELS, Plain, Wanted, is_ascii, label, labels, labels_are_text, offset_in};
+use super::v1_label::{LABELS, label, labels, labels_are_text, offset_in, wanted};
 use crate::caller::Rights;
 use crate::config::Limits;
 use crate::report::Refusal;
 use crate::sorted;
-use crate::wire::{Field, Fields, Malformed, Value};
+use crate::wire::{Field, Fields, Malformed, PlainLabels, Value, Wanted, is_ascii};
 
 /// `WriteRequest.timeseries`.
 pub(super) const TIMESERIES: u32 = 1;
@@ -44,7 +44,7 @@ pub(crate) fn split(
         notes: Vec::new(),
         cuts: Cuts::default(),
         rejected: Rejected::default(),
-        wanted: Wanted::of(plan),
+        wanted: wanted(plan),
         found: vec![Found::default(); plan.labels.len()],
         labels: 0,
         max_labels: limits.labels_per_series.0 as usize,
@@ -216,17 +216,13 @@ impl<'a> Walk<'a> {
         self.name = &[];
         self.samples = 0;
         // Nearly every series begins with all of its labels, and nearly every label is short and plain.
-        let (wanted, mut labels) = (self.wanted, 0_usize);
-        let mut rest = content;
-        while let Some((label, next)) = Plain::read(rest) {
-            labels = labels.saturating_add(1);
-            if wanted.may_hold(&label) {
-                let range = (offset_in(content, rest), offset_in(content, next));
-                self.note(label.name(), label.value(), range);
-            }
-            rest = next;
+        let mut plain = PlainLabels::new(content, self.wanted);
+        while let Some(label) = plain.next_wanted() {
+            let end = offset_in(content, plain.rest());
+            self.note(label.name(), label.value(), (end.saturating_sub(label.size()), end));
         }
-        self.labels = labels;
+        self.labels = plain.count();
+        let mut rest = plain.rest();
         let mut labels_end = offset_in(content, rest);
         let mut fields = Fields::new(rest);
         while let Some(field) = fields.next() {

@@ -383,34 +383,6 @@ proptest! {
         }
     }
 
-    /// What the quick way takes for a label is one, the same as to the way that reads everything; and it takes every label
-    /// that is short.
-    #[test]
-    fn plain_labels_are_read_as_all_others(
-        name in prop::collection::vec(any::<u8>(), 0..140),
-        value in prop::collection::vec(any::<u8>(), 0..140),
-        at: prop::sample::Index,
-        byte: Option<u8>,
-        rest: [u8; 3],
-    ) {
-        let mut content = field(1, &[field(1, &name), field(2, &value)].concat());
-        content.extend(rest);
-        if let Some(byte) = byte {
-            let at = at.index(content.len());
-            content[at] = byte;
-        }
-        let plain = Plain::read(&content).map(|(plain, rest)| (plain.name(), plain.value(), rest.len()));
-        if let Some((name, value, rest)) = plain {
-            let mut fields = Fields::new(&content);
-            let first = fields.next();
-            let Some(Ok(Field { number: LABELS, value: Value::Bytes(message) })) = first else { panic!("{first:?}") };
-            prop_assert_eq!(super::label(message), Ok((name, value)));
-            prop_assert_eq!(fields.remaining(), rest);
-        } else {
-            prop_assert!(byte.is_some() || name.len() + value.len() + 4 >= 128);
-        }
-    }
-
     #[test]
     fn any_bytes_split_without_panic(message: Vec<u8>) {
         let _ = run(&plan(), &compress(&message));

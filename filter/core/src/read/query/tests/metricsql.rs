@@ -109,16 +109,12 @@ fn what_promql_does_not_have() {
 
 #[test]
 fn refused() {
-    let template = "WITH templates are not followed here: write them out";
+    let template = "no WITH template of this name is defined here";
     check_refused(
         METRICSQL,
         &Options::default(),
         &[
             ("", "1:1: unexpected end, expected an expression"),
-            ("WITH (x = up) x", &format!("1:1: {template}")),
-            ("with (x(a) = a) x(up)", &format!("1:1: {template}")),
-            ("1 + WITH () up", &format!("1:5: {template}")),
-            ("(with (x = {a=\"b\"}) up{x})", &format!("1:2: {template}")),
             ("up{x}", &format!("1:4: {template}")),
             ("up{a=\"b\",x}", &format!("1:10: {template}")),
             ("up{x or a=\"b\"}", &format!("1:4: {template}")),
@@ -162,6 +158,103 @@ fn refused() {
             ("a + group_left(x) b", "1:5: unknown function \"group_left\""),
             ("sum by x (up)", "1:8: unexpected \"x\", expected `(`"),
         ],
+    );
+}
+
+/// Whatever has braces gets the matchers, and every name but those that are surely a template's.
+#[test]
+fn templates() {
+    check_rewritten(
+        METRICSQL,
+        &Options::default(),
+        &[
+            "WITH (x = up«») x",
+            "with () up«»",
+            "With (x = up«»,) x + y«»",
+            "1 + WITH (x = up«») x + x",
+            "-WITH (x = up«») x",
+            "(WITH (x = up«») x) + x«»",
+            "sum(WITH (x = up«») x, x«»)",
+            "WITH (x = up«») WITH (y = x) x + y + z«»",
+            "(WITH (x = up«») WITH (y = x) y) + x«» + y«»",
+            // Of several the last counts, also where it has parameters.
+            "WITH (x = up«») WITH (x(a) = a) x«» + x(1)",
+            "WITH (x(a) = a) WITH (x = up«») x + x(y«»)",
+            // A definition sees what stands before it, and neither itself nor what stands after it.
+            "WITH (x = x«») x",
+            "WITH (x = y«», y = up«») x + y",
+            "WITH (x = up«», y = x) y",
+            "WITH (x = WITH (y = up«») y + y, z = y«») x + z + y«»",
+            // Parameters are seen in their own definition alone.
+            "WITH (f(x, y) = x + y + z«», g = x«») f(up«», down«») + x«» + g",
+            "WITH (f() = up«») f() + f",
+            "WITH (f(x) = x) f«» + f(f(up«»))",
+            "WITH (f(q,) = sum(rate(q[5m])) by (job)) f(up{«,»a=\"b\"})",
+            "WITH (x = up«», f(x) = x) f(x)",
+            "WITH (f(x) = WITH (y = x) y + x) f(up«») + x«»",
+            // Names that mean something else as well.
+            "WITH (sum = up«») sum + sum(sum)",
+            "WITH (rate(x) = x) rate(up«»)",
+            "WITH (ru = up«») ru + ru(a«», b«»)",
+            "WITH (with = up«») with",
+            "WITH (inf = up«») inf",
+            "WITH (or = up«») or or or",
+            r"WITH (foo = up«») \x66oo«» + fo\o«» + foo",
+            // Filters.
+            r#"WITH (f = {«,»a="b"}) up{«,»f} + f{«,»c="d"} + {«,»f,c="d"}"#,
+            r#"WITH (f = {«.»}) up{«,»f or «,»f,a="b"} + f"#,
+            r#"WITH (f = {«,»a="b" or «,»c="d"}) f{«,»e="f"} + f{«.»}"#,
+            r#"WITH (f(x) = {«,»a=x}) up{«,»b="c"} + f("d")"#,
+            r#"WITH (x = 5) x{«.»} + {«,»__name__="x"} + {«,»"x"}"#,
+            // Strings, durations and labels.
+            r#"WITH (a = "b" + "c") up{«,»x=a+"d"+a,y="z"+a}"#,
+            "WITH (w = 5m) up«»[w] + up«»[w:w] offset w + up«» offset -w",
+            "WITH (f(x) = x) sum(up«») by (f, g)",
+            "WITH (f(w) = rate(up«»[w:1m])) f(5m)",
+            "WITH # (x = y)\n ( x = up«» # )\n ) x",
+        ],
+    );
+    let template = "no WITH template of this name is defined here";
+    let labels = "labels by a WITH template are not followed here: write them out";
+    check_refused(
+        METRICSQL,
+        &Options::default(),
+        &[
+            ("WITH (", "1:7: unexpected end, expected a template or `)`"),
+            ("WITH (x", "1:8: unexpected end, expected `=`"),
+            ("WITH (x =", "1:10: unexpected end, expected an expression"),
+            ("WITH (x = up", "1:13: unexpected end, expected `)`"),
+            ("WITH (x = up)", "1:14: unexpected end, expected an expression"),
+            ("WITH (x = up, ) x)", "1:18: unexpected \")\", expected an operator"),
+            ("WITH (, x = up) x", "1:7: unexpected \",\", expected a template or `)`"),
+            ("WITH (x up) x", "1:9: unexpected \"up\", expected `=`"),
+            ("WITH (x == up) x", "1:9: unexpected \"==\", expected `=`"),
+            ("WITH (x = up,, y = 1) x", "1:14: unexpected \",\", expected a template or `)`"),
+            ("WITH (\"x\" = up) x", "1:7: unexpected \"\\\"x\\\"\", expected a template or `)`"),
+            (r"WITH (\x = up) x", "1:7: an escape that strings do not have"),
+            (r"WITH (a\.b = up) x", "1:7: unexpected \"a\\\\.b\", expected a template or `)`"),
+            ("WITH (f(\"x\") = up) f(1)", "1:9: unexpected \"\\\"x\\\"\", expected a parameter or `)`"),
+            ("WITH (f(x y) = up) f(1)", "1:11: unexpected \"y\", expected `,` or `)`"),
+            ("WITH (f(x) up) f(1)", "1:12: unexpected \"up\", expected `=`"),
+            ("WITH (f(x) = x) g(up)", "1:17: unknown function \"g\""),
+            ("(WITH (f(x) = x) f(up)) + f(up)", "1:27: unknown function \"f\""),
+            ("WITH (f = {a=\"b\"}) up{g}", &format!("1:23: {template}")),
+            ("(WITH (f = {a=\"b\"}) up{f}) + up{f}", &format!("1:33: {template}")),
+            ("WITH (f(x) = up{x}) up{x}", &format!("1:24: {template}")),
+            ("WITH (w = 5m) up[v]", "1:18: unexpected \"v\", expected a duration"),
+            ("WITH (a:b = 5m) up offset a:b", "1:27: unexpected \"a:b\", expected a duration"),
+            ("WITH (a = \"b\") up{c=d}", "1:21: unexpected \"d\", expected a string"),
+            ("WITH (l = (a, b)) sum(up) by (l)", &format!("1:31: {labels}")),
+            ("WITH (l = job) sum by (a, l) (up)", &format!("1:27: {labels}")),
+            ("WITH (f(l) = a + on (l) b) f(job)", &format!("1:22: {labels}")),
+            ("a, WITH (x = up) x", "1:2: unexpected \",\", expected an operator"),
+        ],
+    );
+    let deep = format!("{}up", "WITH () ".repeat(101));
+    check_refused(
+        METRICSQL,
+        &Options::default(),
+        &[(&deep, "1:806: more than 100 brackets are open at once")],
     );
 }
 

@@ -173,7 +173,7 @@ impl<'a> Walk<'a> {
         let parts: Vec<_> =
             tenants.iter().zip(&gathered).filter(|(_, gathered)| !gathered.series.is_empty()).collect();
         let untouched = parts.len() == 1 && !changed;
-        let mut encoder = Encoder::new();
+        let mut encoder = Encoder::default();
         let mut rebuild = Rebuild::new(symbols, plan);
         let parts = parts.into_iter().map(|(tenant, gathered)| {
             let mut body = Vec::new();

@@ -165,7 +165,7 @@ mod tests {
 
     fn theirs(elements: &[u8], len: usize) -> Option<Vec<u8>> {
         let mut block = Vec::new();
-        crate::wire::put_varint(&mut block, len as u64);
+        crate::put_varint(&mut block, len as u64);
         block.extend_from_slice(elements);
         snap::raw::Decoder::new().decompress_vec(&block).ok()
     }
@@ -245,7 +245,7 @@ mod tests {
         fn what_snap_compressed(words in prop::collection::vec("[a-c]{1,9}", 0..200)) {
             let message = words.concat().into_bytes();
             let block = snap::raw::Encoder::new().compress_vec(&message).unwrap();
-            let header = crate::wire::varint_len(message.len() as u64);
+            let header = crate::varint_len(message.len() as u64);
             prop_assert_eq!(own(&block[header..], message.len()), Some(message));
         }
     }

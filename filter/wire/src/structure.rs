@@ -105,21 +105,21 @@ fn datum(message: &[u8]) -> Result<Datum<'_>, Malformed> {
     Ok(datum)
 }
 
-#[cfg(test)]
-pub(crate) mod testing {
+#[cfg(any(test, feature = "testing"))]
+pub mod testing {
     //! Builds serialized `Struct` messages out of JSON.
     use super::super::put_len;
     use serde_json::Value as Json;
 
     /// The serialized `google.protobuf.Value` of `json`.
-    pub(crate) fn value(json: &Json) -> Vec<u8> {
+    pub fn value(json: &Json) -> Vec<u8> {
         let mut out = Vec::new();
         match json {
             Json::Null => out.extend_from_slice(&[0x08, 0]),
             Json::Bool(value) => out.extend_from_slice(&[0x20, u8::from(*value)]),
             Json::Number(number) => {
                 out.push(0x11);
-                out.extend_from_slice(&number.as_f64().unwrap().to_le_bytes());
+                out.extend_from_slice(&number.as_f64().unwrap_or(f64::NAN).to_le_bytes());
             }
             Json::String(text) => field(&mut out, 3, text.as_bytes()),
             Json::Object(_) => field(&mut out, 5, &structure(json)),
@@ -135,12 +135,13 @@ pub(crate) mod testing {
     }
 
     /// The serialized `google.protobuf.Struct` of the object `json`.
-    pub(crate) fn structure(json: &Json) -> Vec<u8> {
-        map(json.as_object().unwrap().iter().map(|(key, json)| (key.as_str(), value(json))))
+    pub fn structure(json: &Json) -> Vec<u8> {
+        let members = json.as_object().into_iter().flatten();
+        map(members.map(|(key, json)| (key.as_str(), value(json))))
     }
 
     /// A serialized message whose field 1 is a map from string to message.
-    pub(crate) fn map<'a>(entries: impl Iterator<Item = (&'a str, Vec<u8>)>) -> Vec<u8> {
+    pub fn map<'a>(entries: impl Iterator<Item = (&'a str, Vec<u8>)>) -> Vec<u8> {
         let mut out = Vec::new();
         for (key, message) in entries {
             let mut entry = Vec::new();

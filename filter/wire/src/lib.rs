@@ -7,15 +7,32 @@
 //!
 //! Specifications: <https://protobuf.dev/programming-guides/encoding/>, <https://www.rfc-editor.org/rfc/rfc8259>.
 
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::arithmetic_side_effects
+    )
+)]
+
 mod envoy;
 mod fields;
 mod json;
+mod plain;
+pub mod snappy;
 mod structure;
 
 pub use envoy::metadata_namespace;
 pub use fields::{Field, Fields, Malformed, Value, put_len, put_varint, varint, varint_len};
 pub use json::{JsonError, JsonKind, JsonProblem, JsonReader, JsonText, json_tree};
+pub use plain::{Plain, PlainLabels, Wanted, is_ascii};
 pub use structure::{Datum, List, Structure};
 
-#[cfg(test)]
-pub(crate) use structure::testing;
+#[cfg(any(test, feature = "testing"))]
+pub use structure::testing;
