@@ -30,6 +30,7 @@ impl Equipment {
             ("PROMETHEUS_BIN", self.tools.prometheus.as_ref()),
             ("VICTORIA_METRICS_BIN", self.tools.victoria_metrics.as_ref()),
             ("ALERTMANAGER_BIN", self.tools.alertmanager.as_ref()),
+            ("NGINX_BIN", self.tools.nginx.as_ref()),
             ("DOCKER_REGISTRY_BIN", self.tools.registry.as_ref()),
             ("SKOPEO_BIN", self.tools.skopeo.as_ref()),
             ("SCOPEGATE_BIN", self.command.as_ref()),
@@ -81,6 +82,7 @@ mod tests {
                 prometheus: spare.clone(),
                 victoria_metrics: spare.clone(),
                 alertmanager: spare.clone(),
+                nginx: spare.clone(),
                 registry: spare.clone(),
                 skopeo: spare.clone(),
             };
@@ -91,7 +93,7 @@ mod tests {
         };
         assert_eq!(names(None, None), "ENVOY_BIN SCOPEGATE_WASM");
         let all = "ENVOY_BIN SCOPEGATE_WASM SCOPEGATE_FAULTS_WASM PROMETHEUS_BIN VICTORIA_METRICS_BIN \
-                   ALERTMANAGER_BIN DOCKER_REGISTRY_BIN SKOPEO_BIN SCOPEGATE_BIN SCOPEGATE_BOM";
+                   ALERTMANAGER_BIN NGINX_BIN DOCKER_REGISTRY_BIN SKOPEO_BIN SCOPEGATE_BIN SCOPEGATE_BOM";
         assert_eq!(names(Some("/p"), Some("/f.wasm")), all);
     }
 }

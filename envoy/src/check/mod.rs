@@ -14,6 +14,7 @@ use clap::Args;
 use serde_json::json;
 
 pub(crate) use configuration::{PLACEHOLDER, finding};
+pub(crate) use suggest::meant;
 
 use crate::document::{Document, Malformed, Node};
 use crate::finding::{Finding, Severity};
@@ -27,7 +28,7 @@ Examples:
   kubectl get envoyfilter scopegate -o yaml | scopegate check -
   scopegate check istio.yaml                 objects of Kubernetes, several in one file
 
-Exit code: 0 where there are no errors, 1 where there are (with --deny-warnings also for warnings), 2 for bad arguments.
+Exit code: 0 where there are no errors, 1 where there are (with --deny-warnings also for warnings), 2 for bad arguments and files that cannot be read.
 Secrets are taken from the environment where they are set; where one is not, only its use is checked.")]
 pub(crate) struct Check {
     /// Scopegate's or Envoy's configuration, YAML or JSON; `-` for the standard input

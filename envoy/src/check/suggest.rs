@@ -2,7 +2,7 @@
 
 /// The accepted name that is meant, where one is near enough. The core says "unknown field", the field, and the accepted
 /// ones, all of them between backticks.
-pub(super) fn meant(message: &str) -> Option<&str> {
+pub(crate) fn meant(message: &str) -> Option<&str> {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let found = quoted.next().filter(|_| message.starts_with("unknown "))?;
     quoted

@@ -11,6 +11,7 @@ mod tests;
 
 use std::net::SocketAddr;
 
+use scopegate_core::operation::{Kind, Prefixes};
 use serde_json::Value;
 
 pub(crate) use address::{Endpoint, Origin};
@@ -268,4 +269,11 @@ impl Problem {
 /// A cluster to what is fetched once, by a URL.
 pub(crate) fn fetching(name: &str, url: &str) -> Result<Cluster, Problem> {
     clusters::fetching(name.to_owned(), url, None, "")
+}
+
+/// The paths of all components of a kind.
+pub(crate) fn component_paths(kind: Kind) -> Vec<String> {
+    let prefixes = Prefixes::default();
+    let templates = components::of(kind).iter().flat_map(|(_, paths)| *paths);
+    templates.map(|template| components::path(kind, template, &prefixes)).collect()
 }

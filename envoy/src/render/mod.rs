@@ -4,6 +4,7 @@
 //! `envoy`.
 
 mod bootstrap;
+mod compose;
 mod envoy;
 mod envoy_gateway;
 mod istio;
@@ -26,8 +27,10 @@ use clap::{Args, ValueEnum};
 pub(crate) use manifests::Place;
 pub(crate) use module::Module;
 
-use crate::document::{Document, Malformed};
-use crate::finding::{Finding, Severity};
+use crate::check::meant;
+use crate::convert::{auth_gateway, without_text};
+use crate::document::Document;
+use crate::finding::Finding;
 use crate::gateway::{self, Gateway, Problem};
 
 /// Makes a whole gateway of a configuration
@@ -38,12 +41,13 @@ Examples:
   scopegate render scopegate.yaml --output deploy         into a folder, with the files that it needs beside it
   scopegate render auth-gateway.yaml --output deploy      of an auth-gateway's file, as it is
   scopegate render scopegate.yaml --to istio --output deploy --wasm oci://registry.example.org/scopegate@sha256:DIGEST
+  scopegate render scopegate.yaml --to compose --output deploy
   scopegate render scopegate.yaml --wasm https://example.org/scopegate.wasm --sha256 DIGEST
 
 The file is a Scopegate configuration with `upstreams`, and where wanted `listeners`, `operations` and `identity_providers`:
 docs/gateway.md. The output is the same for the same input.
 
-Exit code: 0 where it was made, 1 where the configuration is refused, 2 for bad arguments.")]
+Exit code: 0 where it was made, 1 where the configuration is refused, 2 for bad arguments and for what cannot be read.")]
 pub(crate) struct Render {
     /// The configuration, YAML or JSON; `-` for the standard input
     #[arg(value_name = "FILE")]
@@ -73,6 +77,8 @@ pub(crate) struct Render {
 enum Target {
     /// A plain Envoy: its bootstrap
     Bootstrap,
+    /// Docker Compose: a service with Envoy, and its bootstrap
+    Compose,
     /// Istio: a gateway with an `EnvoyFilter`, and what is around it
     Istio,
     /// Istio: the filter in the sidecars of one backend (with `--selector`)
@@ -93,6 +99,7 @@ impl Target {
     ) -> Result<Files, String> {
         match self {
             Self::Bootstrap => bootstrap::files(gateway, module),
+            Self::Compose => compose::files(gateway, module),
             Self::Istio => istio::files(gateway, module, place),
             Self::IstioSidecar => istio::sidecar_files(gateway, module, place, selector),
             Self::EnvoyGateway => envoy_gateway::files(gateway, module, place),
@@ -132,7 +139,7 @@ impl Render {
             Ok(false) => ExitCode::FAILURE,
             Err(error) => {
                 eprintln!("scopegate: {error:#}");
-                ExitCode::FAILURE
+                ExitCode::from(2)
             }
         }
     }
@@ -141,14 +148,15 @@ impl Render {
     fn render(&self, module: &Module) -> anyhow::Result<bool> {
         let document = match Document::read(&self.file)? {
             Ok(document) => document,
-            Err(Malformed { name, text, problem }) => {
-                let finding = Finding::new(Severity::Error, "", problem.span, problem.message);
-                tell(&[finding], &name, &text);
+            Err(malformed) => {
+                eprintln!("scopegate: {}", without_text(&malformed));
                 return Ok(false);
             }
         };
-        let (gateway, findings) = gateway_of(&document);
-        tell(&findings, &document.name, &document.text);
+        let (gateway, shown) = gateway_of(&document);
+        for shown in shown {
+            anstream::eprintln!("{shown}\n");
+        }
         let Some(gateway) = gateway else { return Ok(false) };
         let folder = self.file.parent().unwrap_or(Path::new(""));
         let place = Place { namespace: &self.namespace, folder };
@@ -191,10 +199,20 @@ impl Render {
 }
 
 /// The gateway of a document, which may be an auth-gateway's, and what is to be told about it.
-pub(crate) fn gateway_of(document: &Document) -> (Option<Gateway>, Vec<Finding>) {
+pub(crate) fn gateway_of(document: &Document) -> (Option<Gateway>, Vec<String>) {
+    if let Some(converted) = auth_gateway::of(document) {
+        let mut shown = converted.shown(document);
+        let made =
+            converted.text().map(|text| Document::parse(format!("{}, converted", document.name), text));
+        let Some(Ok(made)) = made else { return (None, shown) };
+        let (gateway, more) = gateway_of(&made);
+        shown.extend(more);
+        return (gateway, shown);
+    }
     let root = &document.root;
     let (gateway, problems) = gateway::compile(&root.value());
-    (gateway, findings(&problems, |path| root.place(path)))
+    let findings = findings(&problems, |path| root.place(path));
+    (gateway, findings.iter().map(|finding| finding.render(&document.name, &document.text)).collect())
 }
 
 /// Problems where they are in a text.
@@ -204,14 +222,11 @@ pub(crate) fn findings(problems: &[Problem], place: impl Fn(&str) -> std::ops::R
         path: problem.path.clone(),
         span: place(&problem.path),
         message: problem.message.clone(),
-        help: problem.help.clone(),
+        help: problem
+            .help
+            .clone()
+            .or_else(|| meant(&problem.message).map(|name| format!("did you mean `{name}`?"))),
         note: None,
     };
     problems.iter().map(finding).collect()
-}
-
-fn tell(findings: &[Finding], name: &str, text: &str) {
-    for finding in findings {
-        anstream::eprintln!("{}\n", finding.render(name, text));
-    }
 }

@@ -239,7 +239,9 @@ impl Maker<'_> {
         };
         let (keys, place) = match (&session.keys.env, &session.keys.table) {
             (Some(variable), _) => (self.world.secret(variable), format!("env.{variable}")),
-            (None, Some(table)) => (self.key_in(table, agent).unwrap_or_default().into_bytes(), format!("tables.{table}")),
+            (None, Some(table)) => {
+                (self.key_in(table, agent).unwrap_or_default().into_bytes(), format!("tables.{table}"))
+            }
             (None, None) => (Vec::new(), format!("{path}.attribute")),
         };
         let keys = KeyRing::parse(&keys).map_err(|problem| ConfigError::new(place, problem))?;

@@ -6,6 +6,7 @@
 mod alertmanager;
 mod apt;
 mod envoy;
+mod nginx;
 mod prometheus;
 mod registry;
 mod rust;
@@ -48,6 +49,7 @@ pub(crate) struct Tools {
     pub(crate) prometheus: Option<PathBuf>,
     pub(crate) victoria_metrics: Option<PathBuf>,
     pub(crate) alertmanager: Option<PathBuf>,
+    pub(crate) nginx: Option<PathBuf>,
     pub(crate) registry: Option<PathBuf>,
     pub(crate) skopeo: Option<PathBuf>,
 }
@@ -59,12 +61,20 @@ pub(crate) fn run(project: &Project, ui: &Ui) -> Result<Tools> {
     let prometheus = step::<prometheus::Prometheus>(project, ui, true);
     let victoria_metrics = step::<victoriametrics::VictoriaMetrics>(project, ui, true);
     let alertmanager = step::<alertmanager::Alertmanager>(project, ui, true);
+    let nginx = step::<nginx::Nginx>(project, ui, true);
     let registry = step::<registry::Registry>(project, ui, true);
     let skopeo = step::<skopeo::Skopeo>(project, ui, true);
     match (envoy, toolchain) {
-        (Some(envoy), Some(toolchain)) => {
-            Ok(Tools { envoy, toolchain, prometheus, victoria_metrics, alertmanager, registry, skopeo })
-        }
+        (Some(envoy), Some(toolchain)) => Ok(Tools {
+            envoy,
+            toolchain,
+            prometheus,
+            victoria_metrics,
+            alertmanager,
+            nginx,
+            registry,
+            skopeo,
+        }),
         _ => bail!("setup is not complete: see the lines marked ✗"),
     }
 }
@@ -76,6 +86,7 @@ pub(crate) fn check(project: &Project, ui: &Ui) -> Result<()> {
     step::<prometheus::Prometheus>(project, ui, false);
     step::<victoriametrics::VictoriaMetrics>(project, ui, false);
     step::<alertmanager::Alertmanager>(project, ui, false);
+    step::<nginx::Nginx>(project, ui, false);
     step::<registry::Registry>(project, ui, false);
     step::<skopeo::Skopeo>(project, ui, false);
     if envoy && toolchain { Ok(()) } else { bail!("something is missing: `cargo xtask setup` brings it") }

@@ -2,14 +2,14 @@
 //! queries, or by an account.
 
 use super::arguments::{Arguments, selector};
-use super::query::{Language, Matcher, logsql};
+use super::query::{Language, Matcher, expression_like, logsql};
 use super::{form, remote_read, rule_group};
 use crate::config::QueryLanguage;
 use crate::http::{Headers, split_query};
 use crate::isolate::{Address, Isolate};
 use crate::operation::{Kind, Operation, Protocol, Reach};
 use crate::report::Refusal;
-use crate::tenant::{TenantId, TenantSet};
+use crate::tenant::{AllowList, FAKE, TenantId, TenantSet};
 
 /// The longest query of a URL that is made here. Servers take heads of a megabyte.
 const URL_BYTES: u32 = 512 << 10;
@@ -24,6 +24,8 @@ pub struct Reading<'a> {
     pub operation: Operation,
     /// Whose data it may reach.
     pub tenants: &'a TenantSet,
+    /// What else it may reach where a label keeps tenants apart: all that are like these. Then `tenants` is empty.
+    pub like: Option<&'a AllowList>,
     /// Whether its caller has the right to read what is narrowed for others.
     pub unfiltered: bool,
     /// Whether its backend was told to read experimental syntax.
@@ -143,8 +145,16 @@ impl Reading<'_> {
         }
         let tenants: Vec<&str> = self.tenants.as_slice().iter().map(TenantId::as_str).collect();
         let matchers = || {
-            let matcher = Matcher::any_of(label, tenants.iter().copied());
-            matcher.map(|matcher| vec![matcher]).map_err(|_| Refusal::NotNarrowed)
+            let matchers: Result<Vec<_>, _> = match self.like {
+                Some(like) if like.seems_to_allow_fake() => {
+                    [Matcher::like(label, like.patterns()), Matcher::not_equal(label, FAKE)]
+                        .into_iter()
+                        .collect()
+                }
+                Some(like) => Matcher::like(label, like.patterns()).map(|matcher| vec![matcher]),
+                None => Matcher::any_of(label, tenants.iter().copied()).map(|matcher| vec![matcher]),
+            };
+            matchers.map_err(|_| Refusal::NotNarrowed)
         };
         match reach {
             Reach::Nothing | Reach::Answer | Reach::Everything => return Err(Refusal::NotNarrowed),
@@ -172,7 +182,15 @@ impl Reading<'_> {
                 arguments.absent = Some(matchers);
             }
             Some(Filter::LogsQl) => {
-                let filter = logsql::filter(label, &tenants).ok_or(Refusal::NotNarrowed)?;
+                let filter = match self.like {
+                    Some(like) => {
+                        let but = like.seems_to_allow_fake().then_some(FAKE);
+                        let like = expression_like(like.patterns());
+                        like.ok().map(|like| logsql::filter_like(label, &like, but))
+                    }
+                    None => logsql::filter(label, &tenants),
+                };
+                let filter = filter.ok_or(Refusal::NotNarrowed)?;
                 arguments.added.push(("extra_filters", filter));
                 arguments.is_logsql = true;
             }

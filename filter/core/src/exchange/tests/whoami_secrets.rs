@@ -125,7 +125,7 @@ fn no_secret_of_any_source_is_told() {
                 let own = format!("<dt><b>caller</b></dt><dd>by-{source}</dd>");
                 assert!(told.contains(&own), "{source}: {told}");
             } else {
-                let page: Json = serde_json::from_str(&text(&reply)).unwrap();
+                let page: Json = serde_json::from_str(text(&reply)).unwrap();
                 assert_eq!(page["caller"], json!(format!("by-{source}")), "{told}");
             }
             assert!(sources().all(|other| told.contains(&format!("by-{other}"))), "{source}: {told}");

@@ -19,6 +19,8 @@ pub enum Op {
     Equal,
     /// `=~`, anchored at both ends.
     Regex,
+    /// `!=`, beside one that asks for a value.
+    NotEqual,
 }
 
 /// Why there is no matcher of this label and value.
@@ -43,6 +45,12 @@ impl Matcher {
         Self::new(label, Op::Equal, value.to_owned())
     }
 
+    /// The label has not this value. It must stand beside a matcher that asks for one.
+    pub fn not_equal(label: &str, value: &str) -> Result<Self, MatcherProblem> {
+        check_value(value)?;
+        Self::new(label, Op::NotEqual, value.to_owned())
+    }
+
     /// The label has one of these values.
     pub fn any_of<'v>(
         label: &str,
@@ -57,14 +65,14 @@ impl Matcher {
             if !pattern.is_empty() {
                 pattern.push('|');
             }
-            for character in value.chars() {
-                if "\\.+*?()|[]{}^$".contains(character) {
-                    pattern.push('\\');
-                }
-                pattern.push(character);
-            }
+            push_quoted(&mut pattern, value);
         }
         Self::new(label, Op::Regex, pattern)
+    }
+
+    /// The label has a value like one of these, in which `*` stands for any run of characters.
+    pub fn like<'v>(label: &str, values: impl IntoIterator<Item = &'v str>) -> Result<Self, MatcherProblem> {
+        Self::new(label, Op::Regex, expression_like(values)?)
     }
 
     /// The whole value of the label matches an expression (RE2).
@@ -105,6 +113,38 @@ impl Matcher {
     }
 }
 
+/// An expression for whatever is like one of these, of which none is empty or has control characters. It never matches
+/// the empty string.
+pub fn expression_like<'v>(values: impl IntoIterator<Item = &'v str>) -> Result<String, MatcherProblem> {
+    let mut pattern = String::new();
+    for value in values {
+        check_value(value)?;
+        if !pattern.is_empty() {
+            pattern.push('|');
+        }
+        if value.bytes().all(|byte| byte == b'*') {
+            pattern.push_str(".+");
+            continue;
+        }
+        for (at, piece) in value.split('*').enumerate() {
+            if at > 0 {
+                pattern.push_str(".*");
+            }
+            push_quoted(&mut pattern, piece);
+        }
+    }
+    if pattern.is_empty() { Err(MatcherProblem::NoValue) } else { Ok(pattern) }
+}
+
+fn push_quoted(pattern: &mut String, text: &str) {
+    for character in text.chars() {
+        if "\\.+*?()|[]{}^$".contains(character) {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+}
+
 fn check_value(value: &str) -> Result<(), MatcherProblem> {
     if value.is_empty() {
         return Err(MatcherProblem::Empty);
@@ -122,6 +162,7 @@ impl fmt::Display for Matcher {
         f.write_str(match self.op {
             Op::Equal => "=\"",
             Op::Regex => "=~\"",
+            Op::NotEqual => "!=\"",
         })?;
         let mut rest = self.value.as_str();
         while let Some(at) = rest.find(['"', '\\']) {
@@ -181,6 +222,23 @@ mod tests {
         for (label, values, expected) in cases {
             let made = Matcher::any_of(label, values.iter().copied()).map(|matcher| matcher.to_string());
             assert_eq!(made.as_deref().map_err(|problem| *problem), *expected, "{label} {values:?}");
+        }
+    }
+
+    #[test]
+    fn values_like_these() {
+        let cases: &[(&[&str], Result<&str, MatcherProblem>)] = &[
+            (&["team-*"], Ok(r#"tenant=~"team-.*""#)),
+            (&["*"], Ok(r#"tenant=~".+""#)),
+            (&["**"], Ok(r#"tenant=~".+""#)),
+            (&["a", "b.*-x"], Ok(r#"tenant=~"a|b\\..*-x""#)),
+            (&["*'(*"], Ok(r#"tenant=~".*'\\(.*""#)),
+            (&[], Err(MatcherProblem::NoValue)),
+            (&["a", ""], Err(MatcherProblem::Empty)),
+        ];
+        for (values, expected) in cases {
+            let made = Matcher::like("tenant", values.iter().copied()).map(|matcher| matcher.to_string());
+            assert_eq!(made.as_deref().map_err(|problem| *problem), *expected, "{values:?}");
         }
     }
 
