@@ -162,7 +162,7 @@ impl Proxy {
             let kind = (patch["applyTo"].as_str().unwrap_or_default(), patch["patch"]["operation"].as_str());
             match (kind.0, kind.1.context("no operation")?) {
                 ("EXTENSION_CONFIG", "ADD") => {
-                    fs::write(world.files.path().join("ecds.json"), resource(value))?
+                    fs::write(world.files.path().join("ecds.json"), resource(value))?;
                 }
                 ("CLUSTER", "ADD") => self.clusters.push(value.clone()),
                 ("HTTP_FILTER", "INSERT_BEFORE") => {
@@ -261,12 +261,11 @@ fn jwt_authn<'r>(world: &World, rules: impl Iterator<Item = &'r Value>) -> Value
         any.push(json!({"provider_name": name}));
         all.push(json!({"requires_any": {"requirements": [{"provider_name": name}, {"allow_missing": {}}]}}));
     }
-    let requires = match all.as_slice() {
-        [only] => only.clone(),
-        _ => {
-            any.push(json!({"requires_all": {"requirements": all}}));
-            json!({"requires_any": {"requirements": any}})
-        }
+    let requires = if let [only] = all.as_slice() {
+        only.clone()
+    } else {
+        any.push(json!({"requires_all": {"requirements": all}}));
+        json!({"requires_any": {"requirements": any}})
     };
     json!({"name": "envoy.filters.http.jwt_authn", "typed_config": {
         "@type": format!("{TYPE}.http.jwt_authn.v3.JwtAuthentication"),

@@ -147,13 +147,11 @@ impl Proxy<'_> {
         let of = |matching: Fields| {
             patch("LISTENER", Fields::new().with("listener", matching), "MERGE", value.clone())
         };
-        match self.inbound {
-            Some(_) => vec![of(Fields::new().with("name", "virtualInbound"))],
-            None => {
-                let ports = gateway.listeners.iter().map(|listener| listener.address.port());
-                ports.map(|port| of(Fields::new().with("portNumber", port))).collect()
-            }
+        if self.inbound.is_some() {
+            return vec![of(Fields::new().with("name", "virtualInbound"))];
         }
+        let ports = gateway.listeners.iter().map(|listener| listener.address.port());
+        ports.map(|port| of(Fields::new().with("portNumber", port))).collect()
     }
 
     /// The metadata tells the filter which backend it is, whatever else a client says.
@@ -162,19 +160,15 @@ impl Proxy<'_> {
             patch("HTTP_ROUTE", Fields::new().with("routeConfiguration", matching), "MERGE", value)
         };
         let routes = traffic::routes(gateway);
-        match self.inbound {
+        if let Some(port) = self.inbound {
             // One route leads to the backend, whatever the path.
-            Some(port) => {
-                let value = routes.into_iter().next().map(|(_, value)| value).unwrap_or_default();
-                vec![named(Fields::new().with("name", format!("inbound|{port}||")), value)]
-            }
-            None => {
-                let vhost = |name: &String| {
-                    Fields::new().with("vhost", Fields::new().with("route", Fields::new().with("name", name)))
-                };
-                routes.into_iter().map(|(name, value)| named(vhost(&name), value)).collect()
-            }
+            let value = routes.into_iter().next().map(|(_, value)| value).unwrap_or_default();
+            return vec![named(Fields::new().with("name", format!("inbound|{port}||")), value)];
         }
+        let vhost = |name: &String| {
+            Fields::new().with("vhost", Fields::new().with("route", Fields::new().with("name", name)))
+        };
+        routes.into_iter().map(|(name, value)| named(vhost(&name), value)).collect()
     }
 
     fn managers(self, filter: Fields) -> Fields {

@@ -12,7 +12,7 @@ use crate::render::manifests::{Destination, authority};
 pub(super) struct Upstream {
     pub(super) host: String,
     pub(super) port: u16,
-    /// Whether a ServiceEntry must make it known.
+    /// Whether a `ServiceEntry` must make it known.
     pub(super) is_outside: bool,
     /// Whether the proxy is its own sidecar.
     pub(super) is_inbound: bool,
