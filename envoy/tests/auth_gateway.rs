@@ -34,7 +34,7 @@ fn made(file: &str, arguments: &[&str]) -> String {
         std::fs::write(&path, &made).expect("the file can be written");
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(made, found, "`UPDATE=1 cargo test -p scopegate --test auth_gateway` writes {file} anew");
+    assert!(made == found, "`UPDATE=1 cargo test -p scopegate --test auth_gateway` writes {file} anew");
     text(&output.stderr)
 }
 
