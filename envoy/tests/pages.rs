@@ -58,7 +58,8 @@ fn run_page(name: &str, folder: Option<&Path>) -> usize {
         }
         let Some(block) = piece.strip_prefix("console\n").filter(|_| position % 2 == 1) else {
             let own = folder.filter(|_| position % 2 == 1);
-            written.push_str(&own.and_then(|folder| file(folder, &written, piece)).unwrap_or(piece.to_owned()));
+            written
+                .push_str(&own.and_then(|folder| file(folder, &written, piece)).unwrap_or(piece.to_owned()));
             continue;
         };
         let command = command(block);

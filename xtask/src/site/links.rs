@@ -62,7 +62,10 @@ mod tests {
     fn each_wrong_is_told() {
         let pages = [
             ("README.md", "## Read on\n### All\n| [A](docs/a.md) | |\n|---|---|\n"),
-            ("docs/a.md", "# A\n[no](x.md) [anchor](#b) [fine](#a) [out](https://example.org) [README](../README.md#all)\n"),
+            (
+                "docs/a.md",
+                "# A\n[no](x.md) [anchor](#b) [fine](#a) [out](https://example.org) [README](../README.md#all)\n",
+            ),
             ("docs/b.md", "# B\n"),
             ("examples/c/README.md", "# C\n"),
         ];
