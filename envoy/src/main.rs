@@ -4,6 +4,7 @@ mod check;
 mod commands;
 mod config;
 mod convert;
+mod dashboard;
 mod diff;
 mod document;
 mod explain;
@@ -66,6 +67,9 @@ enum Command {
     /// Prints the page of the commands as Markdown
     #[command(hide = true)]
     Commands,
+    /// Prints Grafana's dashboard of the metrics
+    #[command(after_help = "Example:\n  scopegate dashboard > scopegate.json")]
+    Dashboard,
 }
 
 fn main() -> ExitCode {
@@ -105,6 +109,10 @@ fn main() -> ExitCode {
         }
         Command::Metrics => {
             print!("{}", metrics::page());
+            Ok(())
+        }
+        Command::Dashboard => {
+            print!("{}", dashboard::page());
             Ok(())
         }
     };

@@ -34,6 +34,7 @@ impl Equipment {
             ("SKOPEO_BIN", self.tools.skopeo.as_ref()),
             ("SCOPEGATE_BIN", self.command.as_ref()),
             ("SCOPEGATE_BOM", self.bom.as_ref()),
+            ("NGINX_BIN", self.tools.nginx.as_ref()),
         ];
         all.into_iter().filter_map(|(name, path)| Some((name, path?.clone()))).collect()
     }
@@ -83,6 +84,7 @@ mod tests {
                 alertmanager: spare.clone(),
                 registry: spare.clone(),
                 skopeo: spare.clone(),
+                nginx: spare.clone(),
             };
             let faults = faults.map(PathBuf::from);
             let equipment =
@@ -91,7 +93,7 @@ mod tests {
         };
         assert_eq!(names(None, None), "ENVOY_BIN SCOPEGATE_WASM");
         let all = "ENVOY_BIN SCOPEGATE_WASM SCOPEGATE_FAULTS_WASM PROMETHEUS_BIN VICTORIA_METRICS_BIN \
-                   ALERTMANAGER_BIN DOCKER_REGISTRY_BIN SKOPEO_BIN SCOPEGATE_BIN SCOPEGATE_BOM";
+                   ALERTMANAGER_BIN DOCKER_REGISTRY_BIN SKOPEO_BIN SCOPEGATE_BIN SCOPEGATE_BOM NGINX_BIN";
         assert_eq!(names(Some("/p"), Some("/f.wasm")), all);
     }
 }

@@ -72,7 +72,11 @@ impl Origin {
             return Err("a URL holds no credentials: give a `credential`");
         }
         let path = path.trim_end_matches('/');
-        if path.contains("//") || path.bytes().any(|byte| !byte.is_ascii_graphic() || byte == b'%') {
+        let has_dots = path.split('/').any(|segment| segment == "." || segment == "..");
+        if has_dots
+            || path.contains("//")
+            || path.bytes().any(|byte| !byte.is_ascii_graphic() || byte == b'%')
+        {
             return Err("the path is not canonical");
         }
         let (host, port) = host_and_port(authority)?;
@@ -164,6 +168,7 @@ mod tests {
             ("http://a/?b", "no query"),
             ("http://a//b", "not canonical"),
             ("http://a/%2e", "not canonical"),
+            ("http://a/b/../c", "not canonical"),
             ("http://me:secret@a/x", "no credentials: give a `credential`: `http://…@a/x`"),
         ] {
             let found = Origin::parse([url], "url").unwrap_err().message;

@@ -315,7 +315,8 @@ fn operations(members: &GatewayConfig, listeners: &[Listener]) -> Result<Option<
         return Err(Problem::error("operations.admin", message).help("put it on 127.0.0.1"));
     }
     let address = address::listening(&config.address, "operations.address")?;
-    if listeners.iter().any(|listener| listener.address == address) || admin == address {
+    let is_taken = listeners.iter().any(|listener| listener.address == address) || admin == address;
+    if is_taken && address.port() != 0 {
         return Err(Problem::error("operations.address", "this address is taken: give it a port of its own"));
     }
     Ok(Some(Operations { address, admin }))

@@ -329,6 +329,12 @@ impl Call {
         self.header("x-scope-orgid", tenant)
     }
 
+    /// Sends it to another path and query.
+    pub fn at(mut self, target: &str) -> Self {
+        target.clone_into(&mut self.target);
+        self
+    }
+
     /// Sets `Host` or `:authority`.
     pub fn authority(mut self, authority: &str) -> Self {
         authority.clone_into(&mut self.authority);

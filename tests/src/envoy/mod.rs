@@ -36,6 +36,7 @@ pub struct Builder {
     bootstrap: String,
     concurrency: u32,
     variables: Vec<(String, String)>,
+    files: Vec<(String, String)>,
     log_levels: Vec<String>,
     deadline: Duration,
 }
@@ -50,6 +51,12 @@ impl Builder {
     /// Sets a variable of its environment, as secrets are given.
     pub fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Puts a file into the folder that it is started in.
+    pub fn file(mut self, name: &str, text: &str) -> Self {
+        self.files.push((name.to_owned(), text.to_owned()));
         self
     }
 
@@ -80,6 +87,9 @@ impl Builder {
     async fn run(&self, dir: &TempDir, start: u32) -> Result<Running> {
         let (config, admin) = (dir.path().join("envoy.yaml"), dir.path().join(format!("admin-{start}")));
         std::fs::write(&config, &self.bootstrap)?;
+        for (name, text) in &self.files {
+            std::fs::write(dir.path().join(name), text)?;
+        }
         let mut command = Command::new(binary());
         command.arg("--config-path").arg(&config).arg("--admin-address-path").arg(&admin);
         // Without hot restart any number can run at once.
@@ -161,6 +171,7 @@ impl Envoy {
             bootstrap: bootstrap.to_string(),
             concurrency: 1,
             variables: Vec::new(),
+            files: Vec::new(),
             log_levels: vec!["wasm:info".to_owned()],
             deadline: DEADLINE,
         }

@@ -6,6 +6,7 @@
 mod alertmanager;
 mod apt;
 mod envoy;
+mod nginx;
 mod prometheus;
 mod registry;
 mod rust;
@@ -50,6 +51,7 @@ pub(crate) struct Tools {
     pub(crate) alertmanager: Option<PathBuf>,
     pub(crate) registry: Option<PathBuf>,
     pub(crate) skopeo: Option<PathBuf>,
+    pub(crate) nginx: Option<PathBuf>,
 }
 
 /// Brings what is missing. Every step is tried before a failure is reported.
@@ -61,10 +63,18 @@ pub(crate) fn run(project: &Project, ui: &Ui) -> Result<Tools> {
     let alertmanager = step::<alertmanager::Alertmanager>(project, ui, true);
     let registry = step::<registry::Registry>(project, ui, true);
     let skopeo = step::<skopeo::Skopeo>(project, ui, true);
+    let nginx = step::<nginx::Nginx>(project, ui, true);
     match (envoy, toolchain) {
-        (Some(envoy), Some(toolchain)) => {
-            Ok(Tools { envoy, toolchain, prometheus, victoria_metrics, alertmanager, registry, skopeo })
-        }
+        (Some(envoy), Some(toolchain)) => Ok(Tools {
+            envoy,
+            toolchain,
+            prometheus,
+            victoria_metrics,
+            alertmanager,
+            registry,
+            skopeo,
+            nginx,
+        }),
         _ => bail!("setup is not complete: see the lines marked ✗"),
     }
 }
@@ -78,6 +88,7 @@ pub(crate) fn check(project: &Project, ui: &Ui) -> Result<()> {
     step::<alertmanager::Alertmanager>(project, ui, false);
     step::<registry::Registry>(project, ui, false);
     step::<skopeo::Skopeo>(project, ui, false);
+    step::<nginx::Nginx>(project, ui, false);
     if envoy && toolchain { Ok(()) } else { bail!("something is missing: `cargo xtask setup` brings it") }
 }
 

@@ -210,7 +210,7 @@ fn paths(component: &Component, map: &Map<'_>, problems: &mut Vec<Problem>) -> F
 }
 
 fn closed_here(at: &str, path: &str) -> Problem {
-    Problem::warning(at, format!("{path} stays closed here, and is answered 404: the old gateway let every tenant there"))
+    Problem::warning(at, format!("{path} stays closed here, and is answered 403: the old gateway let every tenant there"))
         .help("it deletes or shows more than a tenant should reach; open it by `paths` of the backend with `class: admin`")
 }
 

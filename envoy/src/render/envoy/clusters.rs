@@ -11,10 +11,8 @@ pub(super) const ADMIN: &str = "scopegate-admin";
 /// The cluster of an upstream, or of what is fetched.
 pub(crate) fn cluster(cluster: &Cluster) -> Fields {
     let is_static = cluster.endpoints.iter().all(|endpoint| endpoint.ip().is_some());
-    let fields = Fields::block()
-        .with("name", &cluster.name)
-        .with("type", if is_static { "STATIC" } else { "STRICT_DNS" });
-    let fields = if is_static { fields } else { fields.and(names(cluster)) };
+    let fields = Fields::block().with("name", &cluster.name);
+    let fields = if is_static { fields.with("type", "STATIC") } else { fields.and(names(cluster)) };
     let fields = fields
         .with("connect_timeout", seconds(cluster.connect_timeout))
         .with("load_assignment", load_assignment(cluster));
@@ -26,15 +24,26 @@ pub(crate) fn cluster(cluster: &Cluster) -> Fields {
         .maybe("typed_extension_protocol_options", protocol_options(cluster))
 }
 
+/// How the addresses of names are found: all of them, again and again.
 fn names(cluster: &Cluster) -> Fields {
     let family = match cluster.addresses {
         Addresses::All => "ALL",
         Addresses::Ipv4 => "V4_ONLY",
         Addresses::Ipv6 => "V6_ONLY",
     };
-    Fields::new()
+    let dns = Fields::new()
         .with("dns_lookup_family", family)
-        .maybe("dns_refresh_rate", cluster.dns_refresh.map(seconds))
+        .maybe("dns_refresh_rate", cluster.dns_refresh.map(seconds));
+    let dns = extension("envoy.clusters.dns", "envoy.extensions.clusters.dns.v3.DnsCluster", dns);
+    let fields = Fields::new().with("cluster_type", dns);
+    match &cluster.health {
+        Some(_) => fields.told(
+            "Who is at an address that the name has no more may be somebody else, and well.",
+            "ignore_health_on_host_removal",
+            true,
+        ),
+        None => fields,
+    }
 }
 
 fn load_assignment(cluster: &Cluster) -> Fields {
