@@ -127,7 +127,7 @@ impl World {
             cluster["type"] = json!("STATIC");
             let fields = cluster.as_object_mut().context("no cluster")?;
             // What stands in for it speaks no TLS and has no health.
-            for field in ["transport_socket", "health_checks", "dns_lookup_family"] {
+            for field in ["transport_socket", "health_checks", "dns_lookup_family", "cluster_type"] {
                 fields.remove(field);
             }
             cluster["load_assignment"] = json!({"cluster_name": name, "endpoints": [{"lb_endpoints": [
