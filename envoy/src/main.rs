@@ -1,8 +1,10 @@
 //! The `scopegate` command: what people do with a configuration outside Envoy.
 
 mod check;
+mod commands;
 mod config;
 mod convert;
+mod dashboard;
 mod diff;
 mod document;
 mod explain;
@@ -25,7 +27,18 @@ use scopegate_core::config::{AgentConfig, Config};
 
 /// Works with Scopegate's configuration, offline.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true)]
+#[command(
+    version,
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  scopegate check scopegate.yaml         what is wrong with a configuration, and where
+  scopegate test tests.yaml              whether requests become what they must
+  scopegate diff old.yaml new.yaml       who gains and who loses which tenant
+  scopegate explain --help               what becomes of one request, and why
+
+Exit code: 0 where all is well, 1 where it is not, 2 where it could not be done."
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -45,9 +58,18 @@ enum Command {
     Package(package::Package),
     Push(push::Push),
     /// Prints the configuration reference as Markdown
+    #[command(after_help = "Example:\n  scopegate reference > configuration.md")]
     Reference,
     /// Prints the metrics of the filter as Markdown
+    #[command(after_help = "Example:\n  scopegate metrics > metrics.md")]
     Metrics,
+    Completions(commands::Completions),
+    /// Prints the page of the commands as Markdown
+    #[command(hide = true)]
+    Commands,
+    /// Prints Grafana's dashboard of the metrics
+    #[command(after_help = "Example:\n  scopegate dashboard > scopegate.json")]
+    Dashboard,
 }
 
 fn main() -> ExitCode {
@@ -77,8 +99,20 @@ fn main() -> ExitCode {
             );
             Ok(())
         }
+        Command::Completions(completions) => {
+            completions.run::<Arguments>();
+            Ok(())
+        }
+        Command::Commands => {
+            print!("{}", commands::page::<Arguments>());
+            Ok(())
+        }
         Command::Metrics => {
             print!("{}", metrics::page());
+            Ok(())
+        }
+        Command::Dashboard => {
+            print!("{}", dashboard::page());
             Ok(())
         }
     };
@@ -88,5 +122,18 @@ fn main() -> ExitCode {
             eprintln!("scopegate: {error:#}");
             ExitCode::from(2)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_is_whole() {
+        Arguments::command().debug_assert();
+        assert_eq!(commands::without_examples::<Arguments>(), [""; 0], "each has examples in its help");
     }
 }

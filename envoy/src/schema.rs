@@ -33,7 +33,7 @@ impl Schema {
     pub(crate) fn run(&self) -> Result<()> {
         let schema = match self.of {
             File::Configuration => config::schema(),
-            File::Tests => serde_json::to_value(schemars::schema_for!(TestFile))?,
+            File::Tests => schemars::schema_for!(TestFile).to_value(),
         };
         println!("{}", serde_json::to_string_pretty(&schema)?);
         Ok(())

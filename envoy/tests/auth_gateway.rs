@@ -76,7 +76,7 @@ fn exit_codes() {
         (&["convert", "auth-gateway", "scopegate.yaml"], Some(KEY), 1),
         (&["convert", "auth-gateway", "nothing.yaml"], Some(KEY), 1),
         (&["convert", "auth-gateway"], Some(KEY), 2),
-        (&["convert", "nginx", "x"], Some(KEY), 2),
+        (&["convert", "haproxy", "x"], Some(KEY), 2),
         (&["render", "nothing.yaml"], None, 1),
         (&["render", "envoy.yaml"], None, 1),
         (&["render", "scopegate.yaml", "--wasm", "oci://example.org/x"], None, 1),

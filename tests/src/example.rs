@@ -46,7 +46,11 @@ impl Example {
     /// The same of another file of the example. What its filter takes from Envoy's environment are the keys of
     /// [`session`](crate::session::KEYS).
     pub fn load_file(name: &str, envoy: &str) -> Result<Self> {
-        let mut bootstrap = yaml(&file(name, envoy))?;
+        Self::of(yaml(&file(name, envoy))?)
+    }
+
+    /// The same of an Envoy configuration from elsewhere.
+    pub fn of(mut bootstrap: Value) -> Result<Self> {
         bootstrap["admin"] = json!({"address": local(0)});
         let mut example = Self { bootstrap };
         for listener in list(&mut example.bootstrap, "/static_resources/listeners")? {

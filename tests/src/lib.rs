@@ -17,6 +17,7 @@ pub mod envoy;
 pub mod example;
 pub mod grafana;
 pub mod identity;
+pub mod keycloak;
 pub mod kubernetes;
 pub mod loki;
 pub mod names;

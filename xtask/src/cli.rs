@@ -103,7 +103,7 @@ Example:
   cargo xtask lint")]
     Lint,
 
-    /// Write docs/configuration.md and docs/metrics.md from the code.
+    /// Write docs/configuration.md, docs/metrics.md and dashboards/scopegate.json from the code.
     #[command(after_help = "\
 Examples:
   cargo xtask docs            write them

@@ -1,4 +1,4 @@
-//! `docs`: the reference pages, which the `scopegate` command writes from the code.
+//! `docs`: the reference pages and the dashboard, which the `scopegate` command writes from the code.
 
 use std::fs;
 
@@ -9,7 +9,12 @@ use crate::run;
 use crate::ui::{Mark, Ui};
 
 /// The pages, and the subcommand that prints each.
-const PAGES: [(&str, &str); 2] = [("docs/configuration.md", "reference"), ("docs/metrics.md", "metrics")];
+const PAGES: [(&str, &str); 4] = [
+    ("docs/configuration.md", "reference"),
+    ("docs/metrics.md", "metrics"),
+    ("docs/command.md", "commands"),
+    ("dashboards/scopegate.json", "dashboard"),
+];
 
 /// Writes the pages, or only compares.
 pub(crate) fn run(project: &Project, ui: &Ui, check: bool) -> Result<()> {

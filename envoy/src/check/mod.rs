@@ -26,7 +26,7 @@ Examples:
   scopegate check envoy.yaml                 Envoy's, with every Scopegate filter in it and what stands around it
   kubectl get envoyfilter scopegate -o yaml | scopegate check -
 
-Exit code: 0 where there are no errors, 1 where there are (with --deny-warnings also for warnings), 2 for bad arguments.
+Exit code: 0 where there are no errors, 1 where there are (with --deny-warnings also for warnings), 2 for bad arguments and files that cannot be read.
 Secrets are taken from the environment where they are set; where one is not, only its use is checked.")]
 pub(crate) struct Check {
     /// Scopegate's or Envoy's configuration, YAML or JSON; `-` for the standard input

@@ -3,9 +3,16 @@
 //! A source is a folder here that makes a [`Converted`] of a document, and one line of [`Source`].
 
 pub(crate) mod auth_gateway;
+mod cortex_tenant;
+mod nginx;
+mod prom_label_proxy;
+mod taken;
+#[cfg(test)]
+mod tests;
+mod vmauth;
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -34,6 +41,12 @@ pub(crate) struct Convert {
 #[derive(Subcommand)]
 enum Source {
     AuthGateway(auth_gateway::AuthGateway),
+    CortexTenant(cortex_tenant::CortexTenant),
+    CortexTenantNsLabel(cortex_tenant::NsLabel),
+    PromLabelProxy(prom_label_proxy::PromLabelProxy),
+    Nginx(nginx::Nginx),
+    #[command(name = "vmuser", visible_alias = "vmauth")]
+    VmUser(vmauth::VmUser),
 }
 
 /// What was made of a document.
@@ -114,20 +127,24 @@ impl Input {
                 return Ok(false);
             }
         };
-        let converted = convert(&document);
-        for shown in converted.shown(&document) {
-            anstream::eprintln!("{shown}\n");
-        }
-        let is_refused = converted.problems.iter().any(|problem| problem.severity == Severity::Error);
-        let Some(text) = converted.text().filter(|_| !is_refused) else { return Ok(false) };
-        match &self.output {
-            None => print!("{text}"),
-            Some(path) => {
-                std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
-            }
-        }
-        Ok(true)
+        told(&document, &convert(&document), self.output.as_deref())
     }
+}
+
+/// Tells what was made of a document, and says whether it was.
+fn told(document: &Document, converted: &Converted, output: Option<&Path>) -> Result<bool> {
+    for shown in converted.shown(document) {
+        anstream::eprintln!("{shown}\n");
+    }
+    let is_refused = converted.problems.iter().any(|problem| problem.severity == Severity::Error);
+    let Some(text) = converted.text().filter(|_| !is_refused) else { return Ok(false) };
+    match output {
+        None => print!("{text}"),
+        Some(path) => {
+            std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+    }
+    Ok(true)
 }
 
 /// What is wrong with a file that cannot be read, without the line itself: a password may stand there.
@@ -145,6 +162,11 @@ impl Convert {
     pub(crate) fn run(&self) -> ExitCode {
         let result = match &self.source {
             Source::AuthGateway(source) => source.run(),
+            Source::CortexTenant(source) => source.run(),
+            Source::CortexTenantNsLabel(source) => source.run(),
+            Source::PromLabelProxy(source) => source.run(),
+            Source::Nginx(source) => source.run(),
+            Source::VmUser(source) => source.run(),
         };
         match result {
             Ok(true) => ExitCode::SUCCESS,

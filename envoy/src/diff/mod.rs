@@ -123,9 +123,9 @@ impl Diff {
 
     fn difference(&self) -> Result<Difference> {
         let filter = self.policy.filter;
-        let (old, new) =
-            (policy::configuration(&self.old, filter)?, policy::configuration(&self.new, filter)?);
-        let settings = configuration::changed(&old, &new);
+        let (old, new) = (policy::whole(&self.old, filter)?, policy::whole(&self.new, filter)?);
+        let settings = configuration::changed(&old.value, &new.value);
+        let (old, new) = (old.filter(), new.filter());
         let from = match &self.requests {
             None => From::Nothing,
             Some(file) => From::read(file)?,
@@ -285,11 +285,16 @@ fn suppose(config: &Config, world: &mut World, suppositions: &mut Vec<String>) {
     let users = config.callers.iter().filter_map(|caller| caller.basic.as_ref()?.table.as_ref());
     let tokens = config.callers.iter().filter_map(|caller| caller.bearer.as_ref()?.table.as_ref());
     let credentials: Vec<&str> = users.chain(tokens).map(|name| name.0.as_str()).collect();
+    let keys = config.callers.iter().filter_map(|caller| caller.session.as_ref()?.keys.table.as_ref());
+    let keys: Vec<&str> = keys.map(|name| name.0.as_str()).collect();
     for (name, table) in &config.tables {
         if table.entries.is_some() || world.tables.contains_key(name) {
             continue;
         }
-        let (content, told) = if credentials.contains(&name.as_str()) {
+        let (content, told) = if keys.contains(&name.as_str()) {
+            // Nobody knows it but who reads this.
+            (json!({example: {"secret": "A".repeat(43)}}), "one key".to_owned())
+        } else if credentials.contains(&name.as_str()) {
             (json!({example: {"tenants": [example]}}), format!("one of the tenant `{example}`"))
         } else {
             (json!({example: "example-tenant"}), format!("`{example}`, which leads to `example-tenant`"))

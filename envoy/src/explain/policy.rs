@@ -77,11 +77,12 @@ impl PolicyArguments {
     }
 }
 
-/// The configuration in a file; the one of this filter, counted from 1, where there are several.
-pub(crate) fn configuration(file: &Path, filter: Option<usize>) -> Result<Value> {
+/// The configuration in a file; the one of this filter, counted from 1, where there are several. With what stands beside it
+/// in a file of its own, which says what is around the filter.
+pub(crate) fn whole(file: &Path, filter: Option<usize>) -> Result<Whole> {
     let Document { name, root, .. } = read(file)?;
     let configurations = configurations(&root);
-    let (node, path) = match (configurations.as_slice(), filter) {
+    let found = match (configurations.as_slice(), filter) {
         ([], _) => {
             bail!("{name} is neither a Scopegate configuration nor an Envoy configuration with its filter")
         }
@@ -92,8 +93,27 @@ pub(crate) fn configuration(file: &Path, filter: Option<usize>) -> Result<Value>
             found.with_context(|| format!("{name} has {} filters, and no {at}", some.len()))?
         }
     };
-    // A file of its own may say what is around the filter, too.
-    Ok(if path.is_empty() { filter_part(node.value()) } else { node.value() })
+    let (node, path) = found;
+    Ok(Whole { value: node.value(), is_own: path.is_empty() })
+}
+
+/// A configuration as it is written.
+pub(crate) struct Whole {
+    pub(crate) value: Value,
+    /// Whether it is a file of its own.
+    is_own: bool,
+}
+
+impl Whole {
+    /// What the filter sees of it.
+    pub(crate) fn filter(self) -> Value {
+        if self.is_own { filter_part(self.value) } else { self.value }
+    }
+}
+
+/// The configuration that the filter sees.
+pub(crate) fn configuration(file: &Path, filter: Option<usize>) -> Result<Value> {
+    Ok(whole(file, filter)?.filter())
 }
 
 /// Reads a configuration.

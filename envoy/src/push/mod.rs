@@ -35,7 +35,7 @@ Credentials, the first that there are:
   what `docker login` or `podman login` left (REGISTRY_AUTH_FILE, DOCKER_CONFIG, ~/.docker/config.json, credential helpers)
   none")]
 pub(crate) struct Push {
-    /// Where to: REGISTRY/REPOSITORY[:TAG]
+    /// Where to: `REGISTRY/REPOSITORY:TAG`, or without the tag
     #[arg(value_name = "REF")]
     reference: Reference,
     /// What to push: the archive or the folder that `scopegate package` wrote

@@ -4,6 +4,7 @@
 //! `envoy`.
 
 mod bootstrap;
+mod compose;
 mod envoy;
 mod module;
 #[cfg(test)]
@@ -30,6 +31,7 @@ Examples:
   scopegate render scopegate.yaml                         Envoy's bootstrap, on the standard output
   scopegate render scopegate.yaml --output deploy         into a folder, with the files that it needs beside it
   scopegate render auth-gateway.yaml --output deploy      of an auth-gateway's file, as it is
+  scopegate render scopegate.yaml --to compose --output deploy
   scopegate render scopegate.yaml --wasm https://example.org/scopegate.wasm --sha256 DIGEST
 
 The file is a Scopegate configuration with `upstreams`, and where wanted `listeners`, `operations` and `identity_providers`:
@@ -59,6 +61,8 @@ pub(crate) struct Render {
 enum Target {
     /// A plain Envoy: its bootstrap
     Bootstrap,
+    /// Docker Compose: a service with Envoy, and its bootstrap
+    Compose,
 }
 
 /// What a target made: the file that matters, and those that stand beside it.
@@ -113,6 +117,7 @@ impl Render {
         let Some(gateway) = gateway else { return Ok(false) };
         let files = match self.to {
             Target::Bootstrap => bootstrap::files(&gateway, module),
+            Target::Compose => compose::files(&gateway, module),
         };
         let files = match files {
             Ok(files) => files,

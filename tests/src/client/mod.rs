@@ -372,6 +372,13 @@ impl Call {
         &self.target
     }
 
+    /// The same to another path and query.
+    #[must_use]
+    pub fn retarget(mut self, target: &str) -> Self {
+        target.clone_into(&mut self.target);
+        self
+    }
+
     /// Its body, pieces joined.
     pub fn whole_body(&self) -> Vec<u8> {
         self.body.concat()

@@ -84,6 +84,11 @@ impl Raw {
         Ok(std::mem::take(&mut self.unread))
     }
 
+    /// Reads until these bytes have come, and gives all up to their end.
+    pub async fn read_until(&mut self, end: &[u8]) -> Result<Vec<u8>> {
+        timeout(DEADLINE, self.until(end)).await.context("not so in time")?
+    }
+
     async fn read_answer(&mut self) -> Result<RawAnswer> {
         let head = self.until(b"\r\n\r\n").await.context("no head of an answer")?;
         let head = String::from_utf8_lossy(&head).into_owned();

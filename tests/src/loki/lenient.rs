@@ -167,11 +167,10 @@ fn legacy(stream: &Value) -> Result<Text, String> {
     for entry in member(stream, "entries").and_then(Value::as_array).into_iter().flatten() {
         let metadata = member(entry, "structuredMetadata").and_then(Value::as_object);
         entries.push(super::Entry {
-            // Tests write nanoseconds where people write a date.
             timestamp: member(entry, "ts")
                 .and_then(Value::as_str)
-                .and_then(|ts| ts.parse().ok())
-                .unwrap_or(0),
+                .and_then(super::time::parse)
+                .ok_or("ts: expected a date")?,
             line: member(entry, "line").map(text).unwrap_or_default(),
             metadata: metadata
                 .into_iter()

@@ -4,6 +4,7 @@
 //! regard to case, the last of two members, objects and lists within strings. It says what a tenant would have stored.
 
 mod lenient;
+mod time;
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -99,7 +100,7 @@ pub fn body(form: Form, streams: &[Stream]) -> Vec<u8> {
                 .iter()
                 .map(|stream| {
                     let entry = |entry: &Entry| {
-                        let mut value = json!({"ts": entry.timestamp.to_string(), "line": entry.line});
+                        let mut value = json!({"ts": time::text(entry.timestamp), "line": entry.line});
                         if !entry.metadata.is_empty() {
                             value["structuredMetadata"] = object(&entry.metadata);
                         }

@@ -124,6 +124,34 @@ async fn a_loki_has_for_every_tenant_its_own_and_nothing_else() -> Result<()> {
         expected.entry(b).or_default().push(second);
         expected.entry(c).or_default().extend([third, fourth]);
     }
+    // OTLP has its tenants in attributes of resources, and Loki takes the severity where there is no line.
+    let logs = before(address, "loki", json!([{"label": "namespace"}])).await?;
+    for (json, compressed) in [(false, false), (false, true), (true, false), (true, true)] {
+        let name = format!("app-otlp-{json}-{compressed}");
+        let of = |tenant: &String| {
+            resource(&[("namespace", tenant.as_str()), ("service.name", "s")], &[&format!("{name} {tenant}")])
+        };
+        let all: Vec<_> = tenants.iter().map(of).collect();
+        let call = export("/otlp/v1/logs", Signal::Logs, json, compressed, &all);
+        let answer = logs.http1()?.send(as_forwarder(call)).await?;
+        ensure!(answer.status == 200, "{answer}");
+    }
+    for tenant in &tenants {
+        eventually(DEADLINE, || async {
+            let start = (now() - 600).to_string();
+            let arguments = [("query", "{service_name=\"s\"}"), ("limit", "1000"), ("start", start.as_str())];
+            let answer = ask(address, tenant, Call::query("/loki/api/v1/query_range", &arguments)).await?;
+            let results = answer["data"]["result"].as_array().context("no result")?;
+            let mut found: Vec<_> =
+                results.iter().filter_map(|stream| stream["stream"]["severity_text"].as_str()).collect();
+            found.sort_unstable();
+            let wanted = ["false-false", "false-true", "true-false", "true-true"]
+                .map(|how| format!("app-otlp-{how} {tenant}"));
+            ensure!(found == wanted, "{tenant}: {answer}");
+            Ok(())
+        })
+        .await?;
+    }
     for (tenant, mut lines) in expected {
         lines.sort();
         eventually(DEADLINE, || async {

@@ -6,7 +6,8 @@ use scopegate_tests::cortex::Cortex;
 use scopegate_tests::envoy::Envoy;
 use scopegate_tests::example::{Example, file, yaml};
 use scopegate_tests::identity::Issuer;
-use serde_json::{Map, Value, json};
+use scopegate_tests::keycloak;
+use serde_json::{Value, json};
 
 use crate::world::{AsGrafana, FOREIGN, Plan};
 
@@ -21,47 +22,9 @@ fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
     value[field].as_array().map_or(&[], Vec::as_slice)
 }
 
-/// What Keycloak puts into an access token of the client `grafana`, by the mappers of that client.
+/// What Keycloak puts into an access token of the client `grafana`.
 fn access_token(realm: &Value, person: &str) -> Result<Value> {
-    let user = list(realm, "users").iter().find(|user| user["username"] == person).context("no such user")?;
-    let client = &realm["clients"][0];
-    ensure!(client["clientId"] == "grafana", "{client}");
-    let mut claims = Map::new();
-    claims.insert("sub".to_owned(), json!(format!("id of {person}")));
-    for mapper in list(client, "protocolMappers") {
-        let config = &mapper["config"];
-        ensure!(mapper["protocol"] == "openid-connect", "{mapper}");
-        if config["access.token.claim"] != "true" {
-            continue;
-        }
-        let attribute = config["user.attribute"].as_str().unwrap_or_default();
-        let value = match mapper["protocolMapper"].as_str().context("no kind")? {
-            "oidc-group-membership-mapper" => {
-                let groups = list(user, "groups").iter().filter_map(Value::as_str);
-                let full = config["full.path"] == "true";
-                let name = |group: &str| {
-                    let last = group.rsplit('/').next().unwrap_or_default();
-                    if full { group.to_owned() } else { last.to_owned() }
-                };
-                Some(json!(groups.map(name).collect::<Vec<_>>()))
-            }
-            "oidc-usermodel-property-mapper" => match config["jsonType.label"].as_str() {
-                Some("boolean") => user[attribute].as_bool().map(Value::from),
-                Some("String") => user[attribute].as_str().map(Value::from),
-                other => anyhow::bail!("the type {other:?}"),
-            },
-            "oidc-usermodel-attribute-mapper" => user["attributes"][attribute][0].as_str().map(Value::from),
-            "oidc-audience-mapper" => {
-                claims.insert("aud".to_owned(), json!([config["included.custom.audience"]]));
-                None
-            }
-            other => anyhow::bail!("the mapper {other}"),
-        };
-        if let Some(value) = value {
-            claims.insert(config["claim.name"].as_str().context("no claim")?.to_owned(), value);
-        }
-    }
-    Ok(Value::Object(claims))
+    keycloak::access_token(realm, "grafana", Some(person))
 }
 
 #[tokio::test]

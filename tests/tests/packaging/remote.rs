@@ -7,6 +7,7 @@ use scopegate_tests::oci::{Registry, output, scopegate};
 use serde_json::{Value, json};
 
 use crate::gateway::Gateway;
+use crate::page::blocks;
 use crate::pulling::package;
 
 /// The digits of the plain module's digest, and where it is to be had; pushed from a release, whose checksums say the same.
@@ -21,16 +22,19 @@ fn pushed(registry: &Registry) -> Result<String> {
     Ok(sum.to_owned())
 }
 
-fn remote(registry: &Registry, layer: &str, sha256: &str) -> Value {
-    json!({"remote": {
-        "http_uri": {
-            "uri": format!("http://{}/v2/scopegate/blobs/sha256:{layer}", registry.address()),
-            "cluster": "registry",
-            "timeout": "10s",
-        },
-        "sha256": sha256,
-        "retry_policy": {"num_retries": 1, "retry_back_off": {"base_interval": "0.1s", "max_interval": "0.1s"}},
-    }})
+/// The snippet of the page, for this registry and these checksums.
+fn remote(registry: &Registry, layer: &str, sha256: &str) -> Result<Value> {
+    let blocks = blocks("yaml")?;
+    let snippet =
+        blocks.iter().find(|block| block.contains("<the module's checksum>")).context("no snippet")?;
+    let place = format!("http://{}/", registry.address());
+    let snippet = snippet.replace("https://registry.example.org/", &place);
+    let snippet = snippet.replace("sha256:<the module's checksum>", &format!("sha256:{layer}"));
+    let mut value: Value = serde_saphyr::from_str(&snippet.replace("<the module's checksum>", sha256))?;
+    // What fails is to fail soon.
+    value["code"]["remote"]["retry_policy"] =
+        json!({"num_retries": 1, "retry_back_off": {"base_interval": "0.1s", "max_interval": "0.1s"}});
+    Ok(value["code"].take())
 }
 
 #[tokio::test]
@@ -38,11 +42,11 @@ async fn envoy_fetches_the_plain_module() -> Result<()> {
     let registry = Registry::start().await?;
     let sum = pushed(&registry)?;
     let cluster = || vec![Cluster::http1("registry", registry.address())];
-    Gateway::start(remote(&registry, &sum, &sum), cluster()).await?.works().await?;
+    Gateway::start(remote(&registry, &sum, &sum)?, cluster()).await?.works().await?;
 
     // Something else than was asked for, and nothing at all: closed, for everybody.
     for (layer, sha256) in [(sum.as_str(), &"0".repeat(64)), (&"0".repeat(64), &sum)] {
-        let gateway = Gateway::start(remote(&registry, layer, sha256), cluster()).await?;
+        let gateway = Gateway::start(remote(&registry, layer, sha256)?, cluster()).await?;
         for user in [None, Some("writer")] {
             let status = gateway.read(user).await?;
             assert!(status >= 500, "{status}");

@@ -9,6 +9,8 @@ mod compare;
 mod data;
 mod grammar;
 mod hostile;
+mod logql;
+mod logql_grammar;
 mod metricsql;
 mod promql;
 mod templates;

@@ -4,5 +4,8 @@
 mod clients;
 mod endpoints;
 mod example;
+mod explained;
 mod hostile;
+mod loki;
+mod victorialogs;
 mod world;

@@ -3,6 +3,7 @@
 //! Every series of a tenant has its name somewhere in its labels, and those that went around the gateway have `nobody`: so
 //! an answer that holds the name of another has leaked.
 
+use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
@@ -19,7 +20,7 @@ use serde_json::{Value, json};
 /// The key of the password hashes.
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 /// The password of every user; their names are those of their tenants.
-const PASSWORD: &str = "secret";
+pub(crate) const PASSWORD: &str = "secret";
 /// The tenants.
 pub(crate) const TENANTS: [&str; 2] = ["team-a", "team-b"];
 /// What no answer to `team-a` may hold.
@@ -49,11 +50,30 @@ pub(crate) struct World {
     pub(crate) written: i64,
 }
 
+/// A user of the configuration.
+pub(crate) fn user(name: &str, tenants: &[&str]) -> Value {
+    let hash = scopegate_core::caller::password_hash(KEY.as_bytes(), name, PASSWORD.as_bytes()).unwrap();
+    json!({"username": name, "password": hash, "tenants": tenants})
+}
+
+/// Another gateway, of which all goes to one cluster.
+pub(crate) async fn gateway_before(
+    configuration: &Value,
+    address: SocketAddr,
+    listener: impl FnOnce(Listener) -> Listener,
+) -> Result<Envoy> {
+    let listener = listener(Listener::new("gateway"))
+        .filter(Plugin::structured(configuration).variable("KEY", KEY).filter())
+        .route("/", "backend");
+    Envoy::start(&Bootstrap::new().listener(listener).cluster(Cluster::http1("backend", address))).await
+}
+
+/// The call as this user.
+pub(crate) fn signed(call: Call, user: &str) -> Call {
+    call.header("authorization", basic(user, PASSWORD))
+}
+
 fn configuration() -> Value {
-    let user = |name: &str, tenants: &[&str]| {
-        let hash = scopegate_core::caller::password_hash(KEY.as_bytes(), name, PASSWORD.as_bytes()).unwrap();
-        json!({"username": name, "password": hash, "tenants": tenants})
-    };
     let callers = |users: Vec<Value>| json!({"key": {"env": "KEY"}, "users": users});
     json!({
         "backends": [
@@ -167,5 +187,5 @@ impl World {
 
 /// The call, to a backend, as this user.
 pub(crate) fn as_user(call: Call, backend: Backend, user: &str) -> Call {
-    call.authority(backend.host()).header("authorization", basic(user, PASSWORD))
+    signed(call.authority(backend.host()), user)
 }

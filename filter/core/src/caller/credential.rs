@@ -102,6 +102,7 @@ fn texts(value: &Json) -> Option<Vec<&str>> {
 mod tests {
     use super::super::testing::hashed;
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
 
     const SECRET: &str = "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=";
@@ -146,5 +147,25 @@ mod tests {
             assert!(!shown.contains("hmac") && !shown.contains(SECRET), "{shown}");
         }
         assert_eq!(Credential::decode(b"{"), None);
+    }
+
+    proptest! {
+        /// Whatever a table gives: it is an entry that other workers read as the same, or none; and a key is nothing else.
+        #[test]
+        fn any_entry(
+            names in prop::collection::vec(prop::sample::select(vec!["secret", "agent", "tenants", "password", "claims", "x"]), 0..4),
+            values in prop::collection::vec(prop_oneof![
+                Just(json!(SECRET)), Just(json!("a")), Just(json!(["a", "b"])), Just(json!({})), Just(json!(null)),
+                ".{0,50}".prop_map(Json::from),
+            ], 4),
+        ) {
+            let entry: serde_json::Map<_, _> = names.into_iter().map(str::to_owned).zip(values).collect();
+            let Some(read) = Credential::from_json(&Json::Object(entry.clone())) else { return Ok(()) };
+            prop_assert_eq!(read.key.is_some(), entry.contains_key("secret"));
+            prop_assert!(read.key.is_none() || read.passwords.is_empty() && read.claims.is_none());
+            let mut bytes = Vec::new();
+            read.encode(&mut bytes);
+            prop_assert_eq!(Credential::decode(&bytes), Some(read));
+        }
     }
 }

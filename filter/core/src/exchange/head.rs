@@ -15,6 +15,7 @@ use crate::policy::{Backend, Policy};
 use crate::read::{self, LABEL_POLICY, Narrowed, Reading, TENANCY_ARGUMENTS};
 use crate::report::{Refusal, Voice};
 use crate::rollout::Seat;
+use crate::tenant::TenantSet;
 use crate::wire::{Datum, metadata_namespace};
 use crate::write::fanout::Target;
 use crate::write::remote_write::Version;
@@ -121,8 +122,15 @@ fn decide_knowing(
         }
         class => {
             let also = backend.also_read.at(worker.wall_seconds);
-            let tenants = read::tenants(&identity, headers, &operation, policy.limits.tenants.0, &also)?;
-            known.wildcard = identity.uses_wildcard(tenants.as_slice());
+            let tenants = read::tenants(&identity, headers, &operation, policy.limits.tenants.0, &also);
+            // A policy is for tenants that have names.
+            let like = read::like(&identity, &operation, &backend.isolate)
+                .filter(|_| backend.label_policies.is_empty());
+            let (tenants, like) = match (tenants, like) {
+                (Err(Refusal::NameTenant), Some(like)) => (TenantSet::default(), Some(like)),
+                (tenants, _) => (tenants?, None),
+            };
+            known.wildcard = like.is_some() || identity.uses_wildcard(tenants.as_slice());
             if let Some(tenant) = tenants.as_slice().iter().find(|tenant| backend.isolate.misreads(tenant)) {
                 return Err(Refusal::NoAccount { tenant: tenant.clone() });
             }
@@ -141,6 +149,7 @@ fn decide_knowing(
                 isolate: &backend.isolate,
                 operation,
                 tenants: &tenants,
+                like,
                 unfiltered,
                 experimental: backend.experimental,
                 language: backend.language,
@@ -155,7 +164,10 @@ fn decide_knowing(
                 told.push((LABEL_POLICY.to_owned(), header));
             }
             tell(&mut edits, headers, &told);
-            let tenants = tenants.header();
+            let tenants = match like {
+                Some(like) => like.patterns().collect::<Vec<_>>().join("|"),
+                None => tenants.header(),
+            };
             let Some(body) = body else {
                 return Ok(Decided::Whole { backend: position, class, edits, tenants });
             };

@@ -46,6 +46,11 @@ impl LabelPolicies {
         entries.collect::<Result<_, _>>().map(Self)
     }
 
+    /// Whether there is none, so that every tenant is seen whole.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The header's value for a read of these tenants; `None` where all of them are seen whole.
     pub fn header(&self, caller: usize, tenants: &TenantSet) -> Result<Option<String>, Refusal> {
         let mut header = String::new();

@@ -21,9 +21,10 @@ pub use also::{AlsoRead, InForce};
 
 use crate::caller::Identity;
 use crate::http::Headers;
-use crate::operation::{Class, Operation, Tenancy};
+use crate::isolate::Isolate;
+use crate::operation::{Class, Operation, Protocol, Tenancy};
 use crate::report::Refusal;
-use crate::tenant::{TenantId, TenantSet};
+use crate::tenant::{AllowList, TenantId, TenantSet};
 
 /// The header by which a caller of several tenants chooses among them.
 const CHOICE: &str = "x-scope-orgid";
@@ -59,6 +60,16 @@ pub fn tenants(
         return Err(Refusal::TooManyTenants { limit });
     }
     Ok(chosen)
+}
+
+/// The patterns for the tenants of a read that names none, of a caller that has none of its own: a label can be narrowed
+/// to all that are like them at once.
+pub fn like<'a>(identity: &'a Identity, operation: &Operation, isolate: &Isolate) -> Option<&'a AllowList> {
+    let merges = operation.class == Class::Read
+        && operation.tenancy == Tenancy::Many
+        && !matches!(operation.protocol, Protocol::Alerting(_));
+    let has_right = identity.rights.several_tenants && !identity.wildcard.is_empty();
+    (merges && has_right && isolate.label().is_some()).then_some(&identity.wildcard)
 }
 
 fn choose(value: &[u8], allows: impl Fn(&TenantId) -> bool) -> Result<TenantSet, Refusal> {

@@ -2,14 +2,14 @@
 //! queries, or by an account.
 
 use super::arguments::{Arguments, selector};
-use super::query::{Language, Matcher, logsql};
+use super::query::{Language, Matcher, expression_like, logsql};
 use super::{form, remote_read, rule_group};
 use crate::config::QueryLanguage;
 use crate::http::{Headers, split_query};
 use crate::isolate::{Address, Isolate};
 use crate::operation::{Kind, Operation, Protocol, Reach};
 use crate::report::Refusal;
-use crate::tenant::{TenantId, TenantSet};
+use crate::tenant::{AllowList, TenantId, TenantSet};
 
 /// The longest query of a URL that is made here. Servers take heads of a megabyte.
 const URL_BYTES: u32 = 512 << 10;
@@ -24,6 +24,8 @@ pub struct Reading<'a> {
     pub operation: Operation,
     /// Whose data it may reach.
     pub tenants: &'a TenantSet,
+    /// What else it may reach where a label keeps tenants apart: all that are like these. Then `tenants` is empty.
+    pub like: Option<&'a AllowList>,
     /// Whether its caller has the right to read what is narrowed for others.
     pub unfiltered: bool,
     /// Whether its backend was told to read experimental syntax.
@@ -143,7 +145,10 @@ impl Reading<'_> {
         }
         let tenants: Vec<&str> = self.tenants.as_slice().iter().map(TenantId::as_str).collect();
         let matchers = || {
-            let matcher = Matcher::any_of(label, tenants.iter().copied());
+            let matcher = match self.like {
+                Some(like) => Matcher::like(label, like.patterns()),
+                None => Matcher::any_of(label, tenants.iter().copied()),
+            };
             matcher.map(|matcher| vec![matcher]).map_err(|_| Refusal::NotNarrowed)
         };
         match reach {
@@ -172,7 +177,13 @@ impl Reading<'_> {
                 arguments.absent = Some(matchers);
             }
             Some(Filter::LogsQl) => {
-                let filter = logsql::filter(label, &tenants).ok_or(Refusal::NotNarrowed)?;
+                let filter = match self.like {
+                    Some(like) => {
+                        expression_like(like.patterns()).ok().map(|like| logsql::filter_like(label, &like))
+                    }
+                    None => logsql::filter(label, &tenants),
+                };
+                let filter = filter.ok_or(Refusal::NotNarrowed)?;
                 arguments.added.push(("extra_filters", filter));
                 arguments.is_logsql = true;
             }

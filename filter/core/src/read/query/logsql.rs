@@ -39,6 +39,15 @@ pub fn filter(field: &str, values: &[&str]) -> Option<String> {
     Some(filter)
 }
 
+/// The filter for what has a value in a field of which the whole matches an expression (RE2).
+pub fn filter_like(field: &str, expression: &str) -> String {
+    let mut filter = String::new();
+    quote(&mut filter, field);
+    filter.push_str(":~");
+    quote(&mut filter, &["^(?:", expression, ")$"].concat());
+    filter
+}
+
 fn quote(out: &mut String, text: &str) {
     out.push('"');
     for character in text.chars() {
@@ -68,6 +77,7 @@ mod tests {
         for (field, values, expected) in cases {
             assert_eq!(filter(field, values).as_deref(), *expected, "{values:?}");
         }
+        assert_eq!(filter_like("tenant", r"a\..*|.+"), r#""tenant":~"^(?:a\\..*|.+)$""#);
     }
 
     #[test]

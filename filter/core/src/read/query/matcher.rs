@@ -57,14 +57,14 @@ impl Matcher {
             if !pattern.is_empty() {
                 pattern.push('|');
             }
-            for character in value.chars() {
-                if "\\.+*?()|[]{}^$".contains(character) {
-                    pattern.push('\\');
-                }
-                pattern.push(character);
-            }
+            push_quoted(&mut pattern, value);
         }
         Self::new(label, Op::Regex, pattern)
+    }
+
+    /// The label has a value like one of these, in which `*` stands for any run of characters.
+    pub fn like<'v>(label: &str, values: impl IntoIterator<Item = &'v str>) -> Result<Self, MatcherProblem> {
+        Self::new(label, Op::Regex, expression_like(values)?)
     }
 
     /// The whole value of the label matches an expression (RE2).
@@ -102,6 +102,38 @@ impl Matcher {
             return Err(MatcherProblem::Label);
         }
         Ok(Self { label: label.to_owned(), op, value })
+    }
+}
+
+/// An expression for whatever is like one of these, of which none is empty or has control characters. It never matches
+/// the empty string.
+pub fn expression_like<'v>(values: impl IntoIterator<Item = &'v str>) -> Result<String, MatcherProblem> {
+    let mut pattern = String::new();
+    for value in values {
+        check_value(value)?;
+        if !pattern.is_empty() {
+            pattern.push('|');
+        }
+        if value.bytes().all(|byte| byte == b'*') {
+            pattern.push_str(".+");
+            continue;
+        }
+        for (at, piece) in value.split('*').enumerate() {
+            if at > 0 {
+                pattern.push_str(".*");
+            }
+            push_quoted(&mut pattern, piece);
+        }
+    }
+    if pattern.is_empty() { Err(MatcherProblem::NoValue) } else { Ok(pattern) }
+}
+
+fn push_quoted(pattern: &mut String, text: &str) {
+    for character in text.chars() {
+        if "\\.+*?()|[]{}^$".contains(character) {
+            pattern.push('\\');
+        }
+        pattern.push(character);
     }
 }
 
@@ -181,6 +213,23 @@ mod tests {
         for (label, values, expected) in cases {
             let made = Matcher::any_of(label, values.iter().copied()).map(|matcher| matcher.to_string());
             assert_eq!(made.as_deref().map_err(|problem| *problem), *expected, "{label} {values:?}");
+        }
+    }
+
+    #[test]
+    fn values_like_these() {
+        let cases: &[(&[&str], Result<&str, MatcherProblem>)] = &[
+            (&["team-*"], Ok(r#"tenant=~"team-.*""#)),
+            (&["*"], Ok(r#"tenant=~".+""#)),
+            (&["**"], Ok(r#"tenant=~".+""#)),
+            (&["a", "b.*-x"], Ok(r#"tenant=~"a|b\\..*-x""#)),
+            (&["*'(*"], Ok(r#"tenant=~".*'\\(.*""#)),
+            (&[], Err(MatcherProblem::NoValue)),
+            (&["a", ""], Err(MatcherProblem::Empty)),
+        ];
+        for (values, expected) in cases {
+            let made = Matcher::like("tenant", values.iter().copied()).map(|matcher| matcher.to_string());
+            assert_eq!(made.as_deref().map_err(|problem| *problem), *expected, "{values:?}");
         }
     }
 

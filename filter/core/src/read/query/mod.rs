@@ -26,7 +26,7 @@ mod tests;
 
 use core::ops::Range;
 
-pub use self::matcher::{Matcher, MatcherProblem, Op};
+pub use self::matcher::{Matcher, MatcherProblem, Op, expression_like};
 use self::problem::Refused;
 pub use self::problem::{Problem, QueryError};
 use self::walk::Walk;

@@ -1,6 +1,6 @@
 //! Matchers put into the text of queries, in URL and form, and who may go without.
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::super::World;
 use super::{OURS, arrives, call, world};
@@ -112,6 +112,53 @@ fn a_prometheus_may_read_metricsql() {
         .caller("user", &["team-a"]);
         assert_eq!(call(&mut world, query, None), expected);
     }
+}
+
+/// Who may name any tenant of a pattern reads all of them where a label keeps them apart, and one where it names one.
+#[test]
+fn tenants_by_pattern_are_read_at_once() {
+    let ask = |kind: &str, wildcard: Json, several: bool, path: &str, choice: Option<&str>| {
+        let mut world = World::with(|config| {
+            config["backends"][0] = json!({"name": "metrics", "kind": kind, "isolate": {"label": "tenant"}});
+            config["callers"][1]["tenants"] = wildcard;
+            config["callers"][1]["several_tenants"] = json!(several);
+        })
+        .caller("user", &["team-a"]);
+        let mut head = vec![(":method", "GET"), (":path", path), (":authority", "metrics.example.org")];
+        head.extend(choice.map(|choice| ("x-scope-orgid", choice)));
+        arrives(&mut world, &head, None)
+    };
+    let teams = json!(["team-*", "ops.*"]);
+    let like = "tenant%3D~%22team-.%2A%7Cops%5C%5C..%2A%22";
+    let prometheus = "/api/v1/query?query=up";
+    for (kind, path, expected) in [
+        ("prometheus", prometheus, format!("{prometheus}%7B{like}%7D")),
+        ("prometheus", "/api/v1/labels", format!("/api/v1/labels?match[]=%7B{like}%7D")),
+        ("victoriametrics", prometheus, format!("{prometheus}&extra_filters[]=%7B{like}%7D")),
+        (
+            "victorialogs",
+            "/select/logsql/query?query=*",
+            "/select/logsql/query?query=*&extra_filters=%22tenant%22%3A~%22%5E%28%3F%3Ateam-.%2A%7Cops%5C%5C..%2A%29%24%22"
+                .to_owned(),
+        ),
+        ("loki", "/loki/api/v1/labels", format!("/loki/api/v1/labels?query=%7B{like}%7D")),
+        ("prometheus", "/api/v1/rules", "answer 400 name_tenant".to_owned()),
+    ] {
+        assert_eq!(ask(kind, teams.clone(), true, path, None), expected, "{kind} {path}");
+    }
+    assert_eq!(
+        ask("prometheus", json!("*"), true, prometheus, None),
+        format!("{prometheus}%7Btenant%3D~%22.%2B%22%7D")
+    );
+    assert_eq!(
+        ask("prometheus", teams.clone(), true, prometheus, Some("team-a")),
+        format!("{prometheus}{OURS}")
+    );
+    assert_eq!(
+        ask("prometheus", teams.clone(), true, prometheus, Some("other")),
+        "answer 403 foreign_tenant"
+    );
+    assert_eq!(ask("prometheus", teams, false, prometheus, None), "answer 400 name_tenant");
 }
 
 #[test]
