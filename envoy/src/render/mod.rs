@@ -37,7 +37,7 @@ Examples:
 The file is a Scopegate configuration with `upstreams`, and where wanted `listeners`, `operations` and `identity_providers`:
 docs/gateway.md. The output is the same for the same input.
 
-Exit code: 0 where it was made, 1 where the configuration is refused, 2 for bad arguments.")]
+Exit code: 0 where it was made, 1 where the configuration is refused, 2 for bad arguments and for what cannot be read.")]
 pub(crate) struct Render {
     /// The configuration, YAML or JSON; `-` for the standard input
     #[arg(value_name = "FILE")]
@@ -96,7 +96,7 @@ impl Render {
             Ok(false) => ExitCode::FAILURE,
             Err(error) => {
                 eprintln!("scopegate: {error:#}");
-                ExitCode::FAILURE
+                ExitCode::from(2)
             }
         }
     }

@@ -184,3 +184,17 @@ fn the_same_comes_out_of_the_same() {
         assert_eq!(rendered(&text), rendered(&text));
     }
 }
+
+/// The page shows a file that can be rendered.
+#[test]
+fn the_page_is_right() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/gateway.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, rest) = page.split_once("<!-- snippet: gateway -->\n```yaml\n").unwrap();
+    let (snippet, _) = rest.split_once("```").unwrap();
+    assert_eq!(crate::check::told(snippet), Vec::<String>::new());
+    let files = rendered(snippet);
+    assert_eq!(crate::check::told(&files.main.text), Vec::<String>::new());
+    let names: Vec<&str> = files.beside.iter().map(|file| &*file.name).collect();
+    assert_eq!(names, ["gateway-certificate.yaml"]);
+}
