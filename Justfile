@@ -37,6 +37,10 @@ bench *args:
 docs *args:
     @cargo xtask docs {{ args }}
 
+# Make a site of the documentation: target/site.
+site *args:
+    @cargo xtask site {{ args }}
+
 # What CI runs.
 ci:
     @.ci/run

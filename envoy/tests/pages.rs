@@ -1,5 +1,8 @@
 //! Pages of the documentation: every command in them is run, and what it prints must be what stands there. With
 //! `UPDATE=1` in the environment the pages are written anew. Every file in them is used as it stands there.
+//!
+//! A page may bring its own files: what follows `<!-- file: NAME -->` is written into an empty folder, in which its commands
+//! then run, and what follows `<!-- made: NAME -->` is what they must have made there.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -25,8 +28,38 @@ fn converting() {
     }
 }
 
+/// The pages of `docs/migration`: each takes a file as people have it, converts it, and checks what that made.
+#[test]
+fn migration() {
+    let folder = std::fs::read_dir(root().join("docs/migration")).expect("the folder is there");
+    let pages: Vec<_> = folder.map(|entry| entry.expect("an entry").file_name()).collect();
+    assert!(pages.len() >= 6, "{pages:?}");
+    for page in pages {
+        let page = format!("docs/migration/{}", page.display());
+        let folder = tempfile::tempdir().expect("a folder");
+        assert!(run_page(&page, Some(folder.path())) >= 2, "{page}");
+        // The first step everywhere: the same, observed.
+        told(folder.path(), "(echo 'mode: observe'; cat scopegate.yaml) | scopegate check -");
+        let text = std::fs::read_to_string(root().join(&page)).expect("the page is there");
+        for needed in [
+            "$ scopegate convert ",
+            "<!-- made: scopegate.yaml -->",
+            "1 file: no problems found",
+            "mode: observe",
+            "\n## Going back",
+        ] {
+            assert!(text.contains(needed), "{page} says nothing of {needed:?}");
+        }
+    }
+}
+
 /// The number of its commands.
 fn the_page_says_what_the_command_says(name: &str) -> usize {
+    run_page(name, None)
+}
+
+/// Runs the commands of a page, in a folder with its files if there is one, else at the root.
+fn run_page(name: &str, folder: Option<&Path>) -> usize {
     let page = root().join(name);
     let text = std::fs::read_to_string(&page).expect("the page is there");
     let (mut written, mut runs) = (String::new(), 0);
@@ -35,12 +68,17 @@ fn the_page_says_what_the_command_says(name: &str) -> usize {
             written.push_str("```");
         }
         let Some(block) = piece.strip_prefix("console\n").filter(|_| position % 2 == 1) else {
-            written.push_str(piece);
+            let own = folder.filter(|_| position % 2 == 1);
+            written
+                .push_str(&own.and_then(|folder| file(folder, &written, piece)).unwrap_or(piece.to_owned()));
             continue;
         };
         let command = command(block);
         runs += 1;
-        let output = output(&command);
+        let output = match folder {
+            None => output(&command),
+            Some(folder) => told(folder, &command),
+        };
         written.extend(["console\n$ ", &command, "\n", &output]);
     }
     if std::env::var_os("UPDATE").is_some() {
@@ -48,6 +86,33 @@ fn the_page_says_what_the_command_says(name: &str) -> usize {
     }
     assert_eq!(written, text, "`UPDATE=1 cargo test -p scopegate --test pages` writes the page anew");
     runs
+}
+
+/// A block that is a file of the page's folder: writes it there, or tells what it is there now.
+fn file(folder: &Path, before: &str, block: &str) -> Option<String> {
+    let (marks, _) = before.rsplit_once("```")?;
+    let mark = marks.trim_end().rsplit('\n').next()?;
+    let named = |start: &str| mark.strip_prefix(start)?.strip_suffix(" -->").map(|name| folder.join(name));
+    let (language, text) = block.split_once('\n')?;
+    if let Some(path) = named("<!-- file: ") {
+        std::fs::write(path, text).expect("the file can be written");
+        return None;
+    }
+    let made = std::fs::read_to_string(named("<!-- made: ")?).expect("a command has made the file");
+    Some(format!("{language}\n{made}"))
+}
+
+/// What a person sees of a command in a folder: what it prints, and what it warns of.
+fn told(folder: &Path, command: &str) -> String {
+    let output = shell(Path::new("/nowhere"))
+        .args(["-c", &format!("exec 2>&1\n{command}")])
+        .current_dir(folder)
+        .env("SCOPEGATE_PASSWORD_KEY", "only-for-the-documentation-never-elsewhere")
+        .output()
+        .expect("a shell");
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(output.status.success(), "{command}: {text}");
+    text
 }
 
 /// What stands after the `$`, as long as lines end in a backslash.

@@ -113,6 +113,12 @@ Examples:
         #[arg(long)]
         check: bool,
     },
+
+    /// Make a static site of the Markdown: target/site.
+    #[command(after_help = "\
+Example:
+  cargo xtask site && open target/site/index.html")]
+    Site,
 }
 
 /// The variants of the module that `--features` names.

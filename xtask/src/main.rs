@@ -1,4 +1,4 @@
-//! The project's habits, run as `cargo xtask <command>`: setup, wasm, package, test, demo, bench, lint, docs.
+//! The project's habits, run as `cargo xtask <command>`: setup, wasm, package, test, demo, bench, lint, docs, site.
 //!
 //! Nothing of the product lives here. What a command says is in `cli`, where things lie in `project`, how other
 //! programs are started in `run`, what people see in `ui`; each command is a file or a folder of its own.
@@ -11,6 +11,7 @@ mod package;
 mod project;
 mod run;
 mod setup;
+mod site;
 mod test;
 mod ui;
 mod wasm;
@@ -55,5 +56,6 @@ fn dispatch(command: &Command, ui: &Ui) -> Result<()> {
         Command::Bench { args } => launch::bench(&project, ui, args),
         Command::Lint => lint::run(&project, ui),
         Command::Docs { check } => docs::run(&project, ui, *check),
+        Command::Site => site::run(&project, ui),
     }
 }

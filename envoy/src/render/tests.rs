@@ -4,16 +4,20 @@ use serde_json::Value;
 
 use super::*;
 
-/// What `scopegate render FILE` makes of a text.
-fn rendered(text: &str) -> Files {
+/// The gateway of a text.
+pub(super) fn gateway(text: &str) -> Gateway {
     let document = match Document::parse("test.yaml".to_owned(), text.to_owned()) {
         Ok(document) => document,
         Err(malformed) => panic!("{}", malformed.problem.message),
     };
     let (gateway, shown) = gateway_of(&document);
-    let gateway = gateway.unwrap_or_else(|| panic!("{}", shown.join("\n")));
+    gateway.unwrap_or_else(|| panic!("{}", shown.join("\n")))
+}
+
+/// What `scopegate render FILE` makes of a text.
+fn rendered(text: &str) -> Files {
     let module = Module::File("scopegate.wasm".to_owned());
-    bootstrap::files(&gateway, &module).unwrap()
+    bootstrap::files(&gateway(text), &module).unwrap()
 }
 
 fn value(text: &str) -> Value {

@@ -4,3 +4,4 @@ mod gateway;
 mod page;
 mod pulling;
 mod remote;
+mod walk;
