@@ -40,6 +40,7 @@ Examples:
   scopegate render scopegate.yaml                         Envoy's bootstrap, on the standard output
   scopegate render scopegate.yaml --output deploy         into a folder, with the files that it needs beside it
   scopegate render auth-gateway.yaml --output deploy      of an auth-gateway's file, as it is
+  scopegate render scopegate.yaml --to istio --output deploy --wasm oci://registry.example.org/scopegate@sha256:DIGEST
   scopegate render scopegate.yaml --to compose --output deploy
   scopegate render scopegate.yaml --wasm https://example.org/scopegate.wasm --sha256 DIGEST
 
@@ -57,6 +58,9 @@ pub(crate) struct Render {
     /// The gateway's namespace in Kubernetes
     #[arg(long, short, value_name = "NAMESPACE", default_value = "scopegate")]
     namespace: String,
+    /// A label of the backend's pods (`NAME=VALUE`), for `istio-sidecar`
+    #[arg(long, value_name = "LABEL")]
+    selector: Option<String>,
     /// Where it goes: a file whose name ends in .yaml, or a folder; by default the standard output
     #[arg(long, short, value_name = "PATH")]
     output: Option<PathBuf>,
@@ -77,6 +81,8 @@ enum Target {
     Compose,
     /// Istio: a gateway with an `EnvoyFilter`, and what is around it
     Istio,
+    /// Istio: the filter in the sidecars of one backend (with `--selector`)
+    IstioSidecar,
     /// Kubernetes: a plain Envoy, as a kustomization
     Kubernetes,
     /// Envoy Gateway: a Gateway with an `EnvoyPatchPolicy`
@@ -84,11 +90,18 @@ enum Target {
 }
 
 impl Target {
-    fn files(self, gateway: &Gateway, module: &Module, place: Place<'_>) -> Result<Files, String> {
+    fn files(
+        self,
+        gateway: &Gateway,
+        module: &Module,
+        place: Place<'_>,
+        selector: Option<&str>,
+    ) -> Result<Files, String> {
         match self {
             Self::Bootstrap => bootstrap::files(gateway, module),
             Self::Compose => compose::files(gateway, module),
             Self::Istio => istio::files(gateway, module, place),
+            Self::IstioSidecar => istio::sidecar_files(gateway, module, place, selector),
             Self::EnvoyGateway => envoy_gateway::files(gateway, module, place),
             Self::Kubernetes => kubernetes::files(gateway, module, place),
         }
@@ -147,7 +160,7 @@ impl Render {
         let Some(gateway) = gateway else { return Ok(false) };
         let folder = self.file.parent().unwrap_or(Path::new(""));
         let place = Place { namespace: &self.namespace, folder };
-        let files = match self.to.files(&gateway, module, place) {
+        let files = match self.to.files(&gateway, module, place, self.selector.as_deref()) {
             Ok(files) => files,
             Err(problem) => {
                 eprintln!("scopegate: {problem}");

@@ -35,17 +35,16 @@ static SCHEMAS: LazyLock<BTreeMap<String, Validator>> = LazyLock::new(|| {
     all
 });
 
-/// Fields that are unknown are errors, as they are to `kubectl apply --validate=strict`; and what OpenAPI says in its own way.
+/// Fields that are unknown are errors, as they are to `kubectl apply --validate=strict`; only `OpenAPI` says that in its own way.
 fn strict(schema: &mut Value) {
     match schema {
         Value::Object(map) => {
             map.values_mut().for_each(strict);
             let is_open = map.contains_key("additionalProperties")
                 || map.get("x-kubernetes-preserve-unknown-fields") == Some(&Value::Bool(true));
-            if map.contains_key("properties") && map.get("type") == Some(&Value::from("object")) {
-                if !is_open {
-                    map.insert("additionalProperties".to_owned(), Value::Bool(false));
-                }
+            let is_object = map.contains_key("properties") && map.get("type") == Some(&Value::from("object"));
+            if is_object && !is_open {
+                map.insert("additionalProperties".to_owned(), Value::Bool(false));
             }
         }
         Value::Array(items) => items.iter_mut().for_each(strict),

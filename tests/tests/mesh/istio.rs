@@ -16,7 +16,7 @@ async fn the_patches_over_what_pilot_makes_serve() -> Result<()> {
     let objects = world.objects("istio")?;
     let mut proxy = Proxy::of_pilot(&world, &objects)?;
     for filter in of_kind(&objects, "EnvoyFilter") {
-        proxy.patch(&world, filter)?;
+        proxy.patch(&world, filter, "GATEWAY")?;
     }
     for map in of_kind(&objects, "ConfigMap") {
         for (name, text) in map["data"].as_object().context("no data")? {
@@ -39,6 +39,37 @@ async fn the_patches_over_what_pilot_makes_serve() -> Result<()> {
     )?;
     let closed = world.start(&bootstrap).await?;
     world.is_closed(&closed.http1()?, 403).await
+}
+
+/// A backend that isolates by a label, with the filter in its own sidecar.
+const SIDECAR: &str = "
+backends: [{name: metrics, kind: victoriametrics, isolate: {label: tenant}}]
+callers:
+  - name: users
+    jwt: {provider: keycloak, issuer: https://idp.example.org/realms/platform}
+    tenants: {claim: groups, prefix: \"organization:\"}
+    may: [read]
+identity_providers:
+  keycloak: {issuer: https://idp.example.org/realms/platform, jwks: {url: https://idp.example.org/keys}}
+upstreams:
+  cortex: {url: http://cortex.monitoring.svc:8428, backend: metrics}
+";
+
+#[tokio::test]
+async fn the_patches_over_a_sidecar_narrow_what_comes_in() -> Result<()> {
+    let world = World::new()?;
+    let files = world.render_text(SIDECAR, "istio-sidecar", &["--selector", "app=victoria"])?;
+    let (_, text) = files.iter().find(|(name, _)| name == "istio-sidecar.yaml").context("no objects")?;
+    let objects = crate::world::documents(text)?;
+    let mut proxy = Proxy::of_sidecar(&world, &objects, 8428)?;
+    for filter in of_kind(&objects, "EnvoyFilter") {
+        proxy.patch(&world, filter, "SIDECAR_INBOUND")?;
+    }
+    let mut bootstrap = world.moved(proxy.bootstrap())?;
+    // It leads to the backend in the same pod.
+    bootstrap["static_resources"]["clusters"][0]["name"] = json!("inbound|8428||");
+    let envoy = world.start(&bootstrap).await?;
+    world.is_narrowed_by(&envoy.http1()?).await
 }
 
 /// A proxy of Istio.
@@ -96,15 +127,42 @@ impl Proxy {
         Ok(Self { listener, clusters, port })
     }
 
+    /// What pilot makes of a backend's own port.
+    fn of_sidecar(world: &World, objects: &[Value], port: u64) -> Result<Self> {
+        let cluster = format!("inbound|{port}||");
+        let jwt = of_kind(objects, "RequestAuthentication").next().context("no RequestAuthentication")?;
+        let route = json!({"name": "default", "match": {"prefix": "/"}, "route": {"cluster": cluster, "timeout": "0s"}});
+        let host = json!({"name": format!("inbound|http|{port}"), "domains": ["*"], "routes": [route]});
+        let manager = json!({
+            "@type": format!("{TYPE}.network.http_connection_manager.v3.HttpConnectionManager"),
+            "stat_prefix": format!("inbound_0.0.0.0_{port};"),
+            "normalize_path": true,
+            "stream_idle_timeout": "0s",
+            "route_config": {"name": cluster, "virtual_hosts": [host]},
+            "http_filters": [
+                jwt_authn(world, items(&jwt["spec"]["jwtRules"])),
+                {"name": "envoy.filters.http.router",
+                    "typed_config": {"@type": format!("{TYPE}.http.router.v3.Router")}},
+            ],
+        });
+        let chain = json!({"name": format!("0.0.0.0_{port}"), "filters": [{"name": MANAGER, "typed_config": manager}]});
+        let listener = json!({"name": "virtualInbound", "address": local(), "traffic_direction": "INBOUND",
+            "filter_chains": [chain]});
+        // Renamed once it was led to its stand-in.
+        Ok(Self { listener, clusters: vec![json!({"name": "cortex", "connect_timeout": "2s"})], port })
+    }
+
     /// What pilot, and then the agent, make of a patch.
-    fn patch(&mut self, world: &World, filter: &Value) -> Result<()> {
+    fn patch(&mut self, world: &World, filter: &Value, context: &str) -> Result<()> {
         for patch in items(&filter["spec"]["configPatches"]) {
             let (matching, value) = (&patch["match"], &patch["patch"]["value"]);
-            anyhow::ensure!(matching["context"] == "GATEWAY", "{matching}");
+            anyhow::ensure!(matching["context"] == context, "{matching}");
+            let port = &matching["listener"]["portNumber"];
+            anyhow::ensure!(port.is_null() || *port == self.port, "{matching}");
             let kind = (patch["applyTo"].as_str().unwrap_or_default(), patch["patch"]["operation"].as_str());
             match (kind.0, kind.1.context("no operation")?) {
                 ("EXTENSION_CONFIG", "ADD") => {
-                    fs::write(world.files.path().join("ecds.json"), resource(value))?
+                    fs::write(world.files.path().join("ecds.json"), resource(value))?;
                 }
                 ("CLUSTER", "ADD") => self.clusters.push(value.clone()),
                 ("HTTP_FILTER", "INSERT_BEFORE") => {
@@ -123,14 +181,19 @@ impl Proxy {
                     filters.insert(0, value.clone());
                 }
                 ("NETWORK_FILTER", "MERGE") => merge(self.manager()?, &value["typed_config"]),
-                ("LISTENER", "MERGE") if matching["listener"]["portNumber"] == self.port => {
+                ("LISTENER", "MERGE") => {
+                    let name = &matching["listener"]["name"];
+                    anyhow::ensure!(name.is_null() || *name == self.listener["name"], "{matching}");
                     merge(&mut self.listener, value);
                 }
                 ("HTTP_ROUTE", "MERGE") => {
                     let name = &matching["routeConfiguration"]["vhost"]["route"]["name"];
-                    let hosts = self.manager()?["route_config"]["virtual_hosts"].as_array_mut();
+                    let configuration = &mut self.manager()?["route_config"];
+                    let all = &matching["routeConfiguration"]["name"];
+                    anyhow::ensure!(all.is_null() || *all == configuration["name"], "{matching}");
+                    let hosts = configuration["virtual_hosts"].as_array_mut();
                     let routes = hosts.into_iter().flatten().filter_map(|host| host["routes"].as_array_mut());
-                    let route = routes.flatten().find(|route| route["name"] == *name);
+                    let route = routes.flatten().find(|route| name.is_null() || route["name"] == *name);
                     merge(route.with_context(|| format!("no route {name}"))?, value);
                 }
                 other => bail!("what is {other:?}? {matching}"),
@@ -198,12 +261,11 @@ fn jwt_authn<'r>(world: &World, rules: impl Iterator<Item = &'r Value>) -> Value
         any.push(json!({"provider_name": name}));
         all.push(json!({"requires_any": {"requirements": [{"provider_name": name}, {"allow_missing": {}}]}}));
     }
-    let requires = match all.as_slice() {
-        [only] => only.clone(),
-        _ => {
-            any.push(json!({"requires_all": {"requirements": all}}));
-            json!({"requires_any": {"requirements": any}})
-        }
+    let requires = if let [only] = all.as_slice() {
+        only.clone()
+    } else {
+        any.push(json!({"requires_all": {"requirements": all}}));
+        json!({"requires_any": {"requirements": any}})
     };
     json!({"name": "envoy.filters.http.jwt_authn", "typed_config": {
         "@type": format!("{TYPE}.http.jwt_authn.v3.JwtAuthentication"),

@@ -69,12 +69,22 @@ impl World {
         let hash = password_hash(KEY.as_bytes(), "forwarder", b"swordfish").map_err(anyhow::Error::msg)?;
         let known = text.split('"').find(|part| part.starts_with("hmac-sha256:")).context("no hash")?;
         let text = text.replace(known, &hash).replace("refresh: 60s", "refresh: 300ms");
+        self.render_text(&text, target, &[])
+    }
+
+    /// The same of another configuration.
+    pub(crate) fn render_text(
+        &self,
+        text: &str,
+        target: &str,
+        more: &[&str],
+    ) -> Result<Vec<(String, String)>> {
         let file = self.files.path().join("scopegate.yaml");
         fs::write(&file, text)?;
         let folder = self.files.path().join("rendered");
         let mut command = scopegate();
         command.arg("render").arg(&file).args(["--to", target, "--wasm"]).arg(module());
-        output(command.arg("--output").arg(&folder))?;
+        output(command.args(more).arg("--output").arg(&folder))?;
         let mut files = Vec::new();
         for entry in fs::read_dir(&folder)? {
             let path = entry?.path();
@@ -88,8 +98,7 @@ impl World {
     pub(crate) fn objects(&self, target: &str) -> Result<Vec<Value>> {
         let files = self.render(target)?;
         let [(_, text)] = files.as_slice() else { bail!("one file, not {}", files.len()) };
-        let documents = text.split("\n---\n").skip(1);
-        documents.map(|document| Ok(serde_saphyr::from_str(document)?)).collect()
+        documents(text)
     }
 
     /// Puts a file where a pod has it mounted.
@@ -220,6 +229,28 @@ impl World {
         Ok(())
     }
 
+    /// A query arrives with the matcher of the caller's tenant, out of its token.
+    pub(crate) async fn is_narrowed_by(&self, client: &Client) -> Result<()> {
+        let groups = json!(["organization:acme"]);
+        let user = self.idp.token(json!({"sub": "u", "groups": groups}));
+        let query = || Call::form("/api/v1/query", &[("query", "up{tenant=\"words\"}")]);
+        client.send(query()).await?.expect(401)?;
+        client.send(query().bearer(&user)).await?;
+        let state = self.cortex.state();
+        let [request] = state.requests.as_slice() else { bail!("{}", state.summary()) };
+        let sent: Vec<u8> = [request.target.as_bytes(), b"&", &request.body].concat();
+        let fields: Vec<_> = form_urlencoded::parse(&sent).collect();
+        ensure!(request.header("authorization").is_none(), "the token went on");
+        ensure!(
+            fields.iter().any(|(name, value)| {
+                let is_argument = name.contains("extra_filters") && value.contains("tenant=\"acme\"");
+                is_argument || name.contains("extra_label") && value == "tenant=acme"
+            }),
+            "{fields:?}"
+        );
+        Ok(())
+    }
+
     /// Everything is answered by this status, and no backend hears of it.
     pub(crate) async fn is_closed(&self, client: &Client, status: u16) -> Result<()> {
         self.cortex.forget();
@@ -230,6 +261,11 @@ impl World {
         ensure!(self.cortex.state().requests.is_empty(), "{}", self.cortex.state().summary());
         Ok(())
     }
+}
+
+/// The objects of a file, whose head is a comment.
+pub(crate) fn documents(text: &str) -> Result<Vec<Value>> {
+    text.split("\n---\n").skip(1).map(|document| Ok(serde_saphyr::from_str(document)?)).collect()
 }
 
 /// What stands beside the configuration, by the whole path or as a pod's Envoy sees it.

@@ -7,6 +7,8 @@
 
 mod proxy;
 
+use core::fmt::Write as _;
+
 use super::envoy::{self, one};
 use super::manifests::{self, Admitted, Brings, NAME, Object, Place, object, rooted};
 use super::{File, Files, Module};
@@ -57,11 +59,8 @@ pub(crate) fn files(gateway: &Gateway, module: &Module, place: Place<'_>) -> Res
     if !gateway.filter.environment.is_empty() {
         let keys: Vec<String> =
             gateway.filter.environment.iter().map(|name| format!(" --from-literal={name}=…")).collect();
-        head.push_str(&format!(
-            "#\n# Secrets: kubectl create secret generic -n {SYSTEM} {}{}\n",
-            manifests::SECRETS,
-            keys.concat()
-        ));
+        let (name, keys) = (manifests::SECRETS, keys.concat());
+        let _ = writeln!(head, "#\n# Secrets: kubectl create secret generic -n {SYSTEM} {name}{keys}");
     }
     let text = manifests::documents(&head, objects);
     Ok(Files { main: File { name: "envoy-gateway.yaml".to_owned(), text }, beside: Vec::new() })

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::mesh::{self, Upstream};
-use super::{LABEL, traffic};
+use super::traffic;
 use crate::gateway::{Gateway, OUR_OWN};
 use crate::render::Module;
 use crate::render::envoy::{self, extension, plugin, seconds, texts};
@@ -18,37 +18,49 @@ const MANAGER_TYPE: &str =
 /// How long the agent may take to fetch the module.
 const FETCH: &str = "60s";
 
+/// The proxy that the filter is put into.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Proxy<'p> {
+    pub(super) namespace: &'p str,
+    /// A label of its pods.
+    pub(super) label: (&'p str, &'p str),
+    /// The port of the backend, where it is the backend's own sidecar; else it is a gateway's.
+    pub(super) inbound: Option<u16>,
+}
+
 /// The whole of it.
 pub(super) fn object(
     gateway: &Gateway,
     module: &Module,
     upstreams: &BTreeMap<String, Upstream>,
-    namespace: &str,
+    proxy: Proxy<'_>,
 ) -> Result<Object, String> {
-    let mut patches = vec![extension_config(gateway, module, upstreams)?, in_the_chain()];
+    let mut patches = vec![extension_config(gateway, module, upstreams)?, proxy.in_the_chain()];
     if gateway.filter.needs_peer {
-        patches.push(first(envoy::peer()));
+        patches.push(proxy.first(envoy::peer()));
     }
-    patches.push(times(gateway));
-    patches.extend(gateway.listeners.iter().map(|listener| buffers(gateway, listener.address.port())));
-    patches.extend(traffic::routes(gateway).into_iter().map(|(name, route)| named_route(&name, route)));
+    patches.push(proxy.times(gateway));
+    patches.extend(proxy.buffers(gateway));
+    patches.extend(proxy.routes(gateway));
     // Those that Istio makes itself are its own to fetch from.
     let others =
         gateway.clusters.iter().filter(|known| !known.is_backend && !known.name.starts_with(OUR_OWN));
     patches.extend(others.map(|cluster| added("CLUSTER", rooted(envoy::cluster(cluster)))));
-    let selector = Fields::new().with("labels", Fields::new().with(LABEL.0, LABEL.1));
+    let context = if proxy.inbound.is_some() { "SIDECAR_INBOUND" } else { "GATEWAY" };
+    let patches: Vec<Fields> = patches.into_iter().map(|patch| patch.fields(context)).collect();
+    let selector = Fields::new().with("labels", Fields::new().with(proxy.label.0, proxy.label.1));
     let spec = Fields::block().with("workloadSelector", selector).with("configPatches", patches);
     let comment = "The filter. Whoever may write an EnvoyFilter in this namespace can take it out again.";
-    Ok(made(comment, "networking.istio.io/v1alpha3", "EnvoyFilter", namespace, NAME).with("spec", spec))
+    Ok(made(comment, "networking.istio.io/v1alpha3", "EnvoyFilter", proxy.namespace, NAME).with("spec", spec))
 }
 
 fn extension_config(
     gateway: &Gateway,
     module: &Module,
     upstreams: &BTreeMap<String, Upstream>,
-) -> Result<Fields, String> {
+) -> Result<Patch, String> {
     let plugin = plugin(gateway, mesh::configuration(gateway, upstreams), code(module)?);
-    Ok(added("EXTENSION_CONFIG", plugin.into()))
+    Ok(added("EXTENSION_CONFIG", plugin))
 }
 
 /// The code, as the agent understands it. It takes a `remote` source for its own and gives Envoy a file.
@@ -84,83 +96,108 @@ fn code(module: &Module) -> Result<Fields, String> {
     }
 }
 
-/// Before the router, so behind what verifies tokens and refuses requests.
-fn in_the_chain() -> Fields {
-    let source = Fields::new()
-        .with("ads", Fields::new())
-        .told("Nothing is served before it is there.", "initial_fetch_timeout", "0s")
-        .with("resource_api_version", "V3");
-    let discovery = Fields::new().with("config_source", source).told(
-        "The second is what the agent puts in its place where the module cannot be fetched: it denies everything.",
-        "type_urls",
-        texts(&[WASM.to_owned(), RBAC.to_owned()]),
-    );
-    let value = Fields::new().with("name", NAME).with("config_discovery", discovery);
-    let router = Fields::new().with("name", "envoy.filters.http.router");
-    let manager = Fields::new().with("name", MANAGER).with("subFilter", router);
-    patch("HTTP_FILTER", listener(Fields::new(), Some(manager)), "INSERT_BEFORE", value.into())
+impl Proxy<'_> {
+    /// Before the router, so behind what verifies tokens and refuses requests.
+    fn in_the_chain(self) -> Patch {
+        let source = Fields::new()
+            .with("ads", Fields::new())
+            .told("Nothing is served before it is there.", "initial_fetch_timeout", "0s")
+            .with("resource_api_version", "V3");
+        let discovery = Fields::new().with("config_source", source).told(
+            "The second is what the agent puts in its place where the module cannot be fetched: it denies everything.",
+            "type_urls",
+            texts(&[WASM.to_owned(), RBAC.to_owned()]),
+        );
+        let value = Fields::new().with("name", NAME).with("config_discovery", discovery);
+        let router = Fields::new().with("name", "envoy.filters.http.router");
+        let manager = Fields::new().with("name", MANAGER).with("subFilter", router);
+        patch("HTTP_FILTER", self.managers(manager), "INSERT_BEFORE", value)
+    }
+
+    fn first(self, filter: Fields) -> Patch {
+        patch("HTTP_FILTER", self.managers(Fields::new().with("name", MANAGER)), "INSERT_FIRST", filter)
+    }
+
+    fn times(self, gateway: &Gateway) -> Patch {
+        let longest =
+            gateway.listeners.iter().map(|listener| listener.request_timeout).max().unwrap_or_default();
+        let idle = gateway.listeners.iter().filter_map(|listener| listener.idle_timeout).max();
+        let idle = idle.map(|time| Fields::new().with("idle_timeout", seconds(time)));
+        let config = Fields::new()
+            .told(
+                "Ends what waits for nothing any more, such as a request that was held when the filter's VM failed. Istio's own\n\
+                 is never.",
+                "stream_idle_timeout",
+                seconds(gateway.stream_idle_timeout),
+            )
+            .with("request_headers_timeout", "10s")
+            .with("request_timeout", seconds(longest))
+            .maybe("common_http_protocol_options", idle);
+        let value = extension(MANAGER, MANAGER_TYPE, config);
+        patch("NETWORK_FILTER", self.managers(Fields::new().with("name", MANAGER)), "MERGE", value)
+    }
+
+    /// A sidecar has one listener for all that comes in.
+    fn buffers(self, gateway: &Gateway) -> Vec<Patch> {
+        let value = Fields::new().told(
+            "What a held body, or an answer that is narrowed, may take.",
+            "per_connection_buffer_limit_bytes",
+            gateway.filter.held_bytes,
+        );
+        let of = |matching: Fields| {
+            patch("LISTENER", Fields::new().with("listener", matching), "MERGE", value.clone())
+        };
+        if self.inbound.is_some() {
+            return vec![of(Fields::new().with("name", "virtualInbound"))];
+        }
+        let ports = gateway.listeners.iter().map(|listener| listener.address.port());
+        ports.map(|port| of(Fields::new().with("portNumber", port))).collect()
+    }
+
+    /// The metadata tells the filter which backend it is, whatever else a client says.
+    fn routes(self, gateway: &Gateway) -> Vec<Patch> {
+        let named = |matching: Fields, value: Fields| {
+            patch("HTTP_ROUTE", Fields::new().with("routeConfiguration", matching), "MERGE", value)
+        };
+        let routes = traffic::routes(gateway);
+        if let Some(port) = self.inbound {
+            // One route leads to the backend, whatever the path.
+            let value = routes.into_iter().next().map(|(_, value)| value).unwrap_or_default();
+            return vec![named(Fields::new().with("name", format!("inbound|{port}||")), value)];
+        }
+        let vhost = |name: &String| {
+            Fields::new().with("vhost", Fields::new().with("route", Fields::new().with("name", name)))
+        };
+        routes.into_iter().map(|(name, value)| named(vhost(&name), value)).collect()
+    }
+
+    fn managers(self, filter: Fields) -> Fields {
+        let port = Fields::new().maybe("portNumber", self.inbound);
+        Fields::new().with("listener", port.with("filterChain", Fields::new().with("filter", filter)))
+    }
 }
 
-fn first(filter: Fields) -> Fields {
-    patch(
-        "HTTP_FILTER",
-        listener(Fields::new(), Some(Fields::new().with("name", MANAGER))),
-        "INSERT_FIRST",
-        filter.into(),
-    )
+/// A patch, wherever it is applied.
+struct Patch {
+    apply_to: &'static str,
+    matching: Fields,
+    operation: &'static str,
+    value: Yaml,
 }
 
-fn times(gateway: &Gateway) -> Fields {
-    let longest = gateway.listeners.iter().map(|listener| listener.request_timeout).max().unwrap_or_default();
-    let idle = gateway.listeners.iter().filter_map(|listener| listener.idle_timeout).max();
-    let idle = idle.map(|time| Fields::new().with("idle_timeout", seconds(time)));
-    let config = Fields::new()
-        .told(
-            "Ends what waits for nothing any more, such as a request that was held when the filter's VM failed. Istio's own\n\
-             is never.",
-            "stream_idle_timeout",
-            seconds(gateway.stream_idle_timeout),
-        )
-        .with("request_headers_timeout", "10s")
-        .with("request_timeout", seconds(longest))
-        .maybe("common_http_protocol_options", idle);
-    let value = extension(MANAGER, MANAGER_TYPE, config);
-    patch(
-        "NETWORK_FILTER",
-        listener(Fields::new(), Some(Fields::new().with("name", MANAGER))),
-        "MERGE",
-        value.into(),
-    )
+impl Patch {
+    fn fields(self, context: &str) -> Fields {
+        Fields::block()
+            .with("applyTo", self.apply_to)
+            .with("match", Fields::new().with("context", context).and(self.matching))
+            .with("patch", Fields::block().with("operation", self.operation).with("value", self.value))
+    }
 }
 
-fn buffers(gateway: &Gateway, port: u16) -> Fields {
-    let value = Fields::new().told(
-        "What a held body, or an answer that is narrowed, may take.",
-        "per_connection_buffer_limit_bytes",
-        gateway.filter.held_bytes,
-    );
-    patch("LISTENER", listener(Fields::new().with("portNumber", port), None), "MERGE", value.into())
-}
-
-/// The metadata tells the filter which backend it is, whatever else a client says.
-fn named_route(name: &str, value: Fields) -> Fields {
-    let vhost = Fields::new().with("route", Fields::new().with("name", name));
-    let matching = Fields::new().with("routeConfiguration", Fields::new().with("vhost", vhost));
-    patch("HTTP_ROUTE", matching, "MERGE", value.into())
-}
-
-fn listener(port: Fields, filter: Option<Fields>) -> Fields {
-    let chain = filter.map(|filter| Fields::new().with("filter", filter));
-    Fields::new().with("listener", port.maybe("filterChain", chain))
-}
-
-fn added(apply_to: &str, value: Yaml) -> Fields {
+fn added(apply_to: &'static str, value: impl Into<Yaml>) -> Patch {
     patch(apply_to, Fields::new(), "ADD", value)
 }
 
-fn patch(apply_to: &str, matching: Fields, operation: &str, value: Yaml) -> Fields {
-    Fields::block()
-        .with("applyTo", apply_to)
-        .with("match", Fields::new().with("context", "GATEWAY").and(matching))
-        .with("patch", Fields::block().with("operation", operation).with("value", value))
+fn patch(apply_to: &'static str, matching: Fields, operation: &'static str, value: impl Into<Yaml>) -> Patch {
+    Patch { apply_to, matching, operation, value: value.into() }
 }

@@ -1,6 +1,6 @@
 //! Whose tokens are verified, who may pass without one, and who reaches the backends.
 
-use super::{LABEL, callers};
+use super::callers;
 use crate::gateway::{Gateway, Jwks, Provider};
 use crate::render::envoy::{one, texts};
 use crate::render::manifests::{NAME, Object, Place, backend_namespaces, object};
@@ -9,13 +9,17 @@ use crate::yaml::Fields;
 const API: &str = "security.istio.io/v1";
 
 /// Tokens, where there are any.
-pub(super) fn objects(gateway: &Gateway, place: Place<'_>) -> Result<Vec<Object>, String> {
+pub(super) fn objects(
+    gateway: &Gateway,
+    label: (&str, &str),
+    place: Place<'_>,
+) -> Result<Vec<Object>, String> {
     if gateway.providers.is_empty() {
         return Ok(Vec::new());
     }
     let rules =
         gateway.providers.iter().map(|provider| rule(provider, place)).collect::<Result<Vec<_>, _>>()?;
-    let spec = Fields::block().with("selector", selector()).with("jwtRules", rules);
+    let spec = Fields::block().with("selector", selector(label)).with("jwtRules", rules);
     let comment = "Verifies tokens. One that is there must be good. Whoever issued it, Istio puts its payload under `payload`; the\n\
                    filter tells issuers apart by `issuer`.";
     let mut objects =
@@ -27,7 +31,7 @@ pub(super) fn objects(gateway: &Gateway, place: Place<'_>) -> Result<Vec<Object>
         let source = Fields::new().with("notRequestPrincipals", texts(&["*".to_owned()]));
         let from = one(Fields::new().with("source", source));
         let spec = Fields::block()
-            .with("selector", selector())
+            .with("selector", selector(label))
             .with("action", "DENY")
             .with("rules", one(Fields::new().with("from", from)));
         let comment = "Every caller has a token, so nothing without one gets to the filter at all. A principal needs `iss` and `sub`.";
@@ -60,8 +64,8 @@ fn rule(provider: &Provider, place: Place<'_>) -> Result<Fields, String> {
     ))
 }
 
-fn selector() -> Fields {
-    Fields::new().with("matchLabels", Fields::new().with(LABEL.0, LABEL.1))
+fn selector(label: (&str, &str)) -> Fields {
+    Fields::new().with("matchLabels", Fields::new().with(label.0, label.1))
 }
 
 /// In each namespace of a backend that is in the mesh: nobody is believed without a certificate, and only the gateway's, and

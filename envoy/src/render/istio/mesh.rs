@@ -12,13 +12,18 @@ use crate::render::manifests::{Destination, authority};
 pub(super) struct Upstream {
     pub(super) host: String,
     pub(super) port: u16,
-    /// Whether a ServiceEntry must make it known.
+    /// Whether a `ServiceEntry` must make it known.
     pub(super) is_outside: bool,
+    /// Whether the proxy is its own sidecar.
+    pub(super) is_inbound: bool,
 }
 
 impl Upstream {
     /// The name of its cluster in every proxy.
     pub(super) fn cluster(&self) -> String {
+        if self.is_inbound {
+            return format!("inbound|{}||", self.port);
+        }
         format!("outbound|{}||{}", self.port, self.host)
     }
 }
@@ -32,11 +37,14 @@ pub(super) fn upstreams(gateway: &Gateway, namespace: &str) -> BTreeMap<String, 
 
 fn upstream(cluster: &Cluster, namespace: &str) -> Upstream {
     match Destination::of(cluster, namespace) {
-        Some(service) => Upstream { host: service.host(), port: service.port, is_outside: false },
+        Some(service) => {
+            Upstream { host: service.host(), port: service.port, is_outside: false, is_inbound: false }
+        }
         None => Upstream {
             host: authority(cluster),
             port: cluster.endpoints.first().map_or(80, |endpoint| endpoint.port),
             is_outside: true,
+            is_inbound: false,
         },
     }
 }

@@ -8,8 +8,11 @@
 mod filter;
 mod identity;
 mod mesh;
+mod sidecar;
 mod traffic;
 mod workload;
+
+pub(crate) use sidecar::files as sidecar_files;
 
 use serde_json::Value;
 
@@ -26,10 +29,11 @@ pub(crate) fn files(gateway: &Gateway, module: &Module, place: Place<'_>) -> Res
     let upstreams = mesh::upstreams(gateway, place.namespace);
     let read = manifests::Files::of(gateway, Brings { certificates: true, tokens: true })?;
     let mut objects = manifests::access(gateway, place.namespace);
-    objects.extend(workload::objects(gateway, module, &read, place.namespace)?);
+    objects.extend(workload::objects(gateway, &read, place.namespace)?);
     objects.extend(traffic::objects(gateway, &upstreams, place.namespace)?);
-    objects.extend(identity::objects(gateway, place)?);
-    objects.push(filter::object(gateway, module, &upstreams, place.namespace)?);
+    objects.extend(identity::objects(gateway, LABEL, place)?);
+    let proxy = filter::Proxy { namespace: place.namespace, label: LABEL, inbound: None };
+    objects.push(filter::object(gateway, module, &upstreams, proxy)?);
     objects.extend(around(gateway, place.namespace));
     let head = "# Made by `scopegate render --to istio`: change the configuration that it was made of, and make it anew.\n\
                 #\n#   kubectl apply -f istio.yaml\n";
@@ -50,11 +54,6 @@ fn refuse(gateway: &Gateway) -> Result<(), String> {
         return Err("Istio's RequestAuthentication refuses every `Authorization: Bearer` that is no JWT, so callers by \
                     `bearer` and by `jwt` do not go together there: give those by `bearer` a gateway of their own"
             .to_owned());
-    }
-    if let Some(domain) =
-        gateway.hosts.iter().flat_map(|host| &host.domains).find(|domain| domain.ends_with(".*"))
-    {
-        return Err(format!("Istio takes no host such as `{domain}`: write it out, or `*.` with its end"));
     }
     if gateway.listeners.iter().any(|listener| listener.address.port() < 1024) {
         return Err(

@@ -5,17 +5,41 @@ use serde_json::json;
 
 use super::LABEL;
 use crate::gateway::Gateway;
-use crate::render::Module;
 use crate::render::envoy::one;
 use crate::render::manifests::{
     NAME, Object, autoscaler, disruption_budget, environment, object, selector, service, spread,
 };
 use crate::yaml::Fields;
 
+/// What is put around the pods of a backend, so that their sidecars have what the filter needs.
+pub(super) fn sidecar_patch(
+    gateway: &Gateway,
+    read: &crate::render::manifests::Files,
+    namespace: &str,
+) -> (Option<Object>, Fields) {
+    let sources = format!("{NAME}-sources");
+    let config_map = read.config_map(namespace, &sources);
+    let (volumes, mounts) = read.volumes(config_map.is_some().then_some(&*sources));
+    let container = Fields::block()
+        .with("name", "istio-proxy")
+        .with("image", "auto")
+        .maybe("env", environment(gateway))
+        .maybe("volumeMounts", (!mounts.is_empty()).then_some(mounts));
+    let comment = "Statistics come with their tags only where the proxy was told of them when it started.";
+    let annotations = Fields::block().told(comment, "proxy.istio.io/config", proxy_config(gateway));
+    let labels = Fields::new().with("sidecar.istio.io/inject", "true");
+    let pod = Fields::block()
+        .told("The injector takes over what is said of its container here.", "containers", one(container))
+        .maybe("volumes", (!volumes.is_empty()).then_some(volumes));
+    let template = Fields::block()
+        .with("metadata", Fields::block().with("labels", labels).with("annotations", annotations))
+        .with("spec", pod);
+    (config_map, Fields::block().with("spec", Fields::block().with("template", template)))
+}
+
 /// Deployment, Service and what else keeps it up.
 pub(super) fn objects(
     gateway: &Gateway,
-    module: &Module,
     read: &crate::render::manifests::Files,
     namespace: &str,
 ) -> Result<Vec<Object>, String> {
@@ -53,7 +77,6 @@ pub(super) fn objects(
     let spec = Fields::block()
         .with("selector", Fields::new().with("matchLabels", selector()))
         .with("template", template);
-    let _ = module;
     let mut objects: Vec<Object> = config_map.into_iter().collect();
     objects.push(
         object(

@@ -1,8 +1,10 @@
-//! A gateway in Kubernetes without a mesh: a plain Envoy, its bootstrap in a ConfigMap, as a kustomization.
+//! A gateway in Kubernetes without a mesh: a plain Envoy, its bootstrap in a `ConfigMap`, as a kustomization.
 //!
-//! The module is larger than a ConfigMap may be. It comes as an image that is mounted as a volume, or Envoy fetches it.
+//! The module is larger than a `ConfigMap` may be. It comes as an image that is mounted as a volume, or Envoy fetches it.
 
 mod workload;
+
+use core::fmt::Write as _;
 
 use super::envoy::texts;
 use super::manifests::{self, Admitted, Brings, NAME, Place};
@@ -67,7 +69,7 @@ pub(crate) fn files(gateway: &Gateway, module: &Module, place: Place<'_>) -> Res
         .map(|file| file.name.clone())
         .chain(read.beside.iter().cloned())
         .collect();
-    let main = kustomization(&gateway, &read, namespace, configuration);
+    let main = kustomization(&gateway, &read, namespace, &configuration);
     Ok(Files { main: File { name: "kustomization.yaml".to_owned(), text: main }, beside })
 }
 
@@ -80,31 +82,28 @@ fn kustomization(
     gateway: &Gateway,
     read: &manifests::Files,
     namespace: &str,
-    configuration: Vec<String>,
+    configuration: &[String],
 ) -> String {
     let mut head = "# Made by `scopegate render --to kubernetes`: change the configuration that it was made of, and make it anew.\n\
                     #\n#   kubectl apply -k .\n"
         .to_owned();
     if !read.beside.is_empty() {
-        head.push_str(&format!("#\n# Beside it: {}.\n", read.beside.join(", ")));
+        let _ = writeln!(head, "#\n# Beside it: {}.", read.beside.join(", "));
     }
     if !gateway.filter.environment.is_empty() {
         let keys: Vec<String> =
             gateway.filter.environment.iter().map(|name| format!(" --from-literal={name}=…")).collect();
-        head.push_str(&format!(
-            "#\n# Secrets: kubectl create secret generic -n {namespace} {}{}\n",
-            manifests::SECRETS,
-            keys.concat()
-        ));
+        let (name, keys) = (manifests::SECRETS, keys.concat());
+        let _ = writeln!(head, "#\n# Secrets: kubectl create secret generic -n {namespace} {name}{keys}");
     }
     for (folder, secret) in &read.secrets {
-        head.push_str(&format!("# The Secret `{secret}` has what is mounted at {folder}.\n"));
+        let _ = writeln!(head, "# The Secret `{secret}` has what is mounted at {folder}.");
     }
     let resources = ["gateway.yaml", "network.yaml"].map(str::to_owned);
     let generator = Fields::block()
         .with("name", CONFIGURATION)
         .with("namespace", namespace)
-        .with("files", texts(&configuration));
+        .with("files", texts(configuration));
     let (name, tag) = ENVOY.split_once(':').unwrap_or((ENVOY, "latest"));
     let fields = Fields::block()
         .with("apiVersion", "kustomize.config.k8s.io/v1beta1")

@@ -16,7 +16,7 @@ pub(crate) fn access(gateway: &Gateway, namespace: &str) -> Vec<Object> {
         return vec![account.with("automountServiceAccountToken", false)];
     }
     let role = format!("{namespace}-{NAME}");
-    let rule = Fields::new()
+    let listing = Fields::new()
         .with("apiGroups", texts(&[String::new()]))
         .with("resources", texts(&["namespaces".to_owned()]))
         .with("verbs", texts(&["list".to_owned()]));
@@ -30,7 +30,7 @@ pub(crate) fn access(gateway: &Gateway, namespace: &str) -> Vec<Object> {
     vec![
         account,
         object("A table is made of the namespaces' labels.", api, "ClusterRole", "", &role)
-            .with("rules", one(rule)),
+            .with("rules", one(listing)),
         object("", api, "ClusterRoleBinding", "", &role)
             .with("roleRef", reference)
             .with("subjects", one(subject)),

@@ -109,7 +109,7 @@ impl Files {
         }
     }
 
-    /// The volumes of a pod, and where they are mounted, of the Secrets and of the sources in a ConfigMap of this name.
+    /// The volumes of a pod, and where they are mounted, of the Secrets and of the sources in a `ConfigMap` of this name.
     pub(crate) fn volumes(&self, sources: Option<&str>) -> (Vec<Fields>, Vec<Fields>) {
         let (mut volumes, mut mounts) = (Vec::new(), Vec::new());
         if let Some(name) = sources {
@@ -129,7 +129,7 @@ impl Files {
         (volumes, mounts)
     }
 
-    /// The sources as a ConfigMap, where there are any.
+    /// The sources as a `ConfigMap`, where there are any.
     pub(crate) fn config_map(&self, namespace: &str, name: &str) -> Option<Object> {
         let data = self.sources.iter().fold(Fields::block(), |data, file| data.with(&file.name, &file.text));
         let comment = "Where Envoy finds what is secret, as it asks for it.";
