@@ -115,7 +115,9 @@ impl World {
             .filter_tags()
             .listener(listener)
             .cluster(Cluster::http1("cortex", sink.address()))
-            .cluster(Cluster::http1("source", source).set("per_connection_buffer_limit_bytes", json!(16 << 20)));
+            .cluster(
+                Cluster::http1("source", source).set("per_connection_buffer_limit_bytes", json!(16 << 20)),
+            );
         let begun = Instant::now();
         let envoy = Envoy::builder(&bootstrap).concurrency(workers).deadline(DEADLINE).start().await?;
         let wanted = format!("scopegate_table_entries{{table=\"organisations\"}} {entries}");
@@ -127,7 +129,8 @@ impl World {
         .await?;
         let world = Self { loaded: begun.elapsed(), cpu: envoy.process()?.cpu_time()?, envoy, _sink: sink };
         // Each worker takes it over with the first request that needs it.
-        let request = WriteRequest::realistic(10).with_label(LABEL, |number| format!("namespace-{number:06}"));
+        let request =
+            WriteRequest::realistic(10).with_label(LABEL, |number| format!("namespace-{number:06}"));
         for _ in 0..workers * 8 {
             world.send(&request).await?;
         }
@@ -178,7 +181,10 @@ fn answer(mut stream: TcpStream, body: &str) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream.try_clone()?).lines();
     while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
     let length = body.len();
-    write!(stream, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
+    write!(
+        stream,
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    )
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far less than 2^52")]
