@@ -138,6 +138,21 @@ impl Yaml {
         }
     }
 
+    /// The same with other texts, where there is another for one.
+    pub(crate) fn texts(self, other: &impl Fn(&str) -> Option<String>) -> Self {
+        match self {
+            Self::Scalar(Value::String(text)) => Self::from(other(&text).unwrap_or(text)),
+            Self::Scalar(value) => Self::Scalar(value),
+            Self::List(items) => Self::List(items.into_iter().map(|item| item.texts(other)).collect()),
+            Self::Map(mut map) => {
+                for field in &mut map.fields {
+                    field.value = std::mem::replace(&mut field.value, Self::List(Vec::new())).texts(other);
+                }
+                Self::Map(map)
+            }
+        }
+    }
+
     /// As text, which ends in a newline.
     pub(crate) fn text(&self) -> String {
         let mut out = String::new();

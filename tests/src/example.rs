@@ -98,8 +98,10 @@ impl Example {
         let cluster =
             clusters.iter_mut().find(|cluster| cluster["name"] == name).context("no such cluster")?;
         cluster["type"] = json!("STATIC");
+        let fields = cluster.as_object_mut().context("no cluster")?;
+        fields.remove("cluster_type");
         // What stands in for it speaks no TLS.
-        cluster.as_object_mut().map(|cluster| cluster.remove("transport_socket"));
+        fields.remove("transport_socket");
         let endpoint = json!({"endpoint": {"address": address_of(address)}});
         cluster["load_assignment"] =
             json!({"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]});

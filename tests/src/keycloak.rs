@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, convert::Infallible, net::SocketAddr, sync::Arc
 use anyhow::{Context, Result, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Collected, Full};
 use hyper::{Request, Response, StatusCode, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
@@ -152,7 +152,7 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Response<Full<By
         ("POST", Some("token")) => {
             let basic = request.headers().get("authorization").and_then(|value| value.to_str().ok());
             let basic = basic.and_then(|value| value.strip_prefix("Basic ")).map(str::to_owned);
-            let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+            let body = request.into_body().collect().await.map(Collected::to_bytes).unwrap_or_default();
             match granted(shared, basic.as_deref(), &body) {
                 Ok(token) => (
                     StatusCode::OK,

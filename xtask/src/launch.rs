@@ -30,11 +30,11 @@ impl Equipment {
             ("PROMETHEUS_BIN", self.tools.prometheus.as_ref()),
             ("VICTORIA_METRICS_BIN", self.tools.victoria_metrics.as_ref()),
             ("ALERTMANAGER_BIN", self.tools.alertmanager.as_ref()),
+            ("NGINX_BIN", self.tools.nginx.as_ref()),
             ("DOCKER_REGISTRY_BIN", self.tools.registry.as_ref()),
             ("SKOPEO_BIN", self.tools.skopeo.as_ref()),
             ("SCOPEGATE_BIN", self.command.as_ref()),
             ("SCOPEGATE_BOM", self.bom.as_ref()),
-            ("NGINX_BIN", self.tools.nginx.as_ref()),
         ];
         all.into_iter().filter_map(|(name, path)| Some((name, path?.clone()))).collect()
     }
@@ -82,9 +82,9 @@ mod tests {
                 prometheus: spare.clone(),
                 victoria_metrics: spare.clone(),
                 alertmanager: spare.clone(),
+                nginx: spare.clone(),
                 registry: spare.clone(),
                 skopeo: spare.clone(),
-                nginx: spare.clone(),
             };
             let faults = faults.map(PathBuf::from);
             let equipment =
@@ -93,7 +93,7 @@ mod tests {
         };
         assert_eq!(names(None, None), "ENVOY_BIN SCOPEGATE_WASM");
         let all = "ENVOY_BIN SCOPEGATE_WASM SCOPEGATE_FAULTS_WASM PROMETHEUS_BIN VICTORIA_METRICS_BIN \
-                   ALERTMANAGER_BIN DOCKER_REGISTRY_BIN SKOPEO_BIN SCOPEGATE_BIN SCOPEGATE_BOM NGINX_BIN";
+                   ALERTMANAGER_BIN NGINX_BIN DOCKER_REGISTRY_BIN SKOPEO_BIN SCOPEGATE_BIN SCOPEGATE_BOM";
         assert_eq!(names(Some("/p"), Some("/f.wasm")), all);
     }
 }

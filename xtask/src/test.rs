@@ -16,9 +16,9 @@ pub(crate) fn run(project: &Project, ui: &Ui, cargo: &[String], runner: &[String
     let tools = stages.stage("setup", || setup::run(project, ui))?;
     ensure!(tools.victoria_metrics.is_some(), "the tests need victoria-metrics: see the line marked above");
     ensure!(tools.alertmanager.is_some(), "the tests need the alertmanager: see the line marked above");
+    ensure!(tools.nginx.is_some(), "the tests need nginx: see the line marked above");
     ensure!(tools.registry.is_some(), "the tests need docker-registry: see the line marked above");
     ensure!(tools.skopeo.is_some(), "the tests need skopeo: see the line marked above");
-    ensure!(tools.nginx.is_some(), "the tests need nginx: see the line marked above");
     let (shipped, faults) = stages.stage("modules", || {
         let build = |variant| wasm::build(project, ui, &tools.toolchain, variant);
         anyhow::Ok((build(Variant::Shipped)?, build(Variant::Faults)?))

@@ -6,6 +6,7 @@ mod rules;
 mod suggest;
 #[cfg(test)]
 mod tests;
+mod wasm_plugin;
 
 use std::path::PathBuf;
 
@@ -25,6 +26,7 @@ Examples:
   scopegate check scopegate.yaml             the configuration by itself
   scopegate check envoy.yaml                 Envoy's, with every Scopegate filter in it and what stands around it
   kubectl get envoyfilter scopegate -o yaml | scopegate check -
+  scopegate check istio.yaml                 objects of Kubernetes, several in one file
 
 Exit code: 0 where there are no errors, 1 where there are (with --deny-warnings also for warnings), 2 for bad arguments and files that cannot be read.
 Secrets are taken from the environment where they are set; where one is not, only its use is checked.")]
@@ -79,7 +81,9 @@ pub(crate) fn configurations(root: &Node) -> Vec<(&Node, String)> {
     if filters.is_empty() && is_our_own(root) {
         return vec![(root, String::new())];
     }
-    filters.into_iter().map(|filter| (filter.configuration, filter.path)).collect()
+    let plugins =
+        wasm_plugin::plugins(root).into_iter().map(|(_, configuration, path)| (configuration, path));
+    filters.into_iter().map(|filter| (filter.configuration, filter.path)).chain(plugins).collect()
 }
 
 fn is_our_own(root: &Node) -> bool {
@@ -89,8 +93,11 @@ fn is_our_own(root: &Node) -> bool {
 /// What is wrong with a document, errors first in the order of the file.
 fn findings(root: &Node) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let filters = envoy::filters(root);
-    if !filters.is_empty() {
+    let (filters, plugins) = (envoy::filters(root), wasm_plugin::plugins(root));
+    if !filters.is_empty() || !plugins.is_empty() {
+        for (spec, configuration, path) in &plugins {
+            wasm_plugin::check(spec, configuration, path, &mut findings);
+        }
         for filter in &filters {
             let configuration = configuration::read(filter.configuration, &filter.path, &mut findings);
             rules::check(root, filter, configuration.as_ref(), &mut findings);

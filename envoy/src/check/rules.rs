@@ -22,6 +22,7 @@ pub(super) fn check(root: &Node, filter: &Filter<'_>, config: Option<&Config>, f
     if let Some(config) = config {
         rules.buffers(config);
         rules.tokens(config);
+        rules.istio_tokens(config);
         rules.certificates(config);
         rules.clusters(config);
         rules.backends(config);
@@ -230,6 +231,32 @@ impl Rules<'_, '_> {
                     &format!("callers[{index}].jwt.provider"),
                     message,
                     "a provider of `jwt_authn`, before the filter, must have it as its `payload_in_metadata`",
+                );
+            }
+        }
+    }
+
+    /// Istio puts every token's payload under one key, whoever issued it.
+    fn istio_tokens(&mut self, config: &Config) {
+        const KEY: &str = "payload";
+        let mut is_istio = false;
+        self.root.walk("", &mut |_, object| {
+            if object.get("kind").and_then(Node::text) == Some("EnvoyFilter") {
+                object.walk("", &mut |_, node| is_istio |= std::ptr::eq(node, self.filter.plugin));
+            }
+        });
+        if !is_istio {
+            return;
+        }
+        for (index, caller) in config.callers.iter().enumerate() {
+            let Some(jwt) = caller.jwt.as_ref().filter(|jwt| jwt.namespace.is_none()) else { continue };
+            if let Some(provider) = jwt.provider.0.iter().find(|provider| provider.0 != KEY) {
+                let message = format!("Istio puts no payload into `{provider}`");
+                self.error(
+                    self.filter.configuration,
+                    &format!("callers[{index}].jwt.provider"),
+                    message,
+                    "it puts that of every token into `payload`; `issuer` tells whose it is",
                 );
             }
         }

@@ -153,6 +153,53 @@ fn names_are_suggested_and_secrets_asked_for() {
 }
 
 #[test]
+fn objects_of_kubernetes_are_understood() {
+    let deploy = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy");
+    let read = |name: &str| std::fs::read_to_string(format!("{deploy}/{name}")).unwrap();
+    for name in ["istio/istio.yaml", "envoy-gateway/envoy-gateway.yaml", "kubernetes/envoy.yaml"] {
+        assert_eq!(told(&read(name)), Vec::<String>::new(), "{name}");
+        let open = read(name).replace("failure_policy: FAIL_RELOAD", "failure_policy: FAIL_OPEN");
+        assert!(told(&open)[0].contains("requests go on without the filter"), "{name}");
+        let held = read(name).replace("allow_on_headers_stop_iteration: true", "");
+        assert!(told(&held)[0].contains("requests whose body it needs hang"), "{name}");
+    }
+    let other = read("istio/istio.yaml").replacen("provider: payload", "provider: keycloak", 1);
+    let told_of = told(&other);
+    assert!(
+        told_of.len() == 1 && told_of[0].contains("Istio puts no payload into `keycloak`"),
+        "{told_of:#?}"
+    );
+    // Two documents that are none are what Envoy would not read.
+    let several = Document::parse("x".into(), "a: 1\n---\nb: 2".into());
+    assert!(matches!(several, Err(malformed) if malformed.problem.message.contains("a second document")));
+}
+
+#[test]
+fn a_wasm_plugin_is_for_what_needs_no_body() {
+    let plugin = |strategy: &str, backend: &str, more: &str| {
+        told(&format!(
+            "kind: WasmPlugin\nspec:\n  failStrategy: {strategy}\n  pluginConfig:\n    backends: [{{name: m, {backend}}}]\n    \
+             callers: [{{name: a, anonymous: {{}}, tenants: [t], may: [write, read]}}]\n{more}"
+        ))
+    };
+    assert_eq!(plugin("FAIL_RELOAD", "kind: cortex", ""), Vec::<String>::new());
+    for (strategy, backend, more, expected) in [
+        ("FAIL_OPEN", "kind: cortex", "", "after a failure of its VM"),
+        ("FAIL_CLOSE", "kind: mimir", "", "requests to this kind"),
+        (
+            "FAIL_CLOSE",
+            "kind: cortex",
+            "    write: {m: {tenant: [{label: a}, caller]}}\n",
+            "tenants and labels of writes",
+        ),
+        ("FAIL_CLOSE", "kind: cortes", "", "spec.pluginConfig.backends[0].kind"),
+    ] {
+        let told = plugin(strategy, backend, more);
+        assert!(told.len() == 1 && told[0].contains(expected), "{expected}: {told:#?}");
+    }
+}
+
+#[test]
 fn certificates_must_be_verified() {
     let chain = "filter_chains:\n        - filters:";
     let told = |certificate: &str, tls: &str| {

@@ -20,7 +20,7 @@ Example:
 
 What stands in its environment (CT_…) is not seen here: write it into the file first.
 
-Exit code: 0 where it was made, also with warnings; 1 where the file is refused; 2 for bad arguments.")]
+Exit code: 0 where it was made, also with warnings; 1 where the file is refused; 2 for bad arguments and for what cannot be read.")]
 pub(super) struct CortexTenant {
     #[command(flatten)]
     input: Input,
@@ -32,7 +32,7 @@ pub(super) struct CortexTenant {
 Example:
   scopegate convert cortex-tenant-ns-label config.yml --output scopegate.yaml
 
-Exit code: 0 where it was made, also with warnings; 1 where the file is refused; 2 for bad arguments.")]
+Exit code: 0 where it was made, also with warnings; 1 where the file is refused; 2 for bad arguments and for what cannot be read.")]
 pub(super) struct NsLabel {
     #[command(flatten)]
     input: Input,
@@ -92,7 +92,7 @@ pub(super) fn convert(root: &Node, by: By) -> Converted {
         }
         if calls.is_empty() { write } else { write.with("calls", calls) }
     };
-    let server = Server::of(&file, &egress, &timeout, &mut problems);
+    let server = Server::of(&file, &egress, timeout.as_ref(), &mut problems);
     let mut backends = Vec::new();
     let mut writes = Fields::block();
     let mut upstreams = Fields::block();
@@ -129,10 +129,7 @@ pub(super) fn convert(root: &Node, by: By) -> Converted {
         let told = format!("senders write to {}{push} from now on", prefix.unwrap_or_default());
         problems.push(Problem::warning(field, told));
         backends.push(Fields::new().with("name", name).with("kind", kind).maybe("path", prefix));
-        let mut sources = rules.sources.clone();
-        if kind == "loki" {
-            sources = rules.of_streams.clone();
-        }
+        let sources = if kind == "loki" { rules.of_streams.clone() } else { rules.sources.clone() };
         writes = writes.with(name, write(sources, calls_path));
         let upstream = Fields::new().with("url", base).with("backend", name);
         upstreams = upstreams.with(name, upstream.and(server.upstream.clone()));
@@ -279,7 +276,7 @@ impl Server {
     fn of(
         file: &Taken<'_>,
         egress: &Taken<'_>,
-        timeout: &Option<String>,
+        timeout: Option<&String>,
         problems: &mut Vec<Problem>,
     ) -> Self {
         let listen = file.address("listen", problems).unwrap_or_else(|| "127.0.0.1:8081".to_owned());
@@ -295,7 +292,7 @@ impl Server {
         let operations = file.address("listen_metrics_address", problems);
         let operations = operations.map(|address| Fields::new().with("address", address));
         let bundle = egress.inner("tls_config").text("ca_bundle_file");
-        let mut upstream = Fields::new().maybe("timeout", timeout.clone());
+        let mut upstream = Fields::new().maybe("timeout", timeout);
         if file.node("enable_ipv6").is_some() && !file.is_true("enable_ipv6") {
             upstream = upstream.with("addresses", "ipv4");
         }

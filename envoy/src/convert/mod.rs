@@ -31,7 +31,7 @@ use crate::yaml::Yaml;
     after_help = "\
 The configuration goes to the standard output, or to --output; what is to be known about it, to the standard error.
 
-Exit code: 0 where it was made, also with warnings; 1 where the file is refused; 2 for bad arguments."
+Exit code: 0 where it was made, also with warnings; 1 where the file is refused; 2 for bad arguments and for what cannot be read."
 )]
 pub(crate) struct Convert {
     #[command(subcommand)]
@@ -173,7 +173,7 @@ impl Convert {
             Ok(false) => ExitCode::FAILURE,
             Err(error) => {
                 eprintln!("scopegate: {error:#}");
-                ExitCode::FAILURE
+                ExitCode::from(2)
             }
         }
     }

@@ -17,7 +17,7 @@ Example:
   scopegate convert prom-label-proxy -- -label tenant -header-name X-Tenant -upstream http://prometheus:9090 \\
       -insecure-listen-address 0.0.0.0:8080 -enable-label-apis > scopegate.yaml
 
-Exit code: 0 where it was made, also with warnings; 1 where the flags are refused; 2 for bad arguments.")]
+Exit code: 0 where it was made, also with warnings; 1 where the flags are refused; 2 for bad arguments and for what cannot be read.")]
 pub(super) struct PromLabelProxy {
     /// Where the configuration goes; by default the standard output
     #[arg(long, short, value_name = "FILE")]

@@ -25,25 +25,35 @@ const MAX_DEPTH: usize = 128;
 /// More than any configuration has, aliases counted as often as they are used.
 const MAX_NODES: usize = 1_000_000;
 
-/// The one document of a text. Several are an error: Envoy reads the first and is silent about the rest.
+/// The one document of a text. Several are a list where each is an object of Kubernetes, and else an error: Envoy reads the
+/// first and is silent about the rest.
 pub(super) fn document(text: &str) -> Result<Node, Problem> {
     let offsets: Vec<usize> =
         text.char_indices().map(|(at, _)| at).chain(std::iter::once(text.len())).collect();
     let mut loader =
         Loader { parser: Parser::new_from_str(text), offsets, anchors: HashMap::new(), nodes: 0 };
-    let mut found = None;
+    let mut found: Vec<Node> = Vec::new();
     loop {
         let (event, span) = loader.next()?;
         match event {
             Event::StreamEnd => break,
-            Event::DocumentStart(..) if found.is_some() => {
+            Event::DocumentStart(..) if found.last().is_some_and(|last| !is_kubernetes(last)) => {
                 return Err(loader.problem("a second document: give each a file of its own", span));
             }
             Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd | Event::Nothing => {}
-            event => found = Some(loader.node(event, span, 0)?),
+            event => found.push(loader.node(event, span, 0)?),
         }
     }
-    found.ok_or_else(|| Problem { message: "the file is empty".to_owned(), span: 0..0 })
+    match found.len() {
+        0 => Err(Problem { message: "the file is empty".to_owned(), span: 0..0 }),
+        1 => Ok(found.remove(0)),
+        _ => Ok(Node { span: 0..text.len(), data: Data::List(found) }),
+    }
+}
+
+/// Whether it is an object of Kubernetes.
+fn is_kubernetes(node: &Node) -> bool {
+    node.get("apiVersion").is_some() && node.get("kind").is_some()
 }
 
 struct Loader<'t> {

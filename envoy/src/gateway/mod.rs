@@ -15,7 +15,7 @@ use scopegate_core::operation::{Kind, Prefixes};
 use serde_json::Value;
 
 pub(crate) use address::{Endpoint, Origin};
-pub(crate) use compile::compile;
+pub(crate) use compile::{OUR_OWN, compile};
 
 use crate::config::Addresses;
 use crate::finding::Severity;

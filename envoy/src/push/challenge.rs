@@ -61,7 +61,21 @@ fn value(text: &str) -> Option<(String, &str)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// Whatever a text is, quoted it is read again; and nothing that comes makes it fail.
+        #[test]
+        fn quoted_texts_are_read_again(realm in "\\PC*", service in "\\PC*", other in "\\PC*") {
+            let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+            let header = format!("Bearer scope={}, realm={},service={}", quoted(&other), quoted(&realm), quoted(&service));
+            prop_assert_eq!(parse_one(&header), Some(Challenge::Bearer { realm, service: Some(service) }));
+            let _ = parse_one(&other);
+            let _ = parse_one(&format!("Bearer {other}"));
+        }
+    }
 
     #[test]
     fn challenges_are_read() {

@@ -100,7 +100,26 @@ pub(super) fn is_tag(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// By the expressions of the distribution specification.
+        #[test]
+        fn what_the_specification_has_is_read(
+            parts in prop::collection::vec("[a-z0-9]{1,9}((\\.|_|__|-{1,3})[a-z0-9]{1,9}){0,2}", 1..5),
+            tag in "[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}",
+            other in "\\PC*",
+        ) {
+            let repository = parts.join("/");
+            let text = format!("registry.example.org:5000/{repository}:{tag}");
+            let read: Reference = text.parse()?;
+            prop_assert_eq!((&read.repository, read.tag.as_ref()), (&repository, Some(&tag)));
+            prop_assert_eq!(read.to_string(), text);
+            let _ = other.parse::<Reference>();
+        }
+    }
 
     #[test]
     fn references_by_their_parts() {

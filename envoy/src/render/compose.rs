@@ -4,6 +4,7 @@
 //! are, keys and credentials as secrets. What the filter takes from its environment are secrets in files too, which the
 //! service reads as it starts. Nothing that is secret stands in what is made.
 
+use core::fmt::Write as _;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -24,7 +25,9 @@ pub(crate) fn files(gateway: &Gateway, module: &Module) -> Result<Files, String>
     let Files { main: bootstrap, mut beside } = bootstrap::files(gateway, module)?;
     beside.insert(0, bootstrap);
     let mut mounts = Mounts::default();
-    beside.iter().for_each(|file| mounts.file(&file.name));
+    for file in &beside {
+        mounts.file(&file.name);
+    }
     if let Module::File(file) = module {
         mounts.file(file);
     }
@@ -77,7 +80,9 @@ fn named(gateway: &Gateway, mounts: &mut Mounts) {
         if let Some(tls) = &listener.tls {
             mounts.file(&tls.certificate.certificate);
             mounts.secret(&tls.certificate.key, format!("{}-key", listener.name));
-            tls.client_ca.iter().for_each(|file| mounts.file(file));
+            if let Some(file) = &tls.client_ca {
+                mounts.file(file);
+            }
         }
     }
     for provider in &gateway.providers {
@@ -183,14 +188,16 @@ fn texts(list: &[String]) -> Yaml {
 
 /// What stands at its beginning: what must be beside it.
 fn head(gateway: &Gateway) -> String {
-    let mut head = "# Made by `scopegate render --to compose`: change the configuration that it was made of, and make it anew.\n\
-        #\n#   docker compose up -d\n#\n\
-        # A file that is replaced is seen after `docker compose restart`.\n"
-        .to_owned();
+    let mut head =
+        "# Made by `scopegate render --to compose`: change the configuration that it was made of, and make it anew.\n\
+         #\n#   docker compose up -d\n#\n\
+         # A file that is replaced is seen after `docker compose restart`.\n"
+            .to_owned();
     if !gateway.filter.environment.is_empty() {
-        head += &format!(
-            "# In the folder `secrets`, each alone in a file and readable for the user 101: {}.\n",
-            gateway.filter.environment.join(", ")
+        let names = gateway.filter.environment.join(", ");
+        let _ = writeln!(
+            head,
+            "# In the folder `secrets`, each alone in a file and readable for the user 101: {names}."
         );
     }
     head
@@ -207,8 +214,7 @@ mod tests {
             Ok(document) => document,
             Err(malformed) => panic!("{}", malformed.problem.message),
         };
-        let (gateway, findings) = gateway_of(&document);
-        let shown: Vec<String> = findings.iter().map(|finding| finding.render("test.yaml", text)).collect();
+        let (gateway, shown) = gateway_of(&document);
         gateway.unwrap_or_else(|| panic!("{}", shown.join("\n")))
     }
 

@@ -6,16 +6,25 @@
 mod bootstrap;
 mod compose;
 mod envoy;
+mod envoy_gateway;
+mod istio;
+mod kubernetes;
+mod manifests;
 mod module;
+#[cfg(test)]
+mod platforms;
+#[cfg(test)]
+mod schemas;
 #[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
+pub(crate) use manifests::Place;
 pub(crate) use module::Module;
 
 use crate::check::meant;
@@ -37,7 +46,7 @@ Examples:
 The file is a Scopegate configuration with `upstreams`, and where wanted `listeners`, `operations` and `identity_providers`:
 docs/gateway.md. The output is the same for the same input.
 
-Exit code: 0 where it was made, 1 where the configuration is refused, 2 for bad arguments.")]
+Exit code: 0 where it was made, 1 where the configuration is refused, 2 for bad arguments and for what cannot be read.")]
 pub(crate) struct Render {
     /// The configuration, YAML or JSON; `-` for the standard input
     #[arg(value_name = "FILE")]
@@ -45,6 +54,9 @@ pub(crate) struct Render {
     /// What it is made for
     #[arg(long, value_name = "TARGET", default_value = "bootstrap")]
     to: Target,
+    /// The gateway's namespace in Kubernetes
+    #[arg(long, short, value_name = "NAMESPACE", default_value = "scopegate")]
+    namespace: String,
     /// Where it goes: a file whose name ends in .yaml, or a folder; by default the standard output
     #[arg(long, short, value_name = "PATH")]
     output: Option<PathBuf>,
@@ -63,6 +75,24 @@ enum Target {
     Bootstrap,
     /// Docker Compose: a service with Envoy, and its bootstrap
     Compose,
+    /// Istio: a gateway with an `EnvoyFilter`, and what is around it
+    Istio,
+    /// Kubernetes: a plain Envoy, as a kustomization
+    Kubernetes,
+    /// Envoy Gateway: a Gateway with an `EnvoyPatchPolicy`
+    EnvoyGateway,
+}
+
+impl Target {
+    fn files(self, gateway: &Gateway, module: &Module, place: Place<'_>) -> Result<Files, String> {
+        match self {
+            Self::Bootstrap => bootstrap::files(gateway, module),
+            Self::Compose => compose::files(gateway, module),
+            Self::Istio => istio::files(gateway, module, place),
+            Self::EnvoyGateway => envoy_gateway::files(gateway, module, place),
+            Self::Kubernetes => kubernetes::files(gateway, module, place),
+        }
+    }
 }
 
 /// What a target made: the file that matters, and those that stand beside it.
@@ -96,13 +126,13 @@ impl Render {
             Ok(false) => ExitCode::FAILURE,
             Err(error) => {
                 eprintln!("scopegate: {error:#}");
-                ExitCode::FAILURE
+                ExitCode::from(2)
             }
         }
     }
 
     /// Whether the configuration was good.
-    fn render(&self, module: &Module) -> Result<bool> {
+    fn render(&self, module: &Module) -> anyhow::Result<bool> {
         let document = match Document::read(&self.file)? {
             Ok(document) => document,
             Err(malformed) => {
@@ -115,11 +145,9 @@ impl Render {
             anstream::eprintln!("{shown}\n");
         }
         let Some(gateway) = gateway else { return Ok(false) };
-        let files = match self.to {
-            Target::Bootstrap => bootstrap::files(&gateway, module),
-            Target::Compose => compose::files(&gateway, module),
-        };
-        let files = match files {
+        let folder = self.file.parent().unwrap_or(Path::new(""));
+        let place = Place { namespace: &self.namespace, folder };
+        let files = match self.to.files(&gateway, module, place) {
             Ok(files) => files,
             Err(problem) => {
                 eprintln!("scopegate: {problem}");
@@ -130,7 +158,7 @@ impl Render {
         Ok(true)
     }
 
-    fn write(&self, files: &Files) -> Result<()> {
+    fn write(&self, files: &Files) -> anyhow::Result<()> {
         let Some(output) = &self.output else {
             print!("{}", files.main.text);
             if !files.beside.is_empty() {

@@ -4,16 +4,20 @@ use serde_json::Value;
 
 use super::*;
 
-/// What `scopegate render FILE` makes of a text.
-fn rendered(text: &str) -> Files {
+/// The gateway of a text.
+pub(super) fn gateway(text: &str) -> Gateway {
     let document = match Document::parse("test.yaml".to_owned(), text.to_owned()) {
         Ok(document) => document,
         Err(malformed) => panic!("{}", malformed.problem.message),
     };
     let (gateway, shown) = gateway_of(&document);
-    let gateway = gateway.unwrap_or_else(|| panic!("{}", shown.join("\n")));
+    gateway.unwrap_or_else(|| panic!("{}", shown.join("\n")))
+}
+
+/// What `scopegate render FILE` makes of a text.
+fn rendered(text: &str) -> Files {
     let module = Module::File("scopegate.wasm".to_owned());
-    bootstrap::files(&gateway, &module).unwrap()
+    bootstrap::files(&gateway(text), &module).unwrap()
 }
 
 fn value(text: &str) -> Value {
@@ -183,4 +187,18 @@ fn the_same_comes_out_of_the_same() {
     for (_, text) in examples() {
         assert_eq!(rendered(&text), rendered(&text));
     }
+}
+
+/// The page shows a file that can be rendered.
+#[test]
+fn the_page_is_right() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/gateway.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, rest) = page.split_once("<!-- snippet: gateway -->\n```yaml\n").unwrap();
+    let (snippet, _) = rest.split_once("```").unwrap();
+    assert_eq!(crate::check::told(snippet), Vec::<String>::new());
+    let files = rendered(snippet);
+    assert_eq!(crate::check::told(&files.main.text), Vec::<String>::new());
+    let names: Vec<&str> = files.beside.iter().map(|file| &*file.name).collect();
+    assert_eq!(names, ["gateway-certificate.yaml"]);
 }

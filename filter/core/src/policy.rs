@@ -222,6 +222,11 @@ impl Policy {
         })
     }
 
+    /// Whether a backend is told no tenants, and keeps them apart by a label.
+    pub fn knows_labels_alone(&self, backend: usize) -> bool {
+        self.backends.get(backend).is_some_and(|backend| backend.isolate.label().is_some())
+    }
+
     /// The backend a request is for: the one that the route's metadata names, else the one with the best
     /// match of host and path. Gives its position, and the path below its prefix.
     pub fn backend<'a>(

@@ -229,12 +229,16 @@ impl<H: Host> Stream<H> {
         self.tell();
     }
 
-    /// Does what the core says.
-    fn take(&mut self, step: Step) -> Flow {
-        // Before the step: an answer may end the request.
+    /// Leaves the line for the access log, before a step is done: an answer may end the request.
+    fn leave_note(&self) {
         if let Some(line) = self.shared.worker.borrow_mut().take_note() {
             self.host.note(&line);
         }
+    }
+
+    /// Does what the core says.
+    fn take(&mut self, step: Step) -> Flow {
+        self.leave_note();
         self.flow = match step {
             Step::Continue(changes) => match self.apply(&changes) {
                 Ok(()) => Flow::Continue,

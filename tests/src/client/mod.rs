@@ -373,7 +373,6 @@ impl Call {
     }
 
     /// The same to another path and query.
-    #[must_use]
     pub fn retarget(mut self, target: &str) -> Self {
         target.clone_into(&mut self.target);
         self

@@ -8,6 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use scopegate_tests::bootstrap::Cluster;
 use scopegate_tests::client::Call;
+use scopegate_tests::wait::DEADLINE;
 use serde_json::{Value, json};
 
 use crate::canned::{Backend, Canned};
@@ -117,7 +118,11 @@ async fn however_an_answer_comes() -> Result<()> {
 #[tokio::test]
 async fn what_is_no_answer_goes_no_further() -> Result<()> {
     let backend = Backend::start()?;
-    let gateway = Gateway::start("alertmanager", backend.address).await?;
+    let mut configuration = configuration("alertmanager");
+    configuration["access_log"] = json!(true);
+    let log = [("scopegate", "%FILTER_STATE(wasm.scopegate:PLAIN)%")];
+    let cluster = Cluster::http1("backend", backend.address);
+    let gateway = Gateway::with(&configuration, cluster, |listener| listener.access_log(&log)).await?;
     let foreign = r#"[{"labels":{"tenant":"team-b"}}"#;
     let body = |text: &str| ok(vec![Bytes::from(text.to_owned())]);
     let encoded = |encoding: &str, body: Vec<u8>| {
@@ -154,6 +159,9 @@ async fn what_is_no_answer_goes_no_further() -> Result<()> {
             assert!(message.starts_with("scopegate: ") && message.contains(expected), "{what}: {words}");
         }
     }
+    // The access log does not say that they were forwarded.
+    let line = gateway.envoy.process()?.wait_for_output("decision=", DEADLINE).await?;
+    assert!(line.contains("decision=refused reason=malformed_answer"), "{line}");
     // What is wrong is told by the backend itself, and needs no narrowing.
     for status in [400, 404, 500, 503] {
         backend.answer(Canned { status, ..body("\"bad matcher\"") });

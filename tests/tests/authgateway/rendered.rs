@@ -1,9 +1,15 @@
 //! What else can be rendered: IPv6 on both sides, a path of the upstream, split writes, credentials of upstreams.
 
-use anyhow::{Result, ensure};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use scopegate_tests::certificates::{Authority, Names};
 use scopegate_tests::client::{Call, Client};
+use scopegate_tests::command;
+use scopegate_tests::envoy::binary;
 use scopegate_tests::nginx::{self, Nginx};
 use scopegate_tests::ports::Reservation;
+use scopegate_tests::process::Process;
 use scopegate_tests::remote_write::{WriteRequest, series};
 use scopegate_tests::wait::{DEADLINE, eventually};
 
@@ -112,5 +118,31 @@ upstreams:
     let arrived = component.only()?;
     assert_eq!((arrived.tenant.as_deref(), arrived.header("authorization")), (Some("team-a"), None));
     client.send(Call::get("/shops.json")).await?.expect(404)?;
+    Ok(())
+}
+
+/// What stands on the page is a configuration that Envoy takes.
+#[tokio::test]
+async fn the_page_is_right() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let authority = Authority::new(dir.path(), "any")?;
+    let identity = authority.sign("any", &Names { common_name: "any", ..Names::default() })?;
+    let files = identity.tls_certificate();
+    let file = |kind: &str| files[kind]["filename"].as_str().unwrap_or_default().to_owned();
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/gateway.md"))?;
+    let (_, rest) = page.split_once("<!-- snippet: gateway -->\n```yaml\n").context("no snippet")?;
+    let (snippet, _) = rest.split_once("```").context("no end")?;
+    let snippet = snippet
+        .replace("/etc/tls/tls.crt", &file("certificate_chain"))
+        .replace("/etc/tls/tls.key", &file("private_key"));
+    for (name, text) in command::render(&snippet)? {
+        std::fs::write(dir.path().join(name), text)?;
+    }
+    let mut envoy = Command::new(binary());
+    envoy.args(["--mode", "validate", "--config-path", "envoy.yaml"]).current_dir(dir.path());
+    let mut process = Process::start("envoy", envoy, dir.path())?;
+    let said = process.wait_for_output("OK", DEADLINE).await;
+    ensure!(said.is_ok(), "{}", process.log());
+    process.kill();
     Ok(())
 }

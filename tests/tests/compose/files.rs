@@ -64,15 +64,12 @@ fn what_is_mounted_is_there() -> Result<()> {
         let mut targets = BTreeSet::new();
         for mount in Stack::mounts(service) {
             ensure!(targets.insert(mount.target.clone()), "{name}: {} twice", mount.target);
-            match mount.file() {
-                Some(path) => {
-                    ensure!(path.exists(), "{name}: {} is not there", path.display());
-                    ensure!(mount.is_read_only, "{name} could write {}", mount.source);
-                }
-                None => {
-                    ensure!(volumes.contains_key(&mount.source), "{name}: no volume {}", mount.source);
-                    used.insert(mount.source);
-                }
+            if let Some(path) = mount.file() {
+                ensure!(path.exists(), "{name}: {} is not there", path.display());
+                ensure!(mount.is_read_only, "{name} could write {}", mount.source);
+            } else {
+                ensure!(volumes.contains_key(&mount.source), "{name}: no volume {}", mount.source);
+                used.insert(mount.source);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Who reaches whom in the stack: the networks are to it what a NetworkPolicy is to a cluster.
+//! Who reaches whom in the stack: the networks are to it what a `NetworkPolicy` is to a cluster.
 
 use std::collections::BTreeSet;
 

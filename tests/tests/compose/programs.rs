@@ -35,7 +35,8 @@ fn passes(mut command: Command) -> Result<()> {
 #[test]
 fn envoy_accepts_its_file() -> Result<()> {
     let mut alone = yaml(&folder().join("gateway/scopegate.yaml"))?;
-    AROUND.iter().for_each(|member| drop(alone.as_object_mut().map(|all| all.remove(*member))));
+    let members = alone.as_object_mut().context("no object")?;
+    members.retain(|member, _| !AROUND.contains(&member.as_str()));
     Config::from_json(alone)?;
     let example = Example::of(yaml(&folder().join("gateway/envoy.yaml"))?)?;
     let dir = tempfile::tempdir()?;

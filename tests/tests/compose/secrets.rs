@@ -97,7 +97,9 @@ fn each_reader_gets_its_own() -> Result<()> {
         ("prometheus-bank", vec!["prometheus-bank"]),
     ];
     let mut readers: Vec<_> = readers.into_iter().collect();
-    readers.iter_mut().for_each(|(_, names)| names.sort());
+    for (_, names) in &mut readers {
+        names.sort();
+    }
     let shown: Vec<(&str, Vec<&str>)> = readers
         .iter()
         .map(|(whose, names)| (whose.as_str(), names.iter().map(String::as_str).collect()))

@@ -79,8 +79,8 @@ fn every_url_leads_to_somebody_who_listens() -> Result<()> {
     let mut published = BTreeSet::new();
     for (name, service) in stack.services() {
         for port in service["ports"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-            let parts: Vec<_> = port.split(':').collect();
-            let [_, outside, inside] = parts.as_slice() else { anyhow::bail!("{port}") };
+            let sides: Vec<_> = port.split(':').collect();
+            let [_, outside, inside] = sides.as_slice() else { anyhow::bail!("{port}") };
             ensure!(ports[name].contains(&inside.parse()?), "{name} does not listen on {inside}");
             published.insert(outside.parse::<u64>()?);
         }
@@ -92,7 +92,7 @@ fn every_url_leads_to_somebody_who_listens() -> Result<()> {
             match host.as_str() {
                 // The browser's view.
                 "localhost" => {
-                    ensure!(published.contains(&port), "{name}: localhost:{port} is not published")
+                    ensure!(published.contains(&port), "{name}: localhost:{port} is not published");
                 }
                 "127.0.0.1" => {
                     let itself = if name == "grafana-organisations" { "grafana" } else { name };

@@ -1,6 +1,7 @@
 //! Packaged twice, pushed with and without a password, pulled by Skopeo, and run.
 
 use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -118,6 +119,18 @@ async fn credentials_from_where_docker_keeps_them() -> Result<()> {
     let said = output(&mut push())?;
     // The tag is the module's version.
     assert!(said.starts_with(&format!("{reference}:{}@sha256:", env!("CARGO_PKG_VERSION"))), "{said}");
+
+    // From a helper that keeps them somewhere else.
+    let helper = dir.path().join("docker-credential-test");
+    let answer = json!({"ServerURL": "x", "Username": USER, "Secret": PASSWORD});
+    std::fs::write(&helper, format!("#!/bin/sh\ncat > \"$0.asked\"\necho '{answer}'\n"))?;
+    std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o755))?;
+    let config = json!({"credHelpers": {registry.address().to_string(): "test"}});
+    std::fs::write(dir.path().join("config.json"), config.to_string())?;
+    let path = std::env::var("PATH").unwrap_or_default();
+    output(push().env("PATH", format!("{}:{path}", dir.path().display())))?;
+    let asked = std::fs::read_to_string(dir.path().join("docker-credential-test.asked"))?;
+    assert_eq!(asked, registry.address().to_string());
 
     let auth = scopegate_tests::identity::basic(USER, "wrong").replace("Basic ", "");
     let config = json!({"auths": {registry.address().to_string(): {"auth": auth}}});

@@ -49,9 +49,9 @@ pub(crate) struct Tools {
     pub(crate) prometheus: Option<PathBuf>,
     pub(crate) victoria_metrics: Option<PathBuf>,
     pub(crate) alertmanager: Option<PathBuf>,
+    pub(crate) nginx: Option<PathBuf>,
     pub(crate) registry: Option<PathBuf>,
     pub(crate) skopeo: Option<PathBuf>,
-    pub(crate) nginx: Option<PathBuf>,
 }
 
 /// Brings what is missing. Every step is tried before a failure is reported.
@@ -61,9 +61,9 @@ pub(crate) fn run(project: &Project, ui: &Ui) -> Result<Tools> {
     let prometheus = step::<prometheus::Prometheus>(project, ui, true);
     let victoria_metrics = step::<victoriametrics::VictoriaMetrics>(project, ui, true);
     let alertmanager = step::<alertmanager::Alertmanager>(project, ui, true);
+    let nginx = step::<nginx::Nginx>(project, ui, true);
     let registry = step::<registry::Registry>(project, ui, true);
     let skopeo = step::<skopeo::Skopeo>(project, ui, true);
-    let nginx = step::<nginx::Nginx>(project, ui, true);
     match (envoy, toolchain) {
         (Some(envoy), Some(toolchain)) => Ok(Tools {
             envoy,
@@ -71,9 +71,9 @@ pub(crate) fn run(project: &Project, ui: &Ui) -> Result<Tools> {
             prometheus,
             victoria_metrics,
             alertmanager,
+            nginx,
             registry,
             skopeo,
-            nginx,
         }),
         _ => bail!("setup is not complete: see the lines marked ✗"),
     }
@@ -86,9 +86,9 @@ pub(crate) fn check(project: &Project, ui: &Ui) -> Result<()> {
     step::<prometheus::Prometheus>(project, ui, false);
     step::<victoriametrics::VictoriaMetrics>(project, ui, false);
     step::<alertmanager::Alertmanager>(project, ui, false);
+    step::<nginx::Nginx>(project, ui, false);
     step::<registry::Registry>(project, ui, false);
     step::<skopeo::Skopeo>(project, ui, false);
-    step::<nginx::Nginx>(project, ui, false);
     if envoy && toolchain { Ok(()) } else { bail!("something is missing: `cargo xtask setup` brings it") }
 }
 

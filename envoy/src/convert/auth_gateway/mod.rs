@@ -32,7 +32,7 @@ Examples:
 Passwords are hashed into the output, with a key out of the environment; the same key gives the same hashes. `render` takes
 the file as it is, too.
 
-Exit code: 0 where it was made, also with warnings; 1 where the file is refused; 2 for bad arguments.")]
+Exit code: 0 where it was made, also with warnings; 1 where the file is refused; 2 for bad arguments and for what cannot be read.")]
 pub(crate) struct AuthGateway {
     #[command(flatten)]
     input: Input,

@@ -128,18 +128,18 @@ impl Lexer<'_> {
                     let rest = self.text.get(self.at..).unwrap_or_default();
                     self.at += rest.find('\n').unwrap_or(rest.len());
                 }
-                Some(b';') => return self.sign(Token::Semicolon),
-                Some(b'{') => return self.sign(Token::Open),
-                Some(b'}') => return self.sign(Token::Close),
+                Some(b';') => return Ok(self.sign(Token::Semicolon)),
+                Some(b'{') => return Ok(self.sign(Token::Open)),
+                Some(b'}') => return Ok(self.sign(Token::Close)),
                 Some(quote @ (b'"' | b'\'')) => return self.quoted(char::from(*quote)),
                 Some(_) => return Ok(self.bare()),
             }
         }
     }
 
-    fn sign(&mut self, token: Token) -> Result<Token, Wrong> {
+    fn sign(&mut self, token: Token) -> Token {
         self.at += 1;
-        Ok(token)
+        token
     }
 
     fn quoted(&mut self, quote: char) -> Result<Token, Wrong> {
@@ -206,11 +206,9 @@ fn named(above: &str, words: &[String], before: &[Directive]) -> String {
         .join(" ")
         .replace(['.', '[', ']'], "·");
     let path = if above.is_empty() { own } else { format!("{above}{SEPARATOR}{own}") };
-    let taken = |path: &str| before.iter().any(|known| known.path == path);
-    if !taken(&path) {
-        return path;
-    }
-    (2..).map(|number| format!("{path} ({number})")).find(|path| !taken(path)).unwrap_or(path)
+    let again = format!("{path} (");
+    let alike = before.iter().filter(|known| known.path == path || known.path.starts_with(&again)).count();
+    if alike == 0 { path } else { format!("{again}{})", alike + 1) }
 }
 
 #[cfg(test)]

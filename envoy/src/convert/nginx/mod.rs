@@ -35,7 +35,7 @@ What is not understood is named, with its place, and left out: read all of it. F
 `nginx -T` prints everything in one. Passwords in the clear are hashed into the output; those that nginx has hashed cannot be, and
 must be set anew.
 
-Exit code: 0 where it was made, also with warnings; 1 where the file is refused; 2 for bad arguments.")]
+Exit code: 0 where it was made, also with warnings; 1 where the file is refused; 2 for bad arguments and for what cannot be read.")]
 pub(super) struct Nginx {
     /// nginx' configuration; `-` for the standard input
     #[arg(value_name = "FILE")]

@@ -184,7 +184,7 @@ impl Around {
             }
             "proxy_read_timeout" | "proxy_send_timeout" => self.timeout = seconds(directive.word(1)),
             "client_max_body_size" => {
-                found.warn(directive, "left out: `limits.request_bytes` bounds bodies that are looked into")
+                found.warn(directive, "left out: `limits.request_bytes` bounds bodies that are looked into");
             }
             "proxy_http_version"
             | "proxy_buffering"
@@ -224,7 +224,7 @@ impl Place {
                 // What no location takes is refused here.
                 "deny" if inner.word(1) == "all" => is_closed = true,
                 "return" if matches!(inner.word(1), "401" | "403" | "404" | "405" | "444") => {
-                    is_closed = true
+                    is_closed = true;
                 }
                 _ if own.takes(inner, found) => {}
                 _ => found.unknown(inner),

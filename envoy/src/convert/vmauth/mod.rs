@@ -30,7 +30,7 @@ Examples:
 
 Passwords and tokens are hashed into the output, with a key out of the environment.
 
-Exit code: 0 where it was made, also with warnings; 1 where the file is refused; 2 for bad arguments.")]
+Exit code: 0 where it was made, also with warnings; 1 where the file is refused; 2 for bad arguments and for what cannot be read.")]
 pub(super) struct VmUser {
     #[command(flatten)]
     input: Input,

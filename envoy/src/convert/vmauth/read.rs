@@ -28,7 +28,15 @@ impl Reader<'_> {
             let map = Taken::new(Some(node), user.path(&format!("url_map[{index}]")));
             let urls = map.texts("url_prefix");
             let header = self.headers(&map, "headers");
-            self.targets(&map, "url_prefix", &urls, header, &map.texts("src_paths"), &mut targets, &mut may);
+            self.targets(
+                &map,
+                "url_prefix",
+                &urls,
+                header.as_ref(),
+                &map.texts("src_paths"),
+                &mut targets,
+                &mut may,
+            );
             map.without(
                 &["src_hosts", "src_query_args", "src_headers"],
                 "a user reaches the same by every way",
@@ -38,7 +46,7 @@ impl Reader<'_> {
         }
         let header = self.headers(&user, "headers");
         let urls = user.texts("url_prefix");
-        self.targets(&user, "url_prefix", &urls, header, &[], &mut targets, &mut may);
+        self.targets(&user, "url_prefix", &urls, header.as_ref(), &[], &mut targets, &mut may);
         user.without(&["default_url"], "what no route takes is refused here", &mut self.problems);
         self.around(&user);
         Some(User { name: name.unwrap_or(known), proof, targets, may })
@@ -105,7 +113,15 @@ impl Reader<'_> {
                 })
                 .collect();
             let header = self.headers(&target, "headers").or(common.clone());
-            self.targets(&target, "static", &urls, header, &target.texts("paths"), &mut targets, &mut may);
+            self.targets(
+                &target,
+                "static",
+                &urls,
+                header.as_ref(),
+                &target.texts("paths"),
+                &mut targets,
+                &mut may,
+            );
             target.without(
                 &["hosts", "src_query_args", "src_headers", "targetRefBasicAuth"],
                 "write `credential` or `host` by hand (docs/gateway.md)",
@@ -254,7 +270,7 @@ impl Reader<'_> {
         from: &Taken<'_>,
         field: &str,
         urls: &[String],
-        header: Option<String>,
+        header: Option<&String>,
         paths: &[String],
         targets: &mut Vec<Target>,
         may: &mut BTreeSet<&'static str>,
@@ -270,7 +286,7 @@ impl Reader<'_> {
                 let rest = url.path.strip_prefix(prefix)?;
                 Some((*prefix == "/insert/", rest.split('/').next()?.to_owned()))
             });
-            let mut by = header.clone().map_or(By::Nothing, By::Header);
+            let mut by = header.cloned().map_or(By::Nothing, By::Header);
             for argument in url.query.split('&').filter(|argument| !argument.is_empty()) {
                 match argument.strip_prefix("extra_label=").map(|rest| rest.replace("%3D", "=")) {
                     Some(label) if by == By::Nothing && label.contains('=') => {

@@ -1,6 +1,7 @@
 //! The HTTP filters in front of the backends, in their order.
 
 use scopegate_core::report::{TAGS, tag_pattern};
+use serde_json::Value;
 
 use super::{extension, one, seconds, texts, typed};
 use crate::gateway::{Gateway, Jwks, Provider};
@@ -10,7 +11,7 @@ use crate::yaml::{Fields, Yaml};
 const CACHE: u32 = 300_000;
 const FETCH: u32 = 10_000;
 /// The cluster that the module is fetched through.
-pub(super) const MODULE_CLUSTER: &str = "scopegate-module";
+pub(crate) const MODULE_CLUSTER: &str = "scopegate-module";
 
 /// The filters of a connection manager, with the router at their end.
 pub(crate) fn filters(gateway: &Gateway, module: &Module) -> Vec<Fields> {
@@ -21,11 +22,7 @@ pub(crate) fn filters(gateway: &Gateway, module: &Module) -> Vec<Fields> {
     if !gateway.providers.is_empty() {
         filters.push(jwt_authn(gateway));
     }
-    filters.push(extension(
-        "scopegate",
-        "envoy.extensions.filters.http.wasm.v3.Wasm",
-        scopegate(gateway, module),
-    ));
+    filters.push(plugin(gateway, gateway.filter.configuration.clone(), code(module)));
     filters.push(extension(
         "envoy.filters.http.router",
         "envoy.extensions.filters.http.router.v3.Router",
@@ -43,7 +40,7 @@ pub(crate) fn stats_tags() -> Yaml {
 }
 
 /// Tells the filter who really connects, whatever `X-Forwarded-For` says.
-fn peer() -> Fields {
+pub(crate) fn peer() -> Fields {
     let source = Fields::new().with("inline_string", "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%");
     let set = Fields::new()
         .with("object_key", "scopegate.peer")
@@ -115,12 +112,11 @@ fn http_uri(url: &str, cluster: &str) -> Fields {
     Fields::new().with("uri", url).with("cluster", cluster).with("timeout", seconds(FETCH))
 }
 
-fn scopegate(gateway: &Gateway, module: &Module) -> Fields {
+/// The filter itself, with this configuration and this code.
+pub(crate) fn plugin(gateway: &Gateway, configuration: Value, code: Fields) -> Fields {
     let environment = &gateway.filter.environment;
-    let vm = Fields::new()
-        .with("vm_id", "scopegate")
-        .with("runtime", "envoy.wasm.runtime.v8")
-        .with("code", code(module));
+    let vm =
+        Fields::new().with("vm_id", "scopegate").with("runtime", "envoy.wasm.runtime.v8").with("code", code);
     let vm = if environment.is_empty() {
         vm
     } else {
@@ -130,7 +126,7 @@ fn scopegate(gateway: &Gateway, module: &Module) -> Fields {
     let configuration = Fields::new().with("@type", "type.googleapis.com/google.protobuf.Struct").told(
         "The same as scopegate.yaml, without what this file was made of.",
         "value",
-        gateway.filter.configuration.clone(),
+        configuration,
     );
     let config = Fields::new()
         .with("name", "scopegate")
@@ -147,7 +143,7 @@ fn scopegate(gateway: &Gateway, module: &Module) -> Fields {
         )
         .with("vm_config", vm)
         .with("configuration", configuration);
-    Fields::new().with("config", config)
+    extension("scopegate", "envoy.extensions.filters.http.wasm.v3.Wasm", Fields::new().with("config", config))
 }
 
 fn code(module: &Module) -> Fields {

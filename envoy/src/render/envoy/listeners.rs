@@ -9,6 +9,23 @@ const MANAGER: &str = "envoy.extensions.filters.network.http_connection_manager.
 
 /// A port for the callers, with the filters and routes.
 pub(crate) fn listener(gateway: &Gateway, listener: &Listener, module: &Module) -> Fields {
+    let chain = Fields::block()
+        .with("filters", one(manager(gateway, listener, module)))
+        .maybe("transport_socket", listener.tls.as_ref().map(|tls| transport_socket(&listener.name, tls)));
+    Fields::block()
+        .with("name", &listener.name)
+        .with("address", address(listener.address))
+        .told(
+            "What a held body, or an answer that is narrowed, may take: at least `limits.request_bytes` and\n\
+             `limits.response_bytes` of the filter.",
+            "per_connection_buffer_limit_bytes",
+            gateway.filter.held_bytes,
+        )
+        .with("filter_chains", one(chain))
+}
+
+/// The connection manager of such a port.
+pub(crate) fn manager(gateway: &Gateway, listener: &Listener, module: &Module) -> Fields {
     let idle = listener.idle_timeout.map(|time| Fields::new().with("idle_timeout", seconds(time)));
     let hops = (listener.trusted_hops > 0).then_some(listener.trusted_hops);
     let routes = Fields::block()
@@ -39,19 +56,7 @@ pub(crate) fn listener(gateway: &Gateway, listener: &Listener, module: &Module) 
         .with("access_log", one(access_log()))
         .with("route_config", routes)
         .with("http_filters", super::filters(gateway, module));
-    let chain = Fields::block()
-        .with("filters", one(extension("envoy.filters.network.http_connection_manager", MANAGER, manager)))
-        .maybe("transport_socket", listener.tls.as_ref().map(|tls| transport_socket(&listener.name, tls)));
-    Fields::block()
-        .with("name", &listener.name)
-        .with("address", address(listener.address))
-        .told(
-            "What a held body, or an answer that is narrowed, may take: at least `limits.request_bytes` and\n\
-             `limits.response_bytes` of the filter.",
-            "per_connection_buffer_limit_bytes",
-            gateway.filter.held_bytes,
-        )
-        .with("filter_chains", one(chain))
+    extension("envoy.filters.network.http_connection_manager", MANAGER, manager)
 }
 
 fn access_log() -> Fields {

@@ -7,8 +7,8 @@ mod routes;
 mod secrets;
 
 pub(super) use clusters::{admin as admin_cluster, cluster, module as module_cluster};
-pub(super) use filters::{filters, stats_tags};
-pub(super) use listeners::{listener, operations};
+pub(super) use filters::{MODULE_CLUSTER, filters, peer, plugin, stats_tags};
+pub(super) use listeners::{listener, manager, operations};
 pub(super) use routes::virtual_hosts;
 pub(super) use secrets::secrets;
 
@@ -17,17 +17,17 @@ use std::net::SocketAddr;
 use crate::yaml::{Fields, Yaml};
 
 /// A typed configuration.
-fn typed(name: &str, fields: Fields) -> Fields {
+pub(super) fn typed(name: &str, fields: Fields) -> Fields {
     Fields::new().with("@type", format!("type.googleapis.com/{name}")).and(fields)
 }
 
 /// An extension with its typed configuration.
-fn extension(name: &str, kind: &str, fields: Fields) -> Fields {
+pub(super) fn extension(name: &str, kind: &str, fields: Fields) -> Fields {
     Fields::new().with("name", name).with("typed_config", typed(kind, fields))
 }
 
 /// A time in milliseconds, as protobuf's JSON has it.
-fn seconds(millis: u32) -> String {
+pub(super) fn seconds(millis: u32) -> String {
     let (whole, rest) = (millis / 1000, millis % 1000);
     if rest == 0 { format!("{whole}s") } else { format!("{whole}.{rest:03}s") }
 }
@@ -44,10 +44,10 @@ fn socket(host: &str, port: u16) -> Fields {
 }
 
 /// A list of one.
-fn one(item: impl Into<Yaml>) -> Yaml {
+pub(super) fn one(item: impl Into<Yaml>) -> Yaml {
     Yaml::List(vec![item.into()])
 }
 
-fn texts(list: &[String]) -> Yaml {
+pub(super) fn texts(list: &[String]) -> Yaml {
     Yaml::List(list.iter().map(Yaml::from).collect())
 }

@@ -25,7 +25,7 @@ pub struct BackendConfig {
     pub path: Option<Text>,
     /// How it keeps tenants apart. Backends that know `X-Scope-OrgID` (cortex, mimir, loki, tempo) need
     /// not say so. The others must: by a label (prometheus, alertmanager, victoriametrics; and loki, where it runs without tenants), by numbered accounts
-    /// (victoriametrics-cluster, victorialogs, victoriatraces), or by `header`, which claims that something behind
+    /// (victoriametrics-cluster), by either (victorialogs, victoriatraces), or by `header`, which claims that something behind
     /// this Envoy knows it.
     pub isolate: Option<Isolation>,
     /// Tenants that are read together with another, until a date: where a tenant moved, and its older data did not.
@@ -70,7 +70,8 @@ pub enum Isolation {
     /// `regex_matcher_enabled`). A tenant whose ID holds one of `. * ( )` is refused there: `team.a` would read `team-a` too.
     Pattern,
     /// By this label: every series that is written gets it, whatever it had, and its value is the tenant. Reads are
-    /// narrowed to it: by arguments (victoriametrics), else in the text of their queries.
+    /// narrowed to it: by arguments (victoriametrics, victorialogs, victoriatraces), else in the text of their queries. In
+    /// victorialogs it is a field, and in victoriatraces an attribute of the resource, that the URL of a write sets.
     Label(Text),
     /// By numbered accounts: `ACCOUNT` or `"ACCOUNT:PROJECT"` for each tenant. A tenant that has none is refused, and
     /// no account is for two tenants.

@@ -208,8 +208,12 @@ impl Exchange {
                 tell::note_whole(&policy, worker, asked, "", Decision::Page);
                 self.answer(reply)
             }
-            (Ok(Decided::Whole { tenants, .. }), Some(observed)) => {
-                let comparison = observed.compare_whole(&tenants);
+            (Ok(Decided::Whole { backend, edits, tenants, .. }), Some(observed)) => {
+                let comparison = if policy.knows_labels_alone(backend) {
+                    observed.compare_labelled(&tenants, &edits, false)
+                } else {
+                    observed.compare_whole(&tenants)
+                };
                 self.observe(worker, &observed, comparison, asked, now)
             }
             (Ok(Decided::Whole { backend, class, edits, tenants }), None) => {

@@ -2,7 +2,7 @@
 
 use core::fmt::Write as _;
 
-use crate::http::Headers;
+use crate::http::{Edits, Headers};
 use crate::report::{Excerpt, Observation, Refusal};
 use crate::sorted;
 use crate::write::Split;
@@ -13,6 +13,8 @@ pub(super) struct Observed {
     /// Every value of `X-Scope-OrgID`.
     pub(super) tenants: Vec<Vec<u8>>,
     path: String,
+    /// Its path with its query, as it came.
+    target: String,
 }
 
 /// What would have become of a request.
@@ -35,6 +37,7 @@ impl Observed {
         Self {
             tenants: headers.all("x-scope-orgid").map(<[u8]>::to_vec).collect(),
             path: Excerpt::new(path.unwrap_or_default(), 80).to_string(),
+            target: headers.pseudo(":path").to_owned(),
         }
     }
 
@@ -48,6 +51,21 @@ impl Observed {
         let words = (observation != Observation::Same)
             .then(|| self.difference(&format!("would go to {}", Excerpt::new(tenants.as_bytes(), 1024))));
         Comparison { observation, would_go_to: tenants.to_owned(), words }
+    }
+
+    /// Compared with a request to a backend that knows tenants by a label alone, which goes on with these changes.
+    pub(super) fn compare_labelled(&self, tenants: &str, edits: &Edits, has_new_body: bool) -> Comparison {
+        let has_new_path = edits.set.iter().any(|(name, path)| name == ":path" && *path != self.target);
+        if has_new_path || has_new_body {
+            let words = format!("would be narrowed to {}", Excerpt::new(tenants.as_bytes(), 1024));
+            let words = Some(self.difference(&words));
+            return Comparison {
+                observation: Observation::Rewritten,
+                would_go_to: tenants.to_owned(),
+                words,
+            };
+        }
+        Comparison { observation: Observation::Same, would_go_to: tenants.to_owned(), words: None }
     }
 
     /// Compared with a request that is split.

@@ -46,13 +46,17 @@ impl Exchange {
             Ok(looked) => looked,
             Err(refusal) => return self.refuse_or_observe(worker, asked, observed.as_ref(), &refusal, now),
         };
-        if let Some(observed) = observed {
-            let comparison = observed.compare_whole(&tenants);
-            return self.observe(worker, &observed, comparison, asked, now);
-        }
         if let Some(path) = looked.path {
             edits.set.retain(|(name, _)| name != ":path");
             edits.set.push((":path".to_owned(), path));
+        }
+        if let Some(observed) = observed {
+            let comparison = if policy.knows_labels_alone(backend) {
+                observed.compare_labelled(&tenants, &edits, looked.body.is_some())
+            } else {
+                observed.compare_whole(&tenants)
+            };
+            return self.observe(worker, &observed, comparison, asked, now);
         }
         if let Some(body) = looked.body.as_ref().filter(|_| announced) {
             edits.set.push(("content-length".to_owned(), body.len().to_string()));

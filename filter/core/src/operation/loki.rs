@@ -1,4 +1,4 @@
-//! Grafana Loki, as of 3.x of August 2026: `pkg/loki/modules.go`, `pkg/loki/loki.go`,
+//! Grafana Loki, the main branch of August 2026 (after 3.7): `pkg/loki/modules.go`, `pkg/loki/loki.go`,
 //! `pkg/util/constants/api_paths.go`, `pkg/compactor/ui.go`, `pkg/ui/handler.go`.
 //!
 //! Loki decodes a path before it matches it: `%2F` would be a slash there, so names must not hold it.
@@ -7,8 +7,9 @@
 use super::Method::{Delete, Get, Post};
 use super::table::{
     LOGQL, LOGQL_ONE, LOGQL_SELECTOR, LOGQL_SERIES, LOKI_FIXED, LOKI_FIXED_ONE, LOKI_PUSH, LOKI_TAIL, Mark,
-    Marks, OTLP_LOGS, RULE_CONFIG, RULE_STATE, Route, System, closed, open,
+    Marks, OTLP_LOGS, RULE_CONFIG, Route, System, alerting, closed, open,
 };
+use super::{Alerting, Class::Read, Tenancy::One};
 
 pub(super) const SYSTEM: System = System {
     marks: Marks { prometheus: Mark::None, legacy: Mark::None, alertmanager: Mark::None },
@@ -48,10 +49,11 @@ const ROUTES: &[Route] = &[
     open(&[Get], "/loki/api/v1/status/buildinfo", LOKI_FIXED),
     // The limits that Grafana's Logs Drilldown asks for: the tenant's own, those the operator publishes.
     open(&[Get], "/loki/api/v1/drilldown-limits", LOKI_FIXED_ONE),
-    // Ruler: the state of rules and alerts.
-    open(&[Get], "/prometheus/api/v1/rules", RULE_STATE),
-    open(&[Get], "/prometheus/api/v1/alerts", RULE_STATE),
-    // Ruler: their configuration.
+    // Ruler: the state of rules and alerts. Where a label keeps the tenants apart, narrowed in the answer.
+    open(&[Get], "/prometheus/api/v1/rules", alerting(Read, Alerting::Rules, One)),
+    open(&[Get], "/prometheus/api/v1/alerts", alerting(Read, Alerting::Alerts, One)),
+    // Ruler: their configuration. Where a label keeps the tenants apart it stays with whoever runs the Loki: a group's
+    // texts would read everybody's streams.
     open(&[Get], "/loki/api/v1/rules", RULE_CONFIG),
     open(&[Get, Post, Delete], "/loki/api/v1/rules/{namespace}", RULE_CONFIG),
     open(&[Get, Delete], "/loki/api/v1/rules/{namespace}/{group}", RULE_CONFIG),
@@ -99,7 +101,6 @@ mod tests {
     const LOGQL: &str = "read loki_api many";
     const ONE: &str = "read loki_api one";
     const TAIL: &str = "read loki_tail one";
-    const STATE: &str = "read prometheus_api one";
     const RULES: &str = "rules rules_api one";
 
     const CASES: Cases = &[
@@ -136,8 +137,8 @@ mod tests {
         ("GET POST", "/loki/api/v1/format_query", LOGQL),
         ("GET", "/loki/api/v1/status/buildinfo", LOGQL),
         ("GET", "/loki/api/v1/drilldown-limits", ONE),
-        ("GET", "/prometheus/api/v1/rules", STATE),
-        ("GET", "/prometheus/api/v1/alerts", STATE),
+        ("GET", "/prometheus/api/v1/rules", "read rules one"),
+        ("GET", "/prometheus/api/v1/alerts", "read alerts one"),
         ("GET", "/prometheus/api/v1/query", "unknown"),
         ("GET", "/loki/api/v1/rules", RULES),
         ("GET POST DELETE", "/loki/api/v1/rules/ns", RULES),

@@ -1,4 +1,4 @@
-//! Grafana Mimir, as of 2026: `pkg/api/api.go`, `pkg/api/handlers.go`, `pkg/alertmanager/alertmanager.go`.
+//! Grafana Mimir, the main branch of August 2026 (after 3.0): `pkg/api/api.go`, `pkg/api/handlers.go`, `pkg/alertmanager/alertmanager.go`.
 //!
 //! Mimir matches the path as it was sent (`UseEncodedPath`), so names in a path may hold `%2F`. Nothing is
 //! left of Cortex' legacy prefix.

@@ -59,9 +59,9 @@ pub enum Kind {
     /// `VictoriaMetrics`, cluster: tenants by accounts, in the path.
     #[serde(rename = "victoriametrics-cluster")]
     VictoriaMetricsCluster,
-    /// `VictoriaLogs`: logs, tenants by accounts, in headers.
+    /// `VictoriaLogs`: logs, tenants by accounts, in headers, or by a field.
     VictoriaLogs,
-    /// `VictoriaTraces`: traces, tenants by accounts, in headers.
+    /// `VictoriaTraces`: traces, tenants by accounts, in headers, or by an attribute.
     VictoriaTraces,
     /// The Alertmanager by itself: alerts and silences, tenants by a label.
     Alertmanager,

@@ -1,4 +1,4 @@
-//! Grafana Tempo, as of August 2026: `cmd/tempo/app/modules.go`, `cmd/tempo/app/app.go`, `pkg/api/http.go`,
+//! Grafana Tempo, the main branch of August 2026 (after 3.0.2): `cmd/tempo/app/modules.go`, `cmd/tempo/app/app.go`, `pkg/api/http.go`,
 //! `modules/frontend/frontend.go`; and what 2.x had.
 //!
 //! Tempo decodes a path before it matches it, so names must not hold `%2F`; a tag's name may, since its

@@ -15,6 +15,9 @@ use crate::tenant::{AllowList, TenantSet};
 /// The header, in lower case.
 pub const LABEL_POLICY: &str = "x-prom-label-policy";
 
+/// The longest header that is made. Servers take 60 KiB of headers and more in all.
+const HEADER_BYTES: u32 = 32 << 10;
+
 /// What a backend's reads may see of each tenant.
 #[derive(Debug, Default)]
 pub struct LabelPolicies(Vec<Entry>);
@@ -51,7 +54,7 @@ impl LabelPolicies {
         self.0.is_empty()
     }
 
-    /// The header's value for a read of these tenants; `None` where all of them are seen whole.
+    /// The header's value for a read of these tenants, of at most 32 KiB; `None` where all of them are seen whole.
     pub fn header(&self, caller: usize, tenants: &TenantSet) -> Result<Option<String>, Refusal> {
         let mut header = String::new();
         if self.0.is_empty() {
@@ -71,6 +74,9 @@ impl LabelPolicies {
                 header.push_str(tenant.as_str());
                 header.push(':');
                 encode(&mut header, selector.as_bytes());
+                if header.len() > HEADER_BYTES as usize {
+                    return Err(Refusal::NarrowedTooLarge { limit: HEADER_BYTES });
+                }
             }
         }
         Ok(Some(header).filter(|header| !header.is_empty()))

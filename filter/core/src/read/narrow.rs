@@ -9,7 +9,7 @@ use crate::http::{Headers, split_query};
 use crate::isolate::{Address, Isolate};
 use crate::operation::{Kind, Operation, Protocol, Reach};
 use crate::report::Refusal;
-use crate::tenant::{AllowList, TenantId, TenantSet};
+use crate::tenant::{AllowList, FAKE, TenantId, TenantSet};
 
 /// The longest query of a URL that is made here. Servers take heads of a megabyte.
 const URL_BYTES: u32 = 512 << 10;
@@ -145,11 +145,16 @@ impl Reading<'_> {
         }
         let tenants: Vec<&str> = self.tenants.as_slice().iter().map(TenantId::as_str).collect();
         let matchers = || {
-            let matcher = match self.like {
-                Some(like) => Matcher::like(label, like.patterns()),
-                None => Matcher::any_of(label, tenants.iter().copied()),
+            let matchers: Result<Vec<_>, _> = match self.like {
+                Some(like) if like.seems_to_allow_fake() => {
+                    [Matcher::like(label, like.patterns()), Matcher::not_equal(label, FAKE)]
+                        .into_iter()
+                        .collect()
+                }
+                Some(like) => Matcher::like(label, like.patterns()).map(|matcher| vec![matcher]),
+                None => Matcher::any_of(label, tenants.iter().copied()).map(|matcher| vec![matcher]),
             };
-            matcher.map(|matcher| vec![matcher]).map_err(|_| Refusal::NotNarrowed)
+            matchers.map_err(|_| Refusal::NotNarrowed)
         };
         match reach {
             Reach::Nothing | Reach::Answer | Reach::Everything => return Err(Refusal::NotNarrowed),
@@ -179,7 +184,9 @@ impl Reading<'_> {
             Some(Filter::LogsQl) => {
                 let filter = match self.like {
                     Some(like) => {
-                        expression_like(like.patterns()).ok().map(|like| logsql::filter_like(label, &like))
+                        let but = like.seems_to_allow_fake().then_some(FAKE);
+                        let like = expression_like(like.patterns());
+                        like.ok().map(|like| logsql::filter_like(label, &like, but))
                     }
                     None => logsql::filter(label, &tenants),
                 };

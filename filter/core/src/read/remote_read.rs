@@ -36,11 +36,12 @@ pub(super) fn narrow(body: &[u8], matchers: &[Matcher], decoded_limit: u32) -> R
 /// A matcher as a message. It is a regular expression even where one value is meant: Prometheus leaves out a plain matcher
 /// that says the same as one of its external labels.
 fn encoded(matcher: &Matcher) -> Vec<u8> {
+    const NOT_EQUAL: u8 = 1;
     const REGEX: u8 = 2;
-    let mut message = vec![0x08, REGEX];
+    let mut message = vec![0x08, if matcher.op() == Op::NotEqual { NOT_EQUAL } else { REGEX }];
     put_bytes(&mut message, 2, matcher.label().as_bytes());
     match matcher.op() {
-        Op::Regex => put_bytes(&mut message, 3, matcher.value().as_bytes()),
+        Op::Regex | Op::NotEqual => put_bytes(&mut message, 3, matcher.value().as_bytes()),
         Op::Equal => put_bytes(&mut message, 3, regex_lite::escape(matcher.value()).as_bytes()),
     }
     message

@@ -9,7 +9,7 @@ pub enum Observation {
     TenantAdded,
     /// It would have gone to another tenant than it named.
     TenantChanged,
-    /// Its body would have been changed.
+    /// Its body would have been changed, or its arguments where a label keeps tenants apart.
     Rewritten,
     /// It would have been split among several tenants.
     Split,

@@ -37,6 +37,17 @@ impl AllowList {
     }
 }
 
+impl AllowList {
+    /// Whether a pattern that is read as an expression would match `fake`, which the list does not allow.
+    pub fn seems_to_allow_fake(&self) -> bool {
+        let is_named = self.0.iter().any(|pattern| **pattern == *FAKE.as_bytes());
+        !is_named && self.0.iter().any(|pattern| matches(pattern, FAKE.as_bytes()))
+    }
+}
+
+/// The tenant that only its full name allows.
+pub const FAKE: &str = "fake";
+
 /// Glob matching in linear space and, going back only to the last star, quadratic time at worst; both
 /// sides are short (an ID has at most 150 bytes).
 fn matches(mut pattern: &[u8], mut text: &[u8]) -> bool {
@@ -93,6 +104,15 @@ mod tests {
         for (patterns, tenant, expected) in cases {
             let list = AllowList::new(patterns.iter().copied());
             assert_eq!(list.allows(&TenantId::new(tenant).unwrap()), *expected, "{patterns:?} {tenant}");
+        }
+        for (patterns, expected) in
+            [(&["*"][..], true), (&["f*", "x"], true), (&["team-*"], false), (&["*", "fake"], false)]
+        {
+            assert_eq!(
+                AllowList::new(patterns.iter().copied()).seems_to_allow_fake(),
+                expected,
+                "{patterns:?}"
+            );
         }
     }
 }

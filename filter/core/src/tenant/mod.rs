@@ -4,7 +4,7 @@ mod allow;
 mod id;
 mod set;
 
-pub use allow::AllowList;
+pub use allow::{AllowList, FAKE};
 pub(crate) use id::is_tenant_character;
 pub use id::{InvalidTenant, MAX_LEN, TenantId};
 pub use set::TenantSet;

@@ -74,6 +74,7 @@ impl<H: Host> Stream<H> {
 
     /// Does what the core says.
     fn take_response(&mut self, step: Step) -> Flow {
+        self.leave_note();
         self.response_flow = match step {
             Step::Continue(changes) => match self.apply_to_response(&changes) {
                 Ok(()) => Flow::Continue,

@@ -40,6 +40,8 @@ pub(crate) enum Unit {
     Kilobytes,
     /// Seconds.
     Seconds,
+    /// Microseconds.
+    Microseconds,
 }
 
 impl Measured {
@@ -97,6 +99,12 @@ pub(crate) fn all(results: &Results) -> Vec<Budget> {
         unit: Unit::Points,
         goal: None,
         measured: results.beyond_empty(cpu, 100.0),
+    });
+    budgets.push(Budget {
+        what: "narrowing a query of 1 KB, CPU".to_owned(),
+        unit: Unit::Microseconds,
+        goal: Some(50.0),
+        measured: results.narrowing(),
     });
     for peer in peers {
         let what = "growth of memory, 64 connections, split 2000";
@@ -202,6 +210,17 @@ impl Results {
         Measured::of(rounds, doubtful, "plain, empty and headers only")
     }
 
+    /// What a query costs beyond the same one that is not narrowed.
+    fn narrowing(&self) -> Measured {
+        let rows = [true, false].map(|narrowed| self.find(&Subject::Query { narrowed }, 500));
+        let doubtful = rows.iter().flatten().any(|row| row.problem.is_some());
+        let [narrowed, whole] = rows;
+        // Milliseconds for each request.
+        let rounds = narrowed.and_then(cpu).zip(whole.and_then(cpu));
+        let rounds = rounds.and_then(|(one, other)| one.with(&other, |one, other| (one - other) * 1e3));
+        Measured::of(rounds, doubtful, "--case query")
+    }
+
     /// How much longer the quickest start with the module took than the quickest without.
     fn start_beyond_plain(&self) -> Measured {
         let quickest = |with: bool| -> Option<Duration> {
@@ -261,6 +280,19 @@ mod tests {
         assert_eq!(met(rows(2.1, None), what), Some(false));
         assert_eq!(met(rows(1.0, Some("answered 503")), what), None);
         assert_eq!(met(vec![row(Subject::OneTenant, 1.0, None)], what), None);
+    }
+
+    #[test]
+    fn narrowing_is_what_a_query_costs_more() {
+        let rows = |cpu| {
+            vec![
+                row(Subject::Query { narrowed: true }, cpu, None),
+                row(Subject::Query { narrowed: false }, 0.1, None),
+            ]
+        };
+        let what = "narrowing a query of 1 KB, CPU";
+        assert_eq!(met(rows(0.14), what), Some(true));
+        assert_eq!(met(rows(0.16), what), Some(false));
     }
 
     #[test]

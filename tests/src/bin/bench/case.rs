@@ -49,6 +49,12 @@ pub(crate) enum Subject {
         /// Whether it is compressed.
         gzip: bool,
     },
+    /// The filter where a query of 1 KB is read by head: with the tenant's matcher in each of its selectors, or as it came
+    /// for who reads everything.
+    Query {
+        /// Whether it gets the matcher.
+        narrowed: bool,
+    },
     /// Another splitter.
     Peer(Peer),
 }
@@ -86,6 +92,8 @@ pub(crate) fn all(arguments: &Arguments) -> Vec<Case> {
     let mut cases = Vec::new();
     if !arguments.memory {
         cases.extend(COMMON.map(|subject| Case { subject, series: 500 }));
+        cases
+            .extend([true, false].map(|narrowed| Case { subject: Subject::Query { narrowed }, series: 500 }));
         cases.extend(splits(500));
         cases.push(Case { subject: Subject::Second, series: 500 });
         cases.extend(PROTOCOLS.map(|subject| Case { subject, series: 500 }));
@@ -117,6 +125,8 @@ impl Case {
                     (if *json { "json" } else { "protobuf" }, if *gzip { " gzip" } else { "" });
                 format!("otlp {notation}{encoding}")
             }
+            Subject::Query { narrowed: true } => "query 1 KB, narrowed".to_owned(),
+            Subject::Query { narrowed: false } => "query 1 KB, whole".to_owned(),
             Subject::Peer(peer) => format!("{} {series}", peer.name),
         }
     }
@@ -150,6 +160,7 @@ impl Case {
                 let path = "/api/v1/otlp/v1/metrics";
                 otlp::export(path, Signal::Metrics, *json, *gzip, &self.resources())
             }
+            Subject::Query { .. } => Call::query("/api/v1/query", &[("query", &query())]),
             // Its bodies are in the module.
             Subject::CallsAlone => push(Vec::new()),
             _ => self.request().push(),
@@ -193,7 +204,7 @@ impl Case {
     /// The tenants that must arrive, each with one request for every request sent; `None` is no tenant.
     pub(crate) fn tenants(&self) -> Vec<Option<String>> {
         match self.subject {
-            Subject::Plain | Subject::Buffering | Subject::EmptyFilter => vec![None],
+            Subject::Plain | Subject::Buffering | Subject::EmptyFilter | Subject::Query { .. } => vec![None],
             Subject::HeadersOnly => vec![Some(OWN.to_owned())],
             Subject::OneTenant => vec![Some(tenant(0))],
             _ => (0..TENANTS).map(|number| Some(tenant(number))).collect(),
@@ -204,6 +215,15 @@ impl Case {
     pub(crate) fn splits(&self) -> bool {
         self.tenants().len() == TENANTS
     }
+}
+
+/// A query of a kilobyte, such as dashboards have.
+fn query() -> String {
+    let errors =
+        r#"sum by (job, instance) (rate(http_requests_total{job="web",code=~"5..",handler!="/x"}[5m]))"#;
+    let all = "sum by (job, instance) (rate(http_requests_total[5m]))";
+    let slow = "histogram_quantile(0.99, sum by (le, job) (rate(latency_bucket{le!=\"1\"}[5m])))";
+    [errors, all, slow, errors, all, slow, all, errors, slow, errors, all, slow, all].join(" or ")
 }
 
 /// A value of the label, as [`WriteRequest::realistic`] has them.
@@ -223,9 +243,11 @@ mod tests {
 
     #[test]
     fn cases_are_chosen_by_their_names() {
-        assert_eq!(names("bench").len(), 16);
+        assert_eq!(names("bench").len(), 18);
         assert_eq!(names("bench --memory"), ["split 2000 via cluster", "split 2000 via listener"]);
         assert_eq!(names("bench --case plain --case split --memory").len(), 2);
+        assert_eq!(names("bench --case query"), ["query 1 KB, narrowed", "query 1 KB, whole"]);
+        assert!((950..1100).contains(&query().len()), "{}", query().len());
         assert_eq!(names("bench --case plain --case only"), ["plain Envoy", "headers only"]);
         assert_eq!(names("bench --peer x=http://127.0.0.1:1 --case x"), ["x 500", "x 2000"]);
     }

@@ -11,6 +11,10 @@ use crate::sink::Arrived;
 /// byte for byte.
 pub(crate) fn contents(case: &Case, arrived: &Arrived) -> Result<()> {
     counts(case, 1, arrived)?;
+    // What becomes of a query is for the end-to-end tests.
+    if matches!(case.subject, Subject::Query { .. }) {
+        return Ok(());
+    }
     if !case.splits() {
         let same = arrived.bodies.iter().all(|(_, body)| *body == case.request().body());
         ensure!(same, "the body was changed on its way");

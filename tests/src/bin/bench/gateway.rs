@@ -50,6 +50,7 @@ impl Surroundings {
             Subject::ViaListener => {
                 Some(self.ours("cortex", &by_label(&json!({"via": "listener", "cluster": "parts"})))?)
             }
+            Subject::Query { narrowed } => Some(self.reading(!narrowed)?),
             Subject::Peer(peer) => bail!("{} was started by somebody else", peer.name),
         };
         let gateway = filter.into_iter().fold(listener(Listener::new("gateway")), Listener::filter);
@@ -62,28 +63,41 @@ impl Surroundings {
         Envoy::builder(&bootstrap).concurrency(1).start().await
     }
 
+    /// Our filter before a backend whose tenants a label keeps apart, and one caller who reads.
+    fn reading(&self, unfiltered: bool) -> Result<Value> {
+        let mut policy = self.policy("prometheus")?;
+        policy["backends"][0]["isolate"] = json!({"label": "tenant"});
+        policy["callers"][0]["may"] = json!(["read"]);
+        policy["callers"][0]["unfiltered"] = json!(unfiltered);
+        Ok(Plugin::structured(&policy).variable("KEY", KEY).filter())
+    }
+
     /// Our filter: one caller by password, a backend of this kind, and these write rules.
     fn ours(&self, kind: &str, write: &Value) -> Result<Value> {
+        let mut policy = self.policy(kind)?;
+        policy["write"] = write.clone();
+        policy["callers"][0]["on_behalf_of"] = json!(["namespace-*"]);
+        Ok(Plugin::structured(&policy).variable("KEY", KEY).filter())
+    }
+
+    fn policy(&self, kind: &str) -> Result<Value> {
         ensure!(module().is_file(), "no module at {}: run `cargo xtask wasm`", module().display());
         let (user, password) = CREDENTIALS;
         let hash = match password_hash(KEY.as_bytes(), user, password.as_bytes()) {
             Ok(hash) => hash,
             Err(problem) => bail!(problem),
         };
-        let policy = json!({
+        Ok(json!({
             "backends": [{"name": "metrics", "kind": kind}],
             "callers": [{
                 "name": "forwarders",
                 "basic": {"key": {"env": "KEY"}, "users": [{"username": user, "password": hash}]},
                 "tenants": [OWN],
                 "may": ["write"],
-                "on_behalf_of": ["namespace-*"],
             }],
-            "write": write,
             // No request is turned away: with many connections there are more calls than one worker makes by default.
             "limits": {"calls_per_worker": (self.connections * TENANTS).max(512)},
-        });
-        Ok(Plugin::structured(&policy).variable("KEY", KEY).filter())
+        }))
     }
 }
 

@@ -50,6 +50,7 @@ fn budget(budget: &Budget) -> Value {
         Unit::Points => "percent points",
         Unit::Kilobytes => "kilobytes",
         Unit::Seconds => "seconds",
+        Unit::Microseconds => "microseconds",
     };
     json!({
         "what": budget.what,

@@ -125,6 +125,7 @@ fn write(unit: Unit, value: f64) -> String {
         Unit::Points => format!("{value:.1}"),
         Unit::Kilobytes => format!("{value:.0} KB"),
         Unit::Seconds => format!("{value:.2} s"),
+        Unit::Microseconds => format!("{value:.0} µs"),
     }
 }
 
@@ -151,6 +152,7 @@ mod tests {
             (Unit::Points, -0.5, "-0.5"),
             (Unit::Kilobytes, 667.3, "667 KB"),
             (Unit::Seconds, 0.346, "0.35 s"),
+            (Unit::Microseconds, 12.6, "13 µs"),
         ];
         for (unit, value, expected) in cases {
             assert_eq!(write(unit, value), expected);

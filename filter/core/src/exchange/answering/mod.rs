@@ -352,7 +352,10 @@ impl Exchange {
         let Answering { backend, class, asked, announced, .. } = *answering;
         let tenants = answering.tenants();
         worker.count_request(Some(backend), Some(class), Decision::Forwarded);
-        tell::note_whole(&policy, worker, asked, &tenants, Decision::Forwarded);
+        // What is read is told of when it is answered: Envoy keeps the first line about a request.
+        if !answering.what.is_read() {
+            tell::note_whole(&policy, worker, asked, &tenants, Decision::Forwarded);
+        }
         let tracked = Tracked::whole(&policy, worker, (backend, class), &tenants, now);
         let mut edits = core::mem::take(&mut answering.edits);
         if let Some(body) = body.as_ref().filter(|_| announced) {

@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use super::super::tell::{self, Asked};
+use super::super::tell;
 use super::super::{Exchange, Millis, Phase, Step, Worker, parse_number};
 use super::{Answering, Stage};
 use crate::http::{Edits, Headers, Reply};
 use crate::read::answer::Narrowed;
-use crate::report::Refusal;
+use crate::report::{Decision, Refusal};
 use crate::write::Encoding;
 
 /// What an answer says of its body that is no longer so, or that invites others to keep it.
@@ -57,11 +57,14 @@ impl Exchange {
             (Some(200), Ok(_)) if announced > u64::from(limit) => Err(Refusal::AnswerTooLarge { limit }),
             (Some(200), encoding) => encoding,
             // Words about what went wrong, and about nobody's rules.
-            (Some(204 | 300..), _) => return self.go_on(Edits::default(), None, None),
+            (Some(204 | 300..), _) => {
+                self.note(worker, &answering, Decision::Forwarded);
+                return self.go_on(Edits::default(), None, None);
+            }
             _ => Err(Refusal::Answer { what: "its status is none that such an answer has" }),
         };
         match encoding {
-            Err(refusal) => self.refuse_answer(worker, answering.asked, &refusal, now),
+            Err(refusal) => self.refuse_answer(worker, &answering, &refusal, now),
             Ok(encoding) => {
                 let mut edits = Edits::default();
                 for name in NOT_SAID {
@@ -81,7 +84,7 @@ impl Exchange {
         let limit = self.policy.limits.response_bytes.0;
         match self.take_answering() {
             Some(answering) if size > limit as usize => {
-                self.refuse_answer(worker, answering.asked, &Refusal::AnswerTooLarge { limit }, now)
+                self.refuse_answer(worker, &answering, &Refusal::AnswerTooLarge { limit }, now)
             }
             Some(answering) => {
                 self.phase = Phase::Answering(answering);
@@ -101,10 +104,11 @@ impl Exchange {
     ) -> Step {
         let Some(mut answering) = self.take_answering() else { return self.as_before() };
         let limit = self.policy.limits.response_bytes.0;
-        let (asked, what) = (answering.asked, answering.what);
+        let what = answering.what;
         let stage = core::mem::replace(&mut answering.stage, Stage::Request);
         let Stage::Kept { encoding, mut edits, media } = stage else {
-            return self.refuse_answer(worker, asked, &Refusal::Host { what: "an answer has no head" }, now);
+            let refusal = Refusal::Host { what: "an answer has no head" };
+            return self.refuse_answer(worker, &answering, &refusal, now);
         };
         let narrowed = body.map_err(|what| Refusal::Host { what }).and_then(|body| {
             let decoded = encoding.decode(&body, limit).map_err(|refusal| match refusal {
@@ -120,21 +124,34 @@ impl Exchange {
         });
         match narrowed {
             Ok((came, body)) if body.len() <= came => {
+                self.note(worker, &answering, Decision::Forwarded);
                 edits.set.push(("content-length".to_owned(), body.len().to_string()));
                 self.go_on(edits, Some(body), None)
             }
             Ok((_, body)) => {
+                self.note(worker, &answering, Decision::Forwarded);
                 let headers = vec![("content-type", media), ("cache-control", NO_STORE.to_owned())];
                 self.answer(Reply { status: 200, headers, body, details: "narrowed" })
             }
-            Err(refusal) => self.refuse_answer(worker, asked, &refusal, now),
+            Err(refusal) => self.refuse_answer(worker, &answering, &refusal, now),
         }
     }
 
+    fn note(&self, worker: &mut Worker, answering: &Answering, decision: Decision) {
+        tell::note_whole(&self.policy, worker, answering.asked, &answering.tenants(), decision);
+    }
+
     /// What went on was answered, and the answer does not go on.
-    fn refuse_answer(&mut self, worker: &mut Worker, asked: Asked, refusal: &Refusal, now: Millis) -> Step {
+    fn refuse_answer(
+        &mut self,
+        worker: &mut Worker,
+        answering: &Answering,
+        refusal: &Refusal,
+        now: Millis,
+    ) -> Step {
         let policy = Rc::clone(&self.policy);
-        let reply = tell::refuse_answer(&policy, worker, asked, refusal, now);
+        self.note(worker, answering, Decision::Refused(refusal.reason()));
+        let reply = tell::refuse_answer(&policy, worker, answering.asked, refusal, now);
         self.answer(reply)
     }
 

@@ -320,6 +320,31 @@ fn answers_are_narrowed() {
 }
 
 /// In observe mode everything goes on, and comes back, as it came.
+/// The access log has one line for a request, and Envoy keeps the first: it is told once the answer is known.
+#[test]
+fn the_access_log_says_that_an_answer_was_refused() {
+    let mut world = World::with(|config| {
+        config["backends"][0] =
+            json!({"name": "metrics", "kind": "prometheus", "isolate": {"label": "tenant"}});
+        config["access_log"] = json!(true);
+    })
+    .caller("user", &["a"]);
+    let note = |world: &mut World| world.worker.take_note().unwrap_or_default();
+    for (status, body, expected) in [
+        ("200", &br#"{"data":{"groups":[]}}"#[..], "decision=forwarded reason=-"),
+        ("404", b"", "decision=forwarded reason=-"),
+        ("200", b"<html>", "decision=refused reason=malformed_answer"),
+        ("206", b"", "decision=refused reason=malformed_answer"),
+    ] {
+        let (mut exchange, _) = world.head(&get("GET", "/api/v1/rules"));
+        assert_eq!(note(&mut world), "");
+        answered(&mut world, &mut exchange, &[(":status", status)], body);
+        let told = note(&mut world);
+        let expected = format!("{expected} backend=metrics class=read caller=user tenants=a ");
+        assert!(told.starts_with(&expected), "{told}");
+    }
+}
+
 #[test]
 fn observed() {
     let mut world = World::with(|config| {

@@ -120,6 +120,36 @@ fn reads_of_several_tenants() {
     }
 }
 
+/// Where a label keeps tenants apart no header tells them: what would have been narrowed is compared.
+#[test]
+fn reads_by_label() {
+    let ours = "up%7Btenant%3D%22team-a%22%7D";
+    for (kind, path, expected) in [
+        ("prometheus", "/api/v1/query?query=up".to_owned(), "would be narrowed to team-a"),
+        ("prometheus", "/api/v1/status/buildinfo".to_owned(), ""),
+        ("victoriametrics", "/api/v1/query?query=up".to_owned(), "would be narrowed to team-a"),
+        // A proxy in front has done it already.
+        ("victoriametrics", "/api/v1/query?query=up&extra_label=tenant%3Dteam-a".to_owned(), ""),
+        (
+            "victoriametrics",
+            "/api/v1/query?query=up&extra_label=tenant%3Dteam-b".to_owned(),
+            "would be narrowed to team-a",
+        ),
+        ("prometheus", format!("/api/v1/query?query={ours}"), "would be narrowed to team-a"),
+        ("prometheus", "/api/v1/query?query=up%7B".to_owned(), "would be refused with 400"),
+    ] {
+        let mut world = World::with(|config| {
+            observe(config);
+            config["backends"][0] = json!({"name": "metrics", "kind": kind, "isolate": {"label": "tenant"}});
+        })
+        .caller("user", &["team-a"]);
+        let (_, step) = world.arrives(&[(":method", "GET"), (":path", &path), (":authority", "x")], true);
+        assert!(goes_on_as_it_came(&step), "{path}");
+        let (log, _) = told(&mut world);
+        assert!(log.concat().contains(expected) && log.is_empty() == expected.is_empty(), "{path} {log:?}");
+    }
+}
+
 #[test]
 fn bodies() {
     let impersonating = |tenant| and(WRITE, &[OPT_IN, ("x-scope-orgid", tenant)]);

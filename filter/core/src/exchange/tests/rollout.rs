@@ -399,7 +399,7 @@ fn bodies_of_reads_are_looked_into_as_well() {
     ];
     let large = format!("query={}", "x".repeat(64));
     let cases: &[(&str, &str)] = &[
-        ("query=up", "outcome=tenant_added"),
+        ("query=up", "outcome=rewritten"),
         ("query=up%7B", "outcome=refused reason=query"),
         (large.as_str(), "outcome=refused reason=body_too_large"),
     ];

@@ -9,7 +9,7 @@ use super::names::{self, is_known_in_any_case};
 use super::number::number;
 use super::problem::{Refused, shown};
 use super::quoted::{comment, quoted};
-use super::walk::{Kind, Place, Token, Walk, symbol};
+use super::walk::{Kind, MATCH_OPERATORS, Next, Place, Token, Walk, symbol};
 
 const PAIRS: &[&str] = &["|=", "|~", "|>", "!=", "!~", "!>", "=~", "==", ">=", "<="];
 const SINGLES: &str = "|{}[](),=<>+-*/%^";
@@ -19,7 +19,6 @@ const UNITS: &[&str] = &[
 ];
 const OPERATORS: &[&str] = &["+", "-", "*", "/", "%", "^", "==", "<=", ">=", "<", ">"];
 const SET_OPERATORS: &[&str] = &["and", "unless"];
-const MATCH_OPERATORS: &[&str] = &["=", "!=", "=~", "!~"];
 const COMPARISONS: &[&str] = &["=", "!=", "=~", "!~", "==", ">=", "<=", ">", "<"];
 const LINE_FILTERS: &[&str] = &["|=", "|~", "|>", "!=", "!~", "!>"];
 /// Words that end a list of labels.
@@ -38,24 +37,9 @@ enum Frame {
     Aggregation { is_grouped: bool },
 }
 
-/// How a walk goes on.
-enum Next {
-    Operand,
-    After,
-    End,
-}
-
 /// A whole query.
 pub(super) fn query(walk: &mut Walk<'_>) -> Result<(), Refused> {
-    let mut open = Vec::new();
-    let mut next = Next::Operand;
-    loop {
-        next = match next {
-            Next::Operand => operand(walk, &mut open)?,
-            Next::After => after(walk, &mut open)?,
-            Next::End => return Ok(()),
-        };
-    }
+    walk.expression(operand, after)
 }
 
 /// The matchers of streams in braces.

@@ -39,12 +39,18 @@ pub fn filter(field: &str, values: &[&str]) -> Option<String> {
     Some(filter)
 }
 
-/// The filter for what has a value in a field of which the whole matches an expression (RE2).
-pub fn filter_like(field: &str, expression: &str) -> String {
+/// The filter for what has a value in a field of which the whole matches an expression (RE2), but not this value.
+pub fn filter_like(field: &str, expression: &str, but: Option<&str>) -> String {
     let mut filter = String::new();
     quote(&mut filter, field);
     filter.push_str(":~");
     quote(&mut filter, &["^(?:", expression, ")$"].concat());
+    if let Some(but) = but {
+        filter.push_str(" !");
+        quote(&mut filter, field);
+        filter.push_str(":=");
+        quote(&mut filter, but);
+    }
     filter
 }
 
@@ -77,7 +83,8 @@ mod tests {
         for (field, values, expected) in cases {
             assert_eq!(filter(field, values).as_deref(), *expected, "{values:?}");
         }
-        assert_eq!(filter_like("tenant", r"a\..*|.+"), r#""tenant":~"^(?:a\\..*|.+)$""#);
+        assert_eq!(filter_like("tenant", r"a\..*|.+", None), r#""tenant":~"^(?:a\\..*|.+)$""#);
+        assert_eq!(filter_like("t", ".+", Some("x")), r#""t":~"^(?:.+)$" !"t":="x""#);
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub enum Op {
     Equal,
     /// `=~`, anchored at both ends.
     Regex,
+    /// `!=`, beside one that asks for a value.
+    NotEqual,
 }
 
 /// Why there is no matcher of this label and value.
@@ -41,6 +43,12 @@ impl Matcher {
     pub fn equal(label: &str, value: &str) -> Result<Self, MatcherProblem> {
         check_value(value)?;
         Self::new(label, Op::Equal, value.to_owned())
+    }
+
+    /// The label has not this value. It must stand beside a matcher that asks for one.
+    pub fn not_equal(label: &str, value: &str) -> Result<Self, MatcherProblem> {
+        check_value(value)?;
+        Self::new(label, Op::NotEqual, value.to_owned())
     }
 
     /// The label has one of these values.
@@ -154,6 +162,7 @@ impl fmt::Display for Matcher {
         f.write_str(match self.op {
             Op::Equal => "=\"",
             Op::Regex => "=~\"",
+            Op::NotEqual => "!=\"",
         })?;
         let mut rest = self.value.as_str();
         while let Some(at) = rest.find(['"', '\\']) {

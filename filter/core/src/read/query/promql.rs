@@ -5,14 +5,13 @@ use super::names::{self, is_known};
 use super::number::number;
 use super::problem::{Refused, shown};
 use super::quoted::{comment, quoted};
-use super::walk::{Kind, Place, Token, Walk, symbol};
+use super::walk::{Kind, MATCH_OPERATORS, Next, Place, Token, Walk, symbol};
 
 const PAIRS: &[&str] = &["==", "!=", "=~", "!~", "<=", "</", ">=", ">/"];
 const SINGLES: &str = "{}[](),=<>+-*/%^@";
 const UNITS: &[&str] = &["ms", "s", "m", "h", "d", "w", "y"];
 const OPERATORS: &[&str] = &["+", "-", "*", "/", "%", "^", "==", "!=", "<=", ">=", "<", ">", "</", ">/"];
 const SET_OPERATORS: &[&str] = &["and", "or", "unless", "atan2"];
-const MATCH_OPERATORS: &[&str] = &["=", "!=", "=~", "!~"];
 /// Keywords that are no metric, wherever they stand.
 const RESERVED: &[&str] = &["on", "ignoring", "group_left", "group_right", "bool", "atan2"];
 
@@ -30,24 +29,9 @@ enum Frame {
     Info { is_selected: bool },
 }
 
-/// How a walk goes on.
-enum Next {
-    Operand,
-    After,
-    End,
-}
-
 /// A whole query.
 pub(super) fn query(walk: &mut Walk<'_>) -> Result<(), Refused> {
-    let mut open = Vec::new();
-    let mut next = Next::Operand;
-    loop {
-        next = match next {
-            Next::Operand => operand(walk, &mut open)?,
-            Next::After => after(walk, &mut open)?,
-            Next::End => return Ok(()),
-        };
-    }
+    walk.expression(operand, after)
 }
 
 /// A selector and nothing else.

@@ -33,6 +33,22 @@ pub(super) enum Kind {
 /// Finds the token that begins at a byte or after it. The flag says whether the walk is between `[` and `]`.
 pub(super) type Lexer = fn(&str, usize, bool) -> Result<Token, (usize, Problem)>;
 
+/// Between a label and its value, in all three languages.
+pub(super) const MATCH_OPERATORS: &[&str] = &["=", "!=", "=~", "!~"];
+
+/// How a walk over an expression goes on.
+pub(super) enum Next {
+    /// Something stands here that has a value, perhaps after signs and brackets.
+    Operand,
+    /// Something had a value, and an operator, a comma or a bracket follows.
+    After,
+    /// The expression is whole.
+    End,
+}
+
+/// A step of a walk over an expression: the state is what is open.
+pub(super) type Part<'t, S> = fn(&mut Walk<'t>, &mut S) -> Result<Next, Refused>;
+
 /// The token to look at, what came before it, and what is to be put in.
 pub(super) struct Walk<'t> {
     text: &'t str,
@@ -78,6 +94,23 @@ impl<'t> Walk<'t> {
         let mut walk = Self { text, options, lex, token: nothing, in_brackets: false, edits: Vec::new() };
         walk.next()?;
         Ok(walk)
+    }
+
+    /// Walks over a whole expression, from operand to operand.
+    pub(super) fn expression<S: Default>(
+        &mut self,
+        operand: Part<'t, S>,
+        after: Part<'t, S>,
+    ) -> Result<(), Refused> {
+        let mut state = S::default();
+        let mut next = Next::Operand;
+        loop {
+            next = match next {
+                Next::Operand => operand(self, &mut state)?,
+                Next::After => after(self, &mut state)?,
+                Next::End => return Ok(()),
+            };
+        }
     }
 
     /// The token to look at.

@@ -64,6 +64,9 @@ fn label_policies_have_an_entry_for_every_tenant() {
     assert_eq!((reply.status, reply.details), (403, "no_label_policy"));
     let others = json!([{"callers": "agent", "selectors": "{env=\"dev\"}"}]);
     assert_eq!(describe(&policies(others).arrives(&head, true).1), "answer 403 no_label_policy");
+    // Beyond what servers take in a header.
+    let long = json!([{"selectors": format!("{{env=\"{}\"}}", "x".repeat(17 << 10))}]);
+    assert_eq!(describe(&policies(long).arrives(&head, true).1), "answer 413 query_too_large");
     let whole = json!([{"everything": true}]);
     assert_eq!(
         describe(&policies(whole).arrives(&head, true).1),

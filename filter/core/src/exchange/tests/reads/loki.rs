@@ -41,7 +41,10 @@ fn loki_without_tenants_is_narrowed_by_logql() {
         ("/loki/api/v1/tail?query=", Some(app), format!("/loki/api/v1/tail?query={narrowed}")),
         ("/loki/api/v1/status/buildinfo", None, "/loki/api/v1/status/buildinfo".into()),
         ("/loki/api/v1/rules", None, "answer 403 not_narrowed".into()),
-        ("/prometheus/api/v1/rules", None, "answer 403 not_narrowed".into()),
+        ("/loki/api/v1/rules/ns", None, "answer 403 not_narrowed".into()),
+        ("/api/prom/rules", None, "answer 403 not_narrowed".into()),
+        ("/prometheus/api/v1/rules", None, "/prometheus/api/v1/rules".into()),
+        ("/prometheus/api/v1/alerts", None, "/prometheus/api/v1/alerts".into()),
         ("/loki/api/v1/query?query=%7B", None, "answer 400 query".into()),
     ];
     for (path, value, expected) in cases {

@@ -146,9 +146,19 @@ fn tenants_by_pattern_are_read_at_once() {
     ] {
         assert_eq!(ask(kind, teams.clone(), true, path, None), expected, "{kind} {path}");
     }
+    // `fake` is in no wildcard.
+    let not_fake = "tenant%3D~%22.%2B%22%2Ctenant%21%3D%22fake%22";
     assert_eq!(
         ask("prometheus", json!("*"), true, prometheus, None),
-        format!("{prometheus}%7Btenant%3D~%22.%2B%22%7D")
+        format!("{prometheus}%7B{not_fake}%7D")
+    );
+    assert_eq!(
+        ask("victoriametrics", json!("*"), true, prometheus, None),
+        format!("{prometheus}&extra_filters[]=%7B{not_fake}%7D")
+    );
+    assert_eq!(
+        ask("victorialogs", json!("*"), true, "/select/logsql/query?query=*", None),
+        "/select/logsql/query?query=*&extra_filters=%22tenant%22%3A~%22%5E%28%3F%3A.%2B%29%24%22%20%21%22tenant%22%3A%3D%22fake%22"
     );
     assert_eq!(
         ask("prometheus", teams.clone(), true, prometheus, Some("team-a")),

@@ -1,4 +1,4 @@
-//! Answers of real servers: Debian's Prometheus 2.42 and Alertmanager 0.25, and Prometheus of August 2026.
+//! Answers of real servers: Debian's Prometheus 2.42 and Alertmanager 0.25, and Prometheus and Loki of August 2026.
 
 use serde_json::Value as Json;
 
@@ -11,6 +11,8 @@ const LISTS: &[(Alerting, &str)] = &[
     (Rules, include_str!("recorded/prometheus-3-rules-page.json")),
     (Alerts, include_str!("recorded/prometheus-2.42-alerts.json")),
     (Alerts, include_str!("recorded/prometheus-3-alerts.json")),
+    (Rules, include_str!("recorded/loki-3-rules.json")),
+    (Alerts, include_str!("recorded/loki-3-alerts.json")),
     (AlertmanagerAlerts, include_str!("recorded/alertmanager-0.25-alerts.json")),
     (AlertGroups, include_str!("recorded/alertmanager-0.25-groups.json")),
     (Silences, include_str!("recorded/alertmanager-0.25-silences.json")),

@@ -15,11 +15,10 @@ use self::scope::{Meaning, Scope};
 use super::Problem;
 use super::names::{self, is_known_in_any_case};
 use super::problem::{Refused, shown};
-use super::walk::{Kind, Place, Token, Walk};
+use super::walk::{Kind, MATCH_OPERATORS, Next, Place, Token, Walk};
 
 const OPERATORS: &[&str] = &["+", "-", "*", "/", "%", "^", "==", "!=", "<=", ">=", "<", ">"];
 const SET_OPERATORS: &[&str] = &["and", "or", "unless", "atan2", "if", "ifnot", "default"];
-const MATCH_OPERATORS: &[&str] = &["=", "!=", "=~", "!~"];
 const OPERAND: &str = "an expression";
 
 /// An open bracket, or what ends with the one around it.
@@ -41,24 +40,9 @@ struct State<'t> {
     scope: Scope<'t>,
 }
 
-/// How a walk goes on.
-enum Next {
-    Operand,
-    After,
-    End,
-}
-
 /// A whole query.
 pub(super) fn query(walk: &mut Walk<'_>) -> Result<(), Refused> {
-    let mut state = State::default();
-    let mut next = Next::Operand;
-    loop {
-        next = match next {
-            Next::Operand => operand(walk, &mut state)?,
-            Next::After => after(walk, &mut state)?,
-            Next::End => return Ok(()),
-        };
-    }
+    walk.expression(operand, after)
 }
 
 /// A selector and nothing else.
