@@ -33,7 +33,9 @@ pub(crate) fn run(project: &Project, ui: &Ui) -> Result<()> {
     let site = Site::read(project.root())?;
     let wrong = links::wrong(&site);
     if !wrong.is_empty() {
-        wrong.iter().for_each(|line| ui.step(Mark::Missing, line));
+        for line in &wrong {
+            ui.step(Mark::Missing, line);
+        }
         bail!("{} links lead nowhere", wrong.len());
     }
     let folder = project.target().join("site");
@@ -106,14 +108,13 @@ impl Site {
             return link.to_owned();
         }
         let (target, anchor) = page.target(link);
-        let mut address = match self.page_at(&target) {
-            Some(other) => relative(&page.address(), &other.address()),
-            None => {
-                beside.insert(target.clone());
-                let file = if self.root.join(&target).is_dir() { target.join("index.html") } else { target };
-                relative(&page.address(), &file)
-            }
+        let file = if let Some(other) = self.page_at(&target) {
+            other.address()
+        } else {
+            beside.insert(target.clone());
+            if self.root.join(&target).is_dir() { target.join("index.html") } else { target }
         };
+        let mut address = relative(&page.address(), &file);
         if let Some(anchor) = anchor {
             address.push('#');
             address.push_str(anchor);
