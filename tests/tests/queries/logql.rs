@@ -137,7 +137,9 @@ fn results(answer: &Answer) -> Result<Vec<(String, Vec<(String, String)>)>> {
 
 fn is_close(a: &str, b: &str) -> bool {
     let near = |a: f64, b: f64| {
-        a == b || a.is_nan() && b.is_nan() || (a - b).abs() <= 1e-6 * a.abs().max(b.abs()).max(1.0)
+        a.total_cmp(&b).is_eq()
+            || a.is_nan() && b.is_nan()
+            || (a - b).abs() <= 1e-6 * a.abs().max(b.abs()).max(1.0)
     };
     a == b || a.parse().is_ok_and(|a| b.parse().is_ok_and(|b| near(a, b)))
 }

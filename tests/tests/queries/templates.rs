@@ -131,7 +131,7 @@ impl Templates<'_> {
             let mut definition = name.to_owned();
             if let Some(kind) = head {
                 self.scope.push((parameter, kind));
-                definition.push_str(&format!("({parameter})"));
+                definition = format!("{definition}({parameter})");
             }
             let body = match kind {
                 Kind::Selector => self.selector(),

@@ -108,13 +108,13 @@ impl Site {
             return link.to_owned();
         }
         let (target, anchor) = page.target(link);
-        let file = if let Some(other) = self.page_at(&target) {
-            other.address()
+        let mut address = if let Some(other) = self.page_at(&target) {
+            relative(&page.address(), &other.address())
         } else {
             beside.insert(target.clone());
-            if self.root.join(&target).is_dir() { target.join("index.html") } else { target }
+            let file = if self.root.join(&target).is_dir() { target.join("index.html") } else { target };
+            relative(&page.address(), &file)
         };
-        let mut address = relative(&page.address(), &file);
         if let Some(anchor) = anchor {
             address.push('#');
             address.push_str(anchor);
