@@ -41,6 +41,10 @@ docs *args:
 site *args:
     @cargo xtask site {{ args }}
 
+# Compute what to run for many tenants: the tables of docs/scale.md.
+scale *args:
+    @cargo xtask scale {{ args }}
+
 # What CI runs.
 ci:
     @.ci/run

@@ -119,6 +119,12 @@ Examples:
 Example:
   cargo xtask site && open target/site/index.html")]
     Site,
+
+    /// Compute what to run for many tenants, from measured costs: the tables of docs/scale.md.
+    #[command(after_help = "\
+Example:
+  cargo xtask scale")]
+    Scale,
 }
 
 /// The variants of the module that `--features` names.

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::project::Project;
 use crate::run;
+use crate::scale;
 use crate::ui::{Mark, Ui};
 
 /// The pages, and the subcommand that prints each.
@@ -18,7 +19,8 @@ const PAGES: [(&str, &str); 4] = [
 
 /// Writes the pages, or only compares.
 pub(crate) fn run(project: &Project, ui: &Ui, check: bool) -> Result<()> {
-    PAGES.iter().try_for_each(|(page, subcommand)| write(project, ui, check, page, subcommand))
+    PAGES.iter().try_for_each(|(page, subcommand)| write(project, ui, check, page, subcommand))?;
+    scale::write(project, ui, check)
 }
 
 fn write(project: &Project, ui: &Ui, check: bool, page: &str, subcommand: &str) -> Result<()> {

@@ -1,4 +1,5 @@
-//! The project's habits, run as `cargo xtask <command>`: setup, wasm, package, test, demo, bench, lint, docs, site.
+//! The project's habits, run as `cargo xtask <command>`: setup, wasm, package, test, demo, bench, lint, docs, site,
+//! scale.
 //!
 //! Nothing of the product lives here. What a command says is in `cli`, where things lie in `project`, how other
 //! programs are started in `run`, what people see in `ui`; each command is a file or a folder of its own.
@@ -10,6 +11,7 @@ mod lint;
 mod package;
 mod project;
 mod run;
+mod scale;
 mod setup;
 mod site;
 mod test;
@@ -57,5 +59,9 @@ fn dispatch(command: &Command, ui: &Ui) -> Result<()> {
         Command::Lint => lint::run(&project, ui),
         Command::Docs { check } => docs::run(&project, ui, *check),
         Command::Site => site::run(&project, ui),
+        Command::Scale => {
+            scale::print();
+            Ok(())
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use anyhow::{Result, bail};
 use scopegate_core::exchange::explain::{Who, who};
 use scopegate_core::exchange::{Changes, Exchange, Step, Worker};
-use scopegate_core::http::Reply;
+use scopegate_core::http::{Headers, Reply};
 use scopegate_core::policy::Policy;
 use scopegate_core::session::HEADER;
 use scopegate_core::write::fanout::{Call, Released};
@@ -177,6 +177,11 @@ impl Told<'_> {
                 }
                 end @ (Step::Continue(_) | Step::Reply(_)) => {
                     let narrows_answer = exchange.narrows_answer();
+                    if narrows_answer && matches!(end, Step::Continue(_)) {
+                        // Such a request is told of when it is answered: by something that goes on as it came.
+                        let head = vec![(&b":status"[..], &b"204"[..])];
+                        exchange.answer_head(self.worker, &Headers::new(head), true, NOW);
+                    }
                     return Ok(Flow { upstream, end, suppositions, narrows_answer });
                 }
             };

@@ -3,14 +3,14 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use scopegate_core::config::{Config, ConfigError, Via};
+use scopegate_core::config::{Config, ConfigError, Text, Via};
 use scopegate_core::policy::Policy;
 use serde_json::{Map, Value};
 
 use super::backends::{self, Routes, Upstreams};
 use super::{
-    Filter, Gateway, Jwks, KeyPair, Listener, ListenerTls, Operations, Origin, PathMatch, Problem, Provider,
-    address, clusters, components,
+    Cluster, Endpoint, Filter, Gateway, Jwks, KeyPair, Listener, ListenerTls, Operations, Origin, Problem,
+    Provider, address, clusters, components,
 };
 use crate::check::PLACEHOLDER;
 use crate::config::{self, GatewayConfig, ListenerConfig};
@@ -70,32 +70,23 @@ fn whole(file: &Value, problems: &mut Vec<Problem>) -> Result<Gateway, Problem> 
         let backend = config.backends.iter().find(|backend| Some(&backend.name) == upstream.backend.as_ref());
         let path = format!("upstreams.{name}");
         match clusters::of(name, upstream, origin, backend.map(|backend| backend.kind), &path) {
-            Ok(cluster) => clusters.push(cluster),
+            Ok(cluster) => {
+                let is_near = |endpoint: &Endpoint| endpoint.ip().is_some_and(|ip| ip.is_loopback());
+                let is_open = cluster.tls.is_none() && !cluster.endpoints.iter().all(is_near);
+                if cluster.credential.is_some() && is_open {
+                    let path = format!("{path}.credential");
+                    problems.push(
+                        Problem::warning(path, "whoever is on the way reads it")
+                            .help("let the URL be `https`"),
+                    );
+                }
+                clusters.push(cluster);
+            }
             Err(problem) => problems.push(problem),
         }
     }
     clusters.sort_by_key(|cluster| !cluster.is_backend);
-    let mut providers = Vec::new();
-    for (name, provider) in &members.identity_providers {
-        let path = format!("identity_providers.{name}.jwks");
-        let jwks = match (&provider.jwks.file, &provider.jwks.url) {
-            (Some(file), None) => Jwks::File(file.0.clone()),
-            (None, Some(url)) => {
-                let cluster = format!("{OUR_OWN}jwks-{name}");
-                clusters.push(clusters::fetching(cluster.clone(), url, provider.jwks.tls.as_ref(), &path)?);
-                Jwks::Url { url: url.0.clone(), cluster }
-            }
-            _ => return Err(Problem::error(path, "give exactly one of `url` and `file`")),
-        };
-        let texts = |list: &[scopegate_core::config::Text]| list.iter().map(|text| text.0.clone()).collect();
-        providers.push(Provider {
-            name: name.clone(),
-            issuer: provider.issuer.0.clone(),
-            audiences: texts(&provider.audiences.0),
-            jwks,
-            headers: texts(&provider.headers),
-        });
-    }
+    let providers = providers(&members, &mut clusters, problems)?;
     let listeners = listeners(&members.listeners, problems);
     callers(&config, &members, &listeners, problems);
     Ok(Gateway {
@@ -120,6 +111,46 @@ fn whole(file: &Value, problems: &mut Vec<Problem>) -> Result<Gateway, Problem> 
         clusters,
         stream_idle_timeout,
     })
+}
+
+/// Whose tokens are verified; what their keys are fetched through is added to the clusters.
+fn providers(
+    members: &GatewayConfig,
+    clusters: &mut Vec<Cluster>,
+    problems: &mut Vec<Problem>,
+) -> Result<Vec<Provider>, Problem> {
+    let mut providers = Vec::new();
+    for (name, provider) in &members.identity_providers {
+        let path = format!("identity_providers.{name}.jwks");
+        let jwks = match (&provider.jwks.file, &provider.jwks.url) {
+            (Some(file), None) => Jwks::File(file.0.clone()),
+            (None, Some(url)) => {
+                let cluster = format!("{OUR_OWN}jwks-{name}");
+                let fetching = clusters::fetching(cluster.clone(), url, provider.jwks.tls.as_ref(), &path)?;
+                if fetching.tls.is_none() {
+                    problems.push(
+                        Problem::warning(
+                            format!("{path}.url"),
+                            "whoever is on the way of these keys can sign tokens of his own",
+                        )
+                        .help("write `https`"),
+                    );
+                }
+                clusters.push(fetching);
+                Jwks::Url { url: url.0.clone(), cluster }
+            }
+            _ => return Err(Problem::error(path, "give exactly one of `url` and `file`")),
+        };
+        let texts = |list: &[Text]| list.iter().map(|text| text.0.clone()).collect();
+        providers.push(Provider {
+            name: name.clone(),
+            issuer: provider.issuer.0.clone(),
+            audiences: texts(&provider.audiences.0),
+            jwks,
+            headers: texts(&provider.headers),
+        });
+    }
+    Ok(providers)
 }
 
 /// The variables that hold secrets, found by compiling the configuration as the filter does.
@@ -192,10 +223,7 @@ fn calls(configuration: &mut Value, config: &Config, routes: &[Routes<'_>], prob
         let mut targets: Vec<_> = pushes.collect();
         targets.dedup_by(|a, b| a.cluster == b.cluster);
         // Parts go with the path of their request, so nothing rewrites it on their way.
-        let is_rewritten = targets.iter().any(|route| match (&route.path, &route.rewrite) {
-            (PathMatch::Exact(_) | PathMatch::Below(_), Some(_)) => true,
-            (_, None) => false,
-        });
+        let is_rewritten = targets.iter().any(|route| route.rewrite.is_some());
         if is_rewritten && calls.is_none_or(|calls| calls.path.is_none()) {
             problems.push(
                 Problem::error(path.clone(), "parts of split writes go with the path of their request, and the upstream has another")

@@ -339,3 +339,30 @@ fn mistakes() {
     file["write"]["metrics"]["calls"] = json!({"path": "/cortex/api/v1/push"});
     compiled(&file);
 }
+
+/// What can be set up, and somebody will be sorry for.
+#[test]
+fn warnings() {
+    let idp = |url: &str| json!({"idp": {"issuer": "i", "jwks": {"url": url}}});
+    let kube = |url: &str| json!({"url": url, "credential": {"bearer_file": "/token"}});
+    for (pointer, value, expected) in [
+        (
+            "/identity_providers",
+            idp("http://idp/keys"),
+            Some("identity_providers.idp.jwks.url: whoever is on the way"),
+        ),
+        ("/identity_providers", idp("https://idp/keys"), None),
+        ("/upstreams/kube", kube("http://kube"), Some("upstreams.kube.credential: whoever is on the way")),
+        ("/upstreams/kube", kube("https://kube"), None),
+        ("/upstreams/kube", kube("http://127.0.0.1:8001"), None),
+    ] {
+        let (gateway, problems) = compile(&with(file(), pointer, value));
+        assert!(gateway.is_some(), "{problems:?}");
+        let told: Vec<_> =
+            problems.iter().map(|problem| format!("{}: {}", problem.path, problem.message)).collect();
+        match expected {
+            None => assert_eq!(told, Vec::<String>::new()),
+            Some(expected) => assert!(told.len() == 1 && told[0].starts_with(expected), "{told:?}"),
+        }
+    }
+}

@@ -4,6 +4,7 @@
 mod files;
 mod isolation;
 mod programs;
+mod real;
 mod running;
 mod scripts;
 mod secrets;

@@ -1,19 +1,12 @@
 //! Each file, read by the program it is for, or by the rules of that program where it is not here.
-//!
-//! `CORTEX_BIN` and `LOKI_BIN` name a real Cortex and a real Loki, for those who have them.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 use scopegate_core::config::Config;
-use scopegate_tests::client::Client;
 use scopegate_tests::example::{Example, yaml};
-use scopegate_tests::ports::Reservation;
-use scopegate_tests::process::Process;
-use scopegate_tests::wait::{DEADLINE, eventually};
 use scopegate_tests::{envoy, prometheus};
 use serde_json::{Value, json};
 
@@ -253,43 +246,5 @@ fn the_realm_is_the_examples() -> Result<()> {
         assert_eq!((shared, added.len()), (known, more), "{field}");
     }
     assert_eq!(same, theirs);
-    Ok(())
-}
-
-fn named(variable: &str) -> Option<OsString> {
-    std::env::var_os(variable).filter(|value| !value.is_empty())
-}
-
-/// A configuration with its data below a folder and its ports elsewhere.
-fn moved(file: &str, data: &str, dir: &Path, ports: [u16; 2]) -> Result<PathBuf> {
-    let path = dir.join(file);
-    std::fs::write(&path, text(file)?.replace(data, &format!("{}/", dir.display())))?;
-    let mut config = yaml(&path)?;
-    for (protocol, port) in ["http", "grpc"].into_iter().zip(ports) {
-        config["server"][format!("{protocol}_listen_address")] = json!("127.0.0.1");
-        config["server"][format!("{protocol}_listen_port")] = json!(port);
-    }
-    std::fs::write(&path, config.to_string())?;
-    Ok(path)
-}
-
-/// A real Cortex and a real Loki start with their files, and are ready at the paths that the healthchecks ask.
-#[tokio::test]
-async fn the_real_backends_start_with_their_files() -> Result<()> {
-    for (variable, file, data) in
-        [("CORTEX_BIN", "cortex.yaml", "/data/"), ("LOKI_BIN", "loki.yaml", "/loki/")]
-    {
-        let Some(binary) = named(variable) else { continue };
-        let dir = tempfile::tempdir()?;
-        let (http, grpc) = (Reservation::any()?.address(), Reservation::any()?.address());
-        let config = moved(file, data, dir.path(), [http.port(), grpc.port()])?;
-        let mut command = Command::new(binary);
-        command.arg(format!("-config.file={}", config.display())).current_dir(dir.path());
-        let process = Process::start("backend", command, dir.path())?;
-        let client = Client::http1(http);
-        eventually(DEADLINE, || async move { client.get("/ready").await?.expect(200) })
-            .await
-            .with_context(|| process.log())?;
-    }
     Ok(())
 }

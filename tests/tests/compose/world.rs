@@ -38,6 +38,15 @@ fn admin() -> SocketAddr {
 impl World {
     /// Started, and ready by the path that its healthcheck asks; Grafana's organisations are known.
     pub(crate) async fn start() -> Result<Self> {
+        let (cortex, loki) = (Cortex::start()?, Cortex::start()?);
+        let (metrics, logs) = (cortex.address(), loki.address());
+        let world = Self { cortex, loki, ..Self::before(metrics, logs).await? };
+        world.cortex.forget();
+        Ok(world)
+    }
+
+    /// The same before backends that are there; its own stand idle.
+    pub(crate) async fn before(metrics: SocketAddr, logs: SocketAddr) -> Result<Self> {
         let secrets = Secrets::make()?;
         let issuer = yaml(&folder().join("gateway/scopegate.yaml"))?;
         let issuer =
@@ -59,8 +68,8 @@ impl World {
         std::fs::write(&credential_file, credential)?;
         let admin = admin();
         let mut example = Example::of(yaml(&folder().join("gateway/envoy.yaml"))?)?
-            .cluster("cortex", cortex.address())?
-            .cluster("loki", loki.address())?
+            .cluster("cortex", metrics)?
+            .cluster("loki", logs)?
             .cluster("grafana", grafana.address())?
             .cluster("scopegate-jwks-keycloak", keycloak.address())?
             .cluster("scopegate-admin", admin)?
@@ -82,7 +91,6 @@ impl World {
             Ok(())
         })
         .await?;
-        world.cortex.forget();
         Ok(world)
     }
 

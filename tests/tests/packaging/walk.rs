@@ -35,9 +35,9 @@ fn script(page: &str) -> Result<(String, Vec<Vec<String>>)> {
         let (language, text) = block.split_once('\n').context("a block without a line")?;
         let file = before.trim_end().rsplit('\n').next().and_then(|line| line.strip_prefix("<!-- file: "));
         match (language, file.and_then(|line| line.strip_suffix(" -->"))) {
-            (_, Some(name)) => script += &format!("cat > {name} <<'END_OF_FILE'\n{text}END_OF_FILE\n"),
+            (_, Some(name)) => script.extend(["cat > ", name, " <<'END_OF_FILE'\n", text, "END_OF_FILE\n"]),
             ("sh", None) => {
-                script += &format!("{text}echo '{END}'\n");
+                script.extend([text, "echo '", END, "'\n"]);
                 expected.push(Vec::new());
             }
             ("text", None) => {

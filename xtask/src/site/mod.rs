@@ -203,6 +203,27 @@ mod tests {
         assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
     }
 
+    /// The runbook that an alert names is there, and the page on operations tells of each.
+    #[test]
+    fn alerts_have_their_runbooks() {
+        let site = site();
+        let rules = fs::read_to_string(site.root.join("dashboards/rules.yaml")).expect("the rules are there");
+        let operations = site.page(Path::new("docs/operations.md")).expect("the page is there").links();
+        let runbooks: Vec<_> =
+            rules.lines().filter_map(|line| line.trim().strip_prefix("runbook: ")).collect();
+        assert!(runbooks.len() >= 15, "{runbooks:?}");
+        for runbook in runbooks {
+            let (path, anchor) = runbook.split_once('#').expect("it names a heading");
+            let page = site.page(Path::new(path)).expect(path);
+            assert!(page.headings().iter().any(|(_, _, known)| known == anchor), "{runbook}");
+            let link = runbook.trim_start_matches("docs/");
+            assert!(
+                operations.iter().any(|known| known == link),
+                "docs/operations.md says nothing of {link}"
+            );
+        }
+    }
+
     #[test]
     fn what_is_written_stands_by_itself() {
         let folder = std::env::temp_dir().join(format!("scopegate-site-{}", std::process::id()));

@@ -81,7 +81,7 @@ pub(crate) fn convert(root: &Node, key_env: &str) -> Converted {
 
 fn convert_with(root: &Node, key_env: &str, key: Option<&[u8]>) -> Converted {
     let mut problems = Vec::new();
-    let mut file = read::Map::new(root, "", &FIELDS, &mut problems);
+    let file = read::Map::new(root, "", &FIELDS, &mut problems);
     let tenants = tenants::tenants(file.get("tenants"), key_env, key, &mut problems);
     let server = servers::server(file.get("server"), &mut problems);
     let admin = match (file.get("admin"), file.get("debug")) {
@@ -93,7 +93,7 @@ fn convert_with(root: &Node, key_env: &str, key: Option<&[u8]>) -> Converted {
         (None, debug) => debug.map(|debug| ("debug", debug)),
     };
     let operations = servers::admin(admin, &mut problems);
-    let upstreams = upstreams::upstreams(&mut file, server.write_timeout, &mut problems);
+    let upstreams = upstreams::upstreams(&file, server.write_timeout, &mut problems);
     // A URL may hold a password too, which is refused.
     let urls = FIELDS.iter().filter_map(|name| file.get(name)?.get("url"));
     let with_password = urls.filter(|url| url.text().is_some_and(|url| url.contains('@')));

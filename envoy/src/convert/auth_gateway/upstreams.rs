@@ -55,7 +55,7 @@ pub(super) struct Upstreams {
 
 /// The upstreams. No request took longer than `write_timeout`.
 pub(super) fn upstreams(
-    file: &mut Map<'_>,
+    file: &Map<'_>,
     write_timeout: Option<u32>,
     problems: &mut Vec<Problem>,
 ) -> Upstreams {

@@ -18,7 +18,10 @@ pub(crate) fn cluster(cluster: &Cluster) -> Fields {
         .with("load_assignment", load_assignment(cluster));
     let fields = if cluster.is_backend { fields.and(limits(cluster)) } else { fields };
     fields
-        .maybe("health_checks", cluster.health.as_ref().map(|health| one(health_check(health))))
+        .maybe(
+            "health_checks",
+            cluster.health.as_ref().map(|health| one(health_check(health, cluster.http2))),
+        )
         .maybe("outlier_detection", cluster.is_backend.then(outlier_detection))
         .maybe("transport_socket", cluster.tls.as_ref().map(|tls| transport_socket(cluster, tls)))
         .maybe("typed_extension_protocol_options", protocol_options(cluster))
@@ -69,8 +72,11 @@ fn limits(cluster: &Cluster) -> Fields {
     )
 }
 
-fn health_check(health: &Health) -> Fields {
-    let check = Fields::new().with("path", &health.path).with("host", &health.authority);
+fn health_check(health: &Health, http2: bool) -> Fields {
+    let check = Fields::new()
+        .with("path", &health.path)
+        .with("host", &health.authority)
+        .maybe("codec_client_type", http2.then_some("HTTP2"));
     Fields::new()
         .with("http_health_check", check)
         .with("interval", seconds(health.interval))
