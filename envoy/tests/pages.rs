@@ -17,17 +17,6 @@ fn testing() {
     assert!(the_page_says_what_the_command_says("docs/testing.md") >= 3);
 }
 
-#[test]
-fn converting() {
-    assert!(the_page_says_what_the_command_says("docs/converting.md") >= 4);
-    // What stands there to be compared is what was converted.
-    for (kind, file) in [("yaml", "cortex-tenant.yml"), ("nginx", "nginx.conf")] {
-        let text =
-            std::fs::read_to_string(root().join("envoy/tests/convert").join(file)).expect("it is there");
-        assert!(blocks("docs/converting.md", kind).contains(&text), "{file}");
-    }
-}
-
 /// The pages of `docs/migration`: each takes a file as people have it, converts it, and checks what that made.
 #[test]
 fn migration() {

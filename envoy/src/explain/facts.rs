@@ -10,7 +10,7 @@ use scopegate_core::caller::Attributes;
 use scopegate_core::config::Config;
 use scopegate_core::exchange::{Alone, Process};
 use scopegate_core::policy::Policy;
-use scopegate_core::wire::put_len;
+use scopegate_core::wire::encode;
 use serde_json::{Map, Value};
 
 use super::request::{Request, content};
@@ -118,8 +118,9 @@ impl Known {
         }
         namespaces.extend(self.metadata.iter().cloned());
         if !namespaces.is_empty() {
-            let entries = namespaces.iter().map(|(name, content)| (name.as_str(), structure(content)));
-            facts.attributes.insert("metadata".to_owned(), map(entries));
+            let entries =
+                namespaces.iter().map(|(name, content)| (name.as_str(), encode::structure(content)));
+            facts.attributes.insert("metadata".to_owned(), encode::map(entries));
         }
         for (key, value) in &self.filter_state {
             facts.attributes.insert(format!("filter_state {key}"), value.clone());
@@ -134,7 +135,7 @@ impl Known {
         }
         if let Some(backend) = &self.backend {
             let route = serde_json::json!({ "backend": backend });
-            let route = map(std::iter::once(("scopegate", structure(&route))));
+            let route = encode::map(std::iter::once(("scopegate", encode::structure(&route))));
             facts.attributes.insert("xds route_metadata".to_owned(), route);
         }
         facts.attributes.insert("xds cluster_name".to_owned(), self.cluster.clone().into_bytes());
@@ -303,50 +304,4 @@ fn object(flag: &str, text: &str) -> Result<Value> {
 /// The date of now.
 pub(crate) fn now() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-/// A serialized `google.protobuf.Struct`.
-fn structure(object: &Value) -> Vec<u8> {
-    let entries = object.as_object().into_iter().flatten();
-    map(entries.map(|(name, content)| (name.as_str(), value(content))))
-}
-
-/// A serialized `google.protobuf.Value`.
-fn value(json: &Value) -> Vec<u8> {
-    let mut out = Vec::new();
-    match json {
-        Value::Null => out.extend_from_slice(&[0x08, 0]),
-        Value::Bool(yes) => out.extend_from_slice(&[0x20, u8::from(*yes)]),
-        Value::Number(number) => {
-            out.push(0x11);
-            out.extend_from_slice(&number.as_f64().unwrap_or_default().to_le_bytes());
-        }
-        Value::String(text) => field(&mut out, 3, text.as_bytes()),
-        Value::Object(_) => field(&mut out, 5, &structure(json)),
-        Value::Array(items) => {
-            let mut list = Vec::new();
-            for item in items {
-                field(&mut list, 1, &value(item));
-            }
-            field(&mut out, 6, &list);
-        }
-    }
-    out
-}
-
-/// A serialized message whose field 1 is a map from string to message.
-fn map<'a>(entries: impl Iterator<Item = (&'a str, Vec<u8>)>) -> Vec<u8> {
-    let mut out = Vec::new();
-    for (key, message) in entries {
-        let mut entry = Vec::new();
-        field(&mut entry, 1, key.as_bytes());
-        field(&mut entry, 2, &message);
-        field(&mut out, 1, &entry);
-    }
-    out
-}
-
-fn field(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
-    put_len(out, number, bytes.len());
-    out.extend_from_slice(bytes);
 }

@@ -24,14 +24,14 @@ pub fn metadata_namespace<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::structure::{Datum, testing};
     use super::*;
+    use crate::{Datum, encode};
     use serde_json::json;
 
     #[test]
     fn finds_a_namespace() {
-        let message = testing::map(
-            [("a", testing::structure(&json!({"k": "1"}))), ("b", testing::structure(&json!({"k": "2"})))]
+        let message = encode::map(
+            [("a", encode::structure(&json!({"k": "1"}))), ("b", encode::structure(&json!({"k": "2"})))]
                 .into_iter(),
         );
         let found = metadata_namespace(&message, "b").unwrap().unwrap();

@@ -21,6 +21,7 @@
     )
 )]
 
+pub mod encode;
 mod envoy;
 mod fields;
 mod json;
@@ -33,6 +34,3 @@ pub use fields::{Field, Fields, Malformed, Value, put_len, put_varint, varint, v
 pub use json::{JsonError, JsonKind, JsonProblem, JsonReader, JsonText, json_tree};
 pub use plain::{Plain, PlainLabels, Wanted, is_ascii};
 pub use structure::{Datum, List, Structure};
-
-#[cfg(any(test, feature = "testing"))]
-pub use structure::testing;

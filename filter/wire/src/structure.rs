@@ -105,67 +105,15 @@ fn datum(message: &[u8]) -> Result<Datum<'_>, Malformed> {
     Ok(datum)
 }
 
-#[cfg(any(test, feature = "testing"))]
-pub mod testing {
-    //! Builds serialized `Struct` messages out of JSON.
-    use super::super::put_len;
-    use serde_json::Value as Json;
-
-    /// The serialized `google.protobuf.Value` of `json`.
-    pub fn value(json: &Json) -> Vec<u8> {
-        let mut out = Vec::new();
-        match json {
-            Json::Null => out.extend_from_slice(&[0x08, 0]),
-            Json::Bool(value) => out.extend_from_slice(&[0x20, u8::from(*value)]),
-            Json::Number(number) => {
-                out.push(0x11);
-                out.extend_from_slice(&number.as_f64().unwrap_or(f64::NAN).to_le_bytes());
-            }
-            Json::String(text) => field(&mut out, 3, text.as_bytes()),
-            Json::Object(_) => field(&mut out, 5, &structure(json)),
-            Json::Array(items) => {
-                let mut list = Vec::new();
-                for item in items {
-                    field(&mut list, 1, &value(item));
-                }
-                field(&mut out, 6, &list);
-            }
-        }
-        out
-    }
-
-    /// The serialized `google.protobuf.Struct` of the object `json`.
-    pub fn structure(json: &Json) -> Vec<u8> {
-        let members = json.as_object().into_iter().flatten();
-        map(members.map(|(key, json)| (key.as_str(), value(json))))
-    }
-
-    /// A serialized message whose field 1 is a map from string to message.
-    pub fn map<'a>(entries: impl Iterator<Item = (&'a str, Vec<u8>)>) -> Vec<u8> {
-        let mut out = Vec::new();
-        for (key, message) in entries {
-            let mut entry = Vec::new();
-            field(&mut entry, 1, key.as_bytes());
-            field(&mut entry, 2, &message);
-            field(&mut out, 1, &entry);
-        }
-        out
-    }
-
-    fn field(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
-        put_len(out, number, bytes.len());
-        out.extend_from_slice(bytes);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encode;
     use serde_json::json;
 
     #[test]
     fn every_kind_is_read_with_its_type() {
-        let message = testing::structure(&json!({
+        let message = encode::structure(&json!({
             "null": null, "yes": true, "number": 7, "text": "é", "list": ["a", null], "deep": {"er": "x"},
         }));
         let view = Structure::new(&message);
@@ -182,8 +130,8 @@ mod tests {
 
     #[test]
     fn the_last_of_two_entries_wins() {
-        let mut message = testing::structure(&json!({"tenant": "first"}));
-        message.extend(testing::structure(&json!({"tenant": "second"})));
+        let mut message = encode::structure(&json!({"tenant": "first"}));
+        message.extend(encode::structure(&json!({"tenant": "second"})));
         assert_eq!(Structure::new(&message).get("tenant"), Ok(Some(Datum::Text("second"))));
     }
 }

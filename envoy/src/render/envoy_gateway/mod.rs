@@ -38,7 +38,7 @@ pub(crate) fn files(gateway: &Gateway, module: &Module, place: Place<'_>) -> Res
         ));
     }
     let (inside, image) = match module {
-        Module::Image(image) => (Module::File(proxy::MODULE_FILE.to_owned()), Some(image.as_str())),
+        Module::Image(image) => (Module::File(manifests::MODULE_FILE.to_owned()), Some(image.as_str())),
         Module::File(file) if !file.starts_with('/') => {
             return Err("the proxy has no such file: give an image `--wasm oci://NAME@sha256:…`, a URL with --sha256, or \
                         the whole path of a file that the proxy's own image has"

@@ -8,10 +8,6 @@ use crate::render::envoy::one;
 use crate::render::manifests::{Files, NAME, Object, environment, mount, object};
 use crate::yaml::{Fields, Yaml};
 
-/// Where the image of the module is mounted.
-const MODULE: &str = "/opt/scopegate";
-/// What is in it.
-pub(super) const MODULE_FILE: &str = "/opt/scopegate/plugin.wasm";
 /// Where Kubernetes puts the token of an account, and everybody looks for it.
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
@@ -19,20 +15,7 @@ const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 pub(super) fn objects(gateway: &Gateway, read: &Files, image: Option<&str>, namespace: &str) -> Vec<Object> {
     let sources = format!("{NAME}-sources");
     let config_map = read.config_map(SYSTEM, &sources);
-    let (mut volumes, mut mounts) = read.volumes(config_map.is_some().then_some(&*sources));
-    if let Some(image) = image {
-        let source = Fields::new().with("reference", image).with("pullPolicy", "IfNotPresent");
-        volumes.push(
-            Fields::block()
-                .told(
-                    "An image as a volume: Kubernetes 1.35, or 1.33 with the feature gate `ImageVolume`.",
-                    "name",
-                    "module",
-                )
-                .with("image", source),
-        );
-        mounts.push(mount("module", MODULE));
-    }
+    let (mut volumes, mut mounts) = read.volumes(config_map.is_some().then_some(&*sources), image);
     if read.asks_for_account {
         volumes.push(account());
         mounts.push(mount("account", ACCOUNT));

@@ -19,7 +19,7 @@ pub(super) fn sidecar_patch(
 ) -> (Option<Object>, Fields) {
     let sources = format!("{NAME}-sources");
     let config_map = read.config_map(namespace, &sources);
-    let (volumes, mounts) = read.volumes(config_map.is_some().then_some(&*sources));
+    let (volumes, mounts) = read.volumes(config_map.is_some().then_some(&*sources), None);
     let container = Fields::block()
         .with("name", "istio-proxy")
         .with("image", "auto")
@@ -51,7 +51,7 @@ pub(super) fn objects(
     }
     let sources = format!("{NAME}-sources");
     let config_map = read.config_map(namespace, &sources);
-    let (volumes, mounts) = read.volumes(config_map.is_some().then_some(&*sources));
+    let (volumes, mounts) = read.volumes(config_map.is_some().then_some(&*sources), None);
     let variables = environment(gateway);
     let comment = "Statistics come with their tags only where the proxy was told of them when it started.";
     let annotations = Fields::block()

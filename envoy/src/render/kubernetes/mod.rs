@@ -12,8 +12,6 @@ use super::{File, Files, Module, bootstrap};
 use crate::gateway::{Gateway, Operations};
 use crate::yaml::{Fields, Yaml};
 
-/// Where the image of the module is mounted, and what it has.
-const MODULE: &str = "/opt/scopegate";
 /// Tried with this one.
 const ENVOY: &str = "envoyproxy/envoy:distroless-v1.40.0";
 const CONFIGURATION: &str = "scopegate-configuration";
@@ -29,7 +27,7 @@ pub(crate) fn files(gateway: &Gateway, module: &Module, place: Place<'_>) -> Res
     });
     refuse(&gateway)?;
     let (inside, image) = match module {
-        Module::Image(image) => (Module::File(format!("{MODULE}/plugin.wasm")), Some(image.as_str())),
+        Module::Image(image) => (Module::File(manifests::MODULE_FILE.to_owned()), Some(image.as_str())),
         Module::Url { .. } => (module.clone(), None),
         Module::File(file) if file.starts_with('/') => (module.clone(), None),
         Module::File(_) => {

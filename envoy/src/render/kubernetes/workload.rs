@@ -1,10 +1,10 @@
 //! The pods.
 
-use super::{CONFIGURATION, ENVOY, MODULE};
+use super::{CONFIGURATION, ENVOY};
 use crate::gateway::{Gateway, Operations};
 use crate::render::envoy::{one, texts};
 use crate::render::manifests::{
-    Files, NAME, Object, SOURCES, disruption_budget, environment, mount, object, selector, service, spread,
+    Files, NAME, Object, SOURCES, disruption_budget, environment, object, selector, service, spread,
 };
 use crate::yaml::{Fields, Yaml};
 
@@ -15,20 +15,7 @@ const DRAIN: u32 = 15;
 
 /// Deployment, Service and budget.
 pub(super) fn objects(gateway: &Gateway, read: &Files, image: Option<&str>, namespace: &str) -> Vec<Object> {
-    let (mut volumes, mut mounts) = read.volumes(Some(CONFIGURATION));
-    if let Some(image) = image {
-        let source = Fields::new().with("reference", image).with("pullPolicy", "IfNotPresent");
-        volumes.push(
-            Fields::block()
-                .told(
-                    "An image as a volume: Kubernetes 1.35, or 1.33 with the feature gate `ImageVolume`.",
-                    "name",
-                    "module",
-                )
-                .with("image", source),
-        );
-        mounts.push(mount("module", MODULE));
-    }
+    let (volumes, mounts) = read.volumes(Some(CONFIGURATION), image);
     let pod = Fields::block()
         .with("serviceAccountName", NAME)
         .with("terminationGracePeriodSeconds", 2 * DRAIN + 30)

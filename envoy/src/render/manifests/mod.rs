@@ -9,7 +9,7 @@ use std::path::Path;
 
 pub(super) use access::access;
 pub(super) use isolation::{Admitted, around_gateway, backend_namespaces, isolation};
-pub(super) use mounts::{Brings, Files, SOURCES, mount, rooted, secret_of};
+pub(super) use mounts::{Brings, Files, MODULE_FILE, SOURCES, mount, rooted, secret_of};
 pub(super) use services::{Destination, authority};
 
 use super::envoy::one;

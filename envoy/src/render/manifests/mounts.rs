@@ -7,6 +7,10 @@ use crate::gateway::{Gateway, Jwks};
 use crate::render::{File, envoy};
 use crate::yaml::{Fields, Yaml};
 
+/// Where the module is mounted, if it comes as an image.
+const MODULE: &str = "/opt/scopegate";
+/// The module's file there.
+pub(crate) const MODULE_FILE: &str = "/opt/scopegate/plugin.wasm";
 /// Where the sources of secrets are, and what stands beside the configuration.
 pub(crate) const SOURCES: &str = "/etc/scopegate";
 /// What the kubelet brings into every pod that asks for it.
@@ -109,8 +113,9 @@ impl Files {
         }
     }
 
-    /// The volumes of a pod, and where they are mounted, of the Secrets and of the sources in a `ConfigMap` of this name.
-    pub(crate) fn volumes(&self, sources: Option<&str>) -> (Vec<Fields>, Vec<Fields>) {
+    /// The volumes of a pod, and where they are mounted: of the Secrets, of the sources in a `ConfigMap` of this name, and of
+    /// the module in an image.
+    pub(crate) fn volumes(&self, sources: Option<&str>, image: Option<&str>) -> (Vec<Fields>, Vec<Fields>) {
         let (mut volumes, mut mounts) = (Vec::new(), Vec::new());
         if let Some(name) = sources {
             volumes.push(
@@ -125,6 +130,13 @@ impl Files {
             let source = Fields::new().with("secretName", secret);
             volumes.push(Fields::new().with("name", &name).with("secret", source));
             mounts.push(mount(&name, folder));
+        }
+        if let Some(image) = image {
+            let comment =
+                "An image as a volume: Kubernetes 1.35, or 1.33 with the feature gate `ImageVolume`.";
+            let source = Fields::new().with("reference", image).with("pullPolicy", "IfNotPresent");
+            volumes.push(Fields::block().told(comment, "name", "module").with("image", source));
+            mounts.push(mount("module", MODULE));
         }
         (volumes, mounts)
     }

@@ -294,7 +294,7 @@ impl Condition {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::testing;
+    use crate::wire::encode;
     use serde_json::json;
 
     #[test]
@@ -322,7 +322,7 @@ mod tests {
             (&["mixed"], Named::Other),
             (&["text", "er"], Named::Other),
         ];
-        let message = testing::structure(&claims);
+        let message = encode::structure(&claims);
         for (path, expected) in cases {
             let path = OneOrMany(path.iter().map(|name| Text((*name).to_owned())).collect());
             let path = ClaimPath::compile(&path, "").unwrap();

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::{Attributes, password_hash};
 use crate::exchange::Process;
-use crate::wire::testing;
+use crate::wire::encode;
 
 /// Attributes by their path, joined by spaces; the date, and what workers share.
 #[derive(Default)]
@@ -45,7 +45,7 @@ impl Known {
 /// Envoy's metadata with these namespaces.
 pub(crate) fn metadata(namespaces: &Json) -> Vec<u8> {
     let entries = namespaces.as_object().unwrap().iter();
-    testing::map(entries.map(|(name, content)| (name.as_str(), testing::structure(content))))
+    encode::map(entries.map(|(name, content)| (name.as_str(), encode::structure(content))))
 }
 
 /// The key of all password hashes here.

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use crate::caller::testing::{environment, hashed};
 use crate::config::Config;
 use crate::policy::Policy;
-use crate::wire::testing;
+use crate::wire::encode;
 
 /// A configuration with every field there is.
 fn everything() -> Json {
@@ -57,7 +57,7 @@ fn both_forms_are_the_same() {
         config.to_string().into_bytes(),
         serde_json::to_vec_pretty(&config).unwrap(),
         format!("\r\n\t {config}\n").into_bytes(),
-        testing::structure(&config),
+        encode::structure(&config),
     ];
     let understood: Vec<String> = forms.iter().map(|bytes| read(bytes).unwrap()).collect();
     assert!(understood[0].starts_with(&direct));
@@ -120,7 +120,7 @@ fn both_forms_have_the_same_errors() {
     for (config, expected) in cases {
         let text = read(config.to_string().as_bytes()).unwrap_err();
         assert!(text.starts_with(expected), "\n got: {text}\nwant: {expected}");
-        assert_eq!(read(&testing::structure(&config)).unwrap_err(), text);
+        assert_eq!(read(&encode::structure(&config)).unwrap_err(), text);
     }
 }
 
@@ -131,12 +131,12 @@ fn numbers_are_doubles() {
     let with = |number: f64| {
         let mut config = everything();
         config["limits"] = json!({});
-        let mut bytes = testing::structure(&config);
+        let mut bytes = encode::structure(&config);
         let value = [&[0x11][..], &number.to_le_bytes()].concat();
-        let limits = testing::map([("series", value)].into_iter());
+        let limits = encode::map([("series", value)].into_iter());
         let as_value = [&[0x2a, u8::try_from(limits.len()).unwrap()][..], &limits].concat();
         // The last of several entries wins.
-        bytes.extend(testing::map([("limits", as_value)].into_iter()));
+        bytes.extend(encode::map([("limits", as_value)].into_iter()));
         Config::from_envoy(&bytes).map(|config| config.limits.series.0).map_err(|error| error.to_string())
     };
     for (number, expected) in [(1.0, 1), (50_000.0, 50_000), (4_294_967_295.0, u32::MAX), (-0.0, 0)] {
@@ -196,7 +196,7 @@ fn depth_is_bounded() {
     let read = |tenants: &Json, as_struct: bool| {
         let mut config = everything();
         config["callers"][0]["tenants"] = tenants.clone();
-        read(&if as_struct { testing::structure(&config) } else { config.to_string().into_bytes() })
+        read(&if as_struct { encode::structure(&config) } else { config.to_string().into_bytes() })
     };
     for (depth, list) in [(25, true), (12, false)] {
         assert_eq!(read(&nested(depth, list), true), read(&nested(depth, list), false), "{depth}");
@@ -217,7 +217,7 @@ fn depth_is_bounded() {
         }
     }
     deep.reverse();
-    let bytes = testing::map([("backends", deep)].into_iter());
+    let bytes = encode::map([("backends", deep)].into_iter());
     assert!(refused(&bytes).starts_with("the configuration is neither"), "a deep Struct");
     let text = format!("{{\"backends\": {}1{}}}", "[".repeat(100_000), "]".repeat(100_000));
     assert!(refused(text.as_bytes()).starts_with("the configuration is not valid JSON: it is nested too"));
@@ -231,9 +231,9 @@ fn refused(bytes: &[u8]) -> String {
 #[test]
 fn a_struct_is_not_taken_for_json() {
     for length in 60..200 {
-        let mut bytes = testing::map([("mode", testing::value(&json!("x".repeat(length))))].into_iter());
+        let mut bytes = encode::map([("mode", encode::value(&json!("x".repeat(length))))].into_iter());
         let entry = usize::from(bytes[1]);
-        bytes.extend(testing::structure(&everything()));
+        bytes.extend(encode::structure(&everything()));
         assert!(read(&bytes).is_ok(), "a first entry of {entry} bytes");
     }
 }
@@ -248,7 +248,7 @@ proptest! {
     #[test]
     fn damaged_configurations(at: prop::sample::Index, byte: u8, as_struct: bool) {
         let config = everything();
-        let mut bytes = if as_struct { testing::structure(&config) } else { config.to_string().into_bytes() };
+        let mut bytes = if as_struct { encode::structure(&config) } else { config.to_string().into_bytes() };
         let at = at.index(bytes.len());
         bytes[at] = byte;
         if let Err(error) = read(&bytes) {
