@@ -194,7 +194,8 @@ async fn times_are_what_is_said() -> Result<()> {
         let answer = envoy.http1()?.send(call.clone().authority(&host(position))).await?;
         assert_eq!(answer.status, 504, "{more}: {answer:?}");
         let took = begun.elapsed();
-        assert!(took >= Duration::from_secs(attempts), "{more}: {took:?}");
+        // Envoy counts from the beginning of a turn of its loop, so a timer may end a little early.
+        assert!(took >= Duration::from_secs(attempts).mul_f64(0.9), "{more}: {took:?}");
         assert!(took < Duration::from_secs(25), "{more}: {took:?}");
         let arrived = all[position].component.cortex.state().counts().begun;
         assert_eq!(arrived, attempts, "{more}, {call}");
